@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The event loop: one thread round one io_uring. Nothing here allocates or takes a lock once a source is added; at rest the
+ * thread sleeps in one io_uring_enter(2) and costs nothing.
+ *
+ * All callbacks run from loop_run(), never from within the call that asked for them.
+ */
+#ifndef IOV_LOOP_H
+#define IOV_LOOP_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct loop;
+struct loop_source;
+
+/* `entries`: submission queue entries; the completion queue has four times as many. -ENOSYS or -EPERM: no io_uring here. */
+int loop_new(struct loop **ret_loop, unsigned int entries);
+/* Operations in flight are cancelled without their callbacks. Takes NULL. */
+void loop_free(struct loop *loop);
+/* Run until loop_stop(); returns what was given to it, or a negative errno of io_uring itself. */
+int loop_run(struct loop *loop);
+void loop_stop(struct loop *loop, int result);
+
+/*
+ * Call `fn` whenever `fd` is ready for `events` (POLLIN, POLLOUT; POLLHUP and POLLERR always): level-triggered, as poll(2).
+ * The loop does not own the fd; remove the source before closing it. After loop_source_remove() `fn` is not called again, also
+ * not for what is already pending; it may be called from within `fn`. Takes NULL, returns NULL.
+ */
+typedef void (*loop_fd_fn)(void *userdata, int fd, uint32_t events);
+int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *userdata, struct loop_source **ret_source);
+int loop_source_set_events(struct loop_source *source, uint32_t events);
+/* Call `fn` once, after `delay_ns`. The source must be removed all the same. */
+typedef void (*loop_timer_fn)(void *userdata);
+int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source);
+/* Call `fn` for each of these signals, which must be blocked in the process. */
+typedef void (*loop_signal_fn)(void *userdata, int signal);
+int loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_fn fn, void *userdata, struct loop_source **ret_source);
+struct loop_source *loop_source_remove(struct loop_source *source);
+
+/*
+ * File I/O. The request is embedded in the caller's own object, which must stay until `done` is called: with bytes done or a negative
+ * errno. iov must stay as long. -EAGAIN: the submission queue is full even after submitting, try later.
+ */
+struct loop_io {
+        void (*done)(struct loop_io *io, int32_t result);
+};
+int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
+int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
+int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd);
+/* mode as in fallocate(2) */
+int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium in a file, by the event loop's io_uring. */
+#ifndef IOV_MEDIA_FILE_H
+#define IOV_MEDIA_FILE_H
+
+#include "loop/loop.h"
+#include "vpc/io.h"
+
+struct media_file;
+
+/* Take over an open file (closed on failure too); `size` is the medium's, the file may be shorter (the rest reads as zero). */
+int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media);
+/* Only when nothing is under way. Takes NULL. */
+void media_file_free(struct media_file *media);
+/* Start a request. The caller has set io->private.finish, in which it ends, never from within;
+ * a range past the end is -EINVAL, a short read past the file's end is zero-filled, a short transfer is continued. When the ring is full
+ * the request waits its turn. */
+void media_file_submit(struct media_file *media, struct vpc_io *io);
+
+#endif

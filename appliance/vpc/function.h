@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A PCI function: image, configuration space, DMA windows, interrupts, resets and the model behind the BARs. It knows no socket:
+ * the vfio-user server (server.h) drives it.
+ */
+#ifndef IOV_VPC_FUNCTION_H
+#define IOV_VPC_FUNCTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loop/loop.h"
+#include "vpc/model.h"
+
+struct vpc_function;
+
+/* Bytes of an image of a model. */
+size_t vpc_image_size(const struct vpc_model *model);
+/* Make a power-on image in `image` (zeroed, vpc_image_size() bytes, page aligned): configuration space, header, model state. */
+int vpc_image_init(void *image, const struct vpc_model *model, const struct vpc_persona *persona);
+/* Check one that comes from elsewhere: -EBADMSG not an image of that model, -EPROTONOSUPPORT another version. */
+int vpc_image_check(const void *image, size_t size, const struct vpc_model *model);
+
+/* What a function needs from the process it lives in. Called with `context`. */
+struct vpc_environment {
+        void *context;
+        void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
+        void (*log)(void *context, int level, const char *text);
+};
+
+/* `image` and `counters` stay the caller's and must outlive the function. */
+int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *image, struct iov_counter *counters,
+                     const struct vpc_environment *environment, struct vpc_function **ret_function);
+/* Only when idle, see vpc_function_quiesce(). Takes NULL. */
+void vpc_function_free(struct vpc_function *function);
+
+/* Region access by vfio region index (0-5 BARs, 7 configuration space); 0, or a negative errno that becomes the error reply. The
+ * range must be within the region. Unimplemented bytes read as zero, never all ones. */
+uint64_t vpc_function_region_size(const struct vpc_function *function, unsigned int region);
+int vpc_function_region_read(struct vpc_function *function, unsigned int region, uint64_t offset, void *buffer, size_t length);
+int vpc_function_region_write(struct vpc_function *function, unsigned int region, uint64_t offset, const void *buffer, size_t length);
+bool vpc_function_region_area(struct vpc_function *function, unsigned int region, struct vpc_area *ret_area);
+
+/* DMA windows. The fd is taken over (closed on failure too); -1: a window without memory, which only makes accesses fail.
+ * -EEXIST: overlaps another, -ENOSPC: too many (65535), -EINVAL: not page aligned, empty or wrapping. */
+#define VPC_DMA_READABLE  1u /* protocol flag values */
+#define VPC_DMA_WRITEABLE 2u
+int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset, uint32_t flags);
+/* The window is gone for new accesses at once; its memory is unmapped when requests under way are done: call
+ * vpc_function_quiesce() before replying. -ENOENT: no window of exactly that range. */
+int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size);
+int vpc_function_dma_unmap_all(struct vpc_function *function);
+/*
+ * Call `done` once every request that was under way at the time of the call has ended: at once, from within the call, where none
+ * is. Only one at a time (-EBUSY).
+ */
+int vpc_function_quiesce(struct vpc_function *function, void (*done)(void *userdata), void *userdata);
+
+/* Interrupts, by vfio irq index: 0 INTx, 1 MSI, 2 MSI-X. */
+unsigned int vpc_function_irq_count(const struct vpc_function *function, unsigned int index);
+/* Set eventfds of vectors start.. (n of them; -1: none). The fds are taken over. */
+int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsigned int start, const int *fds, unsigned int n);
+int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked);
+int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
+void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
+
+void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
+/* The client is gone: windows and eventfds are dropped (after a quiesce), Bus Master Enable is cleared, the device state is kept. */
+void vpc_function_disconnect(struct vpc_function *function);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One request of a device model to a medium. It is embedded in the model's own command slot: nothing is allocated for an I/O. */
+#ifndef IOV_VPC_IO_H
+#define IOV_VPC_IO_H
+
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "loop/loop.h"
+
+enum vpc_io_op { VPC_IO_READ, VPC_IO_WRITE, VPC_IO_FLUSH };
+
+struct vpc_io {
+        /* filled in by the model */
+        enum vpc_io_op op;
+        uint64_t offset;            /* bytes from the start of the medium; the model has checked the range */
+        const struct iovec *iov;    /* guest memory, from host->dma_map(); unused by FLUSH; stays until done */
+        unsigned int n_iov;
+        uint64_t length;            /* bytes: the sum of iov */
+        /* Called once, never from within the submission: 0 or a negative errno. Short transfers are finished before. */
+        void (*done)(struct vpc_io *io, int error);
+
+        /* Belongs to the host and the medium: `finish` is what the medium calls, the host then calls `done`. */
+        struct {
+                struct loop_io request;
+                void (*finish)(struct vpc_io *io, int error);
+                void *host, *medium;
+                struct vpc_io *next;
+                uint64_t progress;
+                struct iovec rest;
+                unsigned int epoch;
+        } private;
+};
+
+#endif

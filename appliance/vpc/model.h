@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a device model is: a description of its PCI function, a flat image, and functions over it.
+ *
+ * The image is one versioned struct without pointers, in shared memory that the control process owns: its first 4096 bytes are the
+ * configuration space, then a struct vpc_image, then the model's own state. `init` makes it in the control process; `attach` makes
+ * the run-time object in the link worker, from an image that may have had a life before.
+ */
+#ifndef IOV_VPC_MODEL_H
+#define IOV_VPC_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "iov/registers.h"
+#include "vpc/host.h"
+
+#define VPC_CONFIG_SIZE 4096 /* PCI Express Base 5.0, section 7.2.2 */
+#define VPC_BARS        6
+#define VPC_MEDIA_MAX   64
+#define VPC_IMAGE_VERSION 1
+#define VPC_IMAGE_MODEL_OFFSET 16384 /* where the model's own state starts in the image */
+
+/* Who the vAdapter is and what it shows: everything that is told to a model by the control process. */
+struct vpc_medium {
+        uint32_t id; /* NVMe: namespace identifier */
+        uint32_t block_size;
+        uint64_t size; /* bytes, a multiple of block_size */
+        uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
+        uint32_t read_only;
+        uint32_t reserved;
+};
+struct vpc_persona {
+        char name[IOV_NAME_SIZE];
+        char serial[24];
+        uint64_t unique_id; /* the vAdapter's id; 64-bit device serial number and NQN are made from it */
+        uint32_t n_media;
+        uint32_t reserved;
+        struct vpc_medium media[VPC_MEDIA_MAX];
+};
+
+enum vpc_reset {
+        VPC_RESET_POWER_ON, /* everything */
+        VPC_RESET_BUS,      /* hot reset, DEVICE_RESET: everything but sticky bits */
+        VPC_RESET_FLR,      /* Function Level Reset, PCI Express Base 5.0 section 6.6.2 */
+};
+
+struct vpc_bar {
+        uint64_t size; /* bytes, a power of two from 128; 0: no such BAR */
+        bool is_64bit, is_prefetchable;
+};
+
+/* The PCI face, from which the VPC builds configuration space (config.h). Offsets of capabilities are pinned here where a driver
+ * pins them; 0: the VPC chooses. */
+struct vpc_description {
+        uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_id;
+        uint8_t revision;
+        uint32_t class_code; /* 24 bits */
+        uint8_t interrupt_pin; /* 0: none, 1: INTA */
+        struct vpc_bar bars[VPC_BARS];
+        uint8_t pm_offset, msi_offset, msix_offset, pcie_offset;
+        uint8_t msi_vectors; /* 0: no MSI capability, else a power of two up to 32 */
+        uint16_t msix_vectors; /* 0: no MSI-X capability, up to 2048 */
+        uint8_t msix_bar;
+        uint32_t msix_table_offset, msix_pba_offset;
+        uint8_t link_width, link_speed; /* modelled: lanes, and 1: 2.5, 2: 5, 3: 8 GT/s */
+        bool has_aer, has_dsn;
+};
+
+/* A mappable part of a BAR; the fd is the model's and is passed to the client as it is. */
+struct vpc_area {
+        uint64_t offset, size;
+        int fd;
+        uint64_t fd_offset;
+        bool read_only;
+};
+
+struct vpc_model {
+        const char *name; /* "nvme" */
+        const struct vpc_description *description;
+        uint32_t state_version; /* of the state behind VPC_IMAGE_MODEL_OFFSET */
+        size_t state_size;
+        /* Fill in the state for power-on; `state` is zeroed. */
+        int (*init)(void *state, const struct vpc_persona *persona);
+        /* Make the run-time object. `counters` is shared with the control process, written by the model and the VPC only. */
+        int (*attach)(void *state, const struct vpc_host *host, struct iov_counter *counters, void **ret_device);
+        void (*detach)(void *device);
+        /* Access to a BAR; `length` is 1, 2, 4 or 8, naturally aligned; the VPC has cut larger ones and checked the range. */
+        uint64_t (*bar_read)(void *device, unsigned int bar, uint64_t offset, unsigned int length);
+        void (*bar_write)(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value);
+        void (*reset)(void *device, enum vpc_reset scope);
+        /* Optional: the timer asked for by host->timer(). */
+        void (*timer)(void *device);
+        /* Optional: a mappable area of a BAR, false: none. */
+        bool (*area)(void *device, unsigned int bar, struct vpc_area *ret_area);
+        /* Optional: bulk access instead of bar_read/bar_write, where a BAR is plain memory or a mailbox payload; any length within
+         * the BAR. Returns false to fall back to bar_read/bar_write. */
+        bool (*bar_bulk)(void *device, unsigned int bar, uint64_t offset, void *buffer, size_t length, bool is_write);
+};
+
+/* The models of this appliance: a NULL-terminated list (adapters/registry.c), and the one that stands for a kind of adapter, NULL
+ * where there is none yet. */
+extern const struct vpc_model *const vpc_models[];
+const struct vpc_model *vpc_model_find(const char *name);
+const struct vpc_model *vpc_model_for_adapter(enum iov_adapter_kind kind);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libiov: talk to an iov appliance.
+ *
+ * Functions return 0 (or a count) on success and a negative errno on failure; out-parameters are named ret_, are untouched on
+ * failure and always set on success. Messages go to the context's log callback, never to a stream. Objects are
+ * reference-counted with _ref and _unref; _unref takes NULL and returns NULL. A context and what was made from it may be used by one
+ * thread at a time. Records (struct iov_volume, ...) are those of the register map, see iov/registers.h.
+ */
+#ifndef IOV_LIBIOV_H
+#define IOV_LIBIOV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "iov/registers.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct iov_ctx;
+struct iov_appliance;
+struct iov_model;
+struct iov_plan;
+struct iov_diagnostics;
+
+/* ---- context ---- */
+
+/* `level` is a syslog level; `text` is one line without a newline and belongs to the library. */
+typedef void (*iov_log_fn)(void *userdata, int level, const char *text);
+
+int iov_new(struct iov_ctx **ret_ctx);
+struct iov_ctx *iov_ref(struct iov_ctx *ctx);
+struct iov_ctx *iov_unref(struct iov_ctx *ctx);
+void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
+
+/* ---- the appliance: transports and registers ---- */
+
+/*
+ * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
+ * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE,
+ * else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address,
+ * -EPROTO it is no appliance or of another major version, -EACCES not permitted.
+ */
+int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
+/* Close it; takes NULL. */
+void iov_close(struct iov_appliance *appliance);
+
+/* Aligned register access, 4 or 8 bytes; `bar` is 0 or 2. */
+int iov_read32(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, uint32_t *ret_value);
+int iov_read64(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, uint64_t *ret_value);
+int iov_write32(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, uint32_t value);
+int iov_write64(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, uint64_t value);
+/* Any number of bytes within one BAR. */
+int iov_read(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, void *buffer, size_t size);
+int iov_write(struct iov_appliance *appliance, unsigned int bar, uint64_t offset, const void *buffer, size_t size);
+/* The read-only mapping of BAR2, valid until iov_close(); IOV_BAR2_SIZE bytes. -EOPNOTSUPP where the transport cannot map. */
+int iov_map_tables(struct iov_appliance *appliance, const void **ret_tables);
+
+/*
+ * Run one mailbox command. On a failure reported by the appliance returns the negative errno of its return code and, where
+ * `ret_error` is not NULL, fills it with the appliance's own words.
+ */
+int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
+                size_t reply_size, size_t *ret_reply_length, struct iov_mb_error *ret_error);
+int iov_identify(struct iov_appliance *appliance, struct iov_mb_identify *ret_identify);
+/* The configuration space of a vAdapter, 4096 bytes. */
+int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void *ret_config);
+/* The appliance's log text that it still has; the caller frees it. */
+int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
+/*
+ * Copy all live counters of vAdapters into `ret_counters` (an array of `n`, filled from row 0), rows beyond are dropped;
+ * `ret_time_ns` is CLOCK_MONOTONIC of the appliance.
+ */
+int iov_counters_read(struct iov_appliance *appliance, struct iov_counter *ret_counters, size_t n, size_t *ret_n, uint64_t *ret_time_ns);
+
+/* ---- the model: every object there is, or is wanted ---- */
+
+int iov_model_new(struct iov_ctx *ctx, struct iov_model **ret_model);
+struct iov_model *iov_model_ref(struct iov_model *model);
+struct iov_model *iov_model_unref(struct iov_model *model);
+/* A consistent copy of the appliance's tables. */
+int iov_model_load(struct iov_appliance *appliance, struct iov_model **ret_model);
+/* A deep copy; rows keep their numbers. */
+int iov_model_clone(const struct iov_model *model, struct iov_model **ret_model);
+/* Name of the topology or chassis, "" where it has none. */
+const char *iov_model_get_name(const struct iov_model *model);
+int iov_model_set_name(struct iov_model *model, const char *name);
+uint64_t iov_model_get_generation(const struct iov_model *model);
+void iov_model_set_generation(struct iov_model *model, uint64_t generation);
+/* Chassis facts; 0 where the model is not that of an appliance or chassis. */
+unsigned int iov_model_get_links(const struct iov_model *model);
+unsigned int iov_model_get_slots(const struct iov_model *model);
+void iov_model_set_links(struct iov_model *model, unsigned int links, unsigned int slots);
+
+/*
+ * Objects by kind (SERVER, ADAPTER, VOLUME, VADAPTER, NAMESPACE). Records belong to the model and are valid until it changes.
+ * `iov_model_set` creates or replaces the one of the record's name and keeps the row number of a replaced one;
+ * -EINVAL: empty or unterminated name or unknown kind, -E2BIG: table full. `iov_model_remove`: -ENOENT.
+ */
+size_t iov_model_count(const struct iov_model *model, enum iov_kind kind);
+const void *iov_model_get(const struct iov_model *model, enum iov_kind kind, const char *name);
+int iov_model_set(struct iov_model *model, enum iov_kind kind, const void *record);
+int iov_model_remove(struct iov_model *model, enum iov_kind kind, const char *name);
+/* In row order. */
+const void *iov_model_get_first(const struct iov_model *model, enum iov_kind kind);
+const void *iov_model_get_next(const struct iov_model *model, enum iov_kind kind, const void *record);
+/* All records of a kind ordered by name (namespaces: by vAdapter, then number); the caller frees the array. Returns how many. */
+int iov_model_sorted(const struct iov_model *model, enum iov_kind kind, const void ***ret_records);
+/* Row of a record of this model; the record in a row or NULL; one more than the last row in use. */
+unsigned int iov_model_row(const struct iov_model *model, enum iov_kind kind, const void *record);
+const void *iov_model_at(const struct iov_model *model, enum iov_kind kind, unsigned int row);
+unsigned int iov_model_rows(const struct iov_model *model, enum iov_kind kind);
+
+#define iov_model_foreach(model, kind, record)                                                                                   \
+        for ((record) = iov_model_get_first((model), (kind)); (record); (record) = iov_model_get_next((model), (kind), (record)))
+
+/* True where both records agree in every CONFIG field. */
+bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b);
+/* A namespace of a vAdapter, NULL: there is none of that number. */
+const struct iov_namespace *iov_namespace_get(const struct iov_model *model, const char *vadapter, uint32_t nsid);
+/* Fills in vadapter, nsid and name. -ENAMETOOLONG where they do not fit. */
+int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
+/* The vAdapter in a slot of a server, NULL: free. */
+const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
+/* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
+bool iov_name_is_valid(const char *name);
+
+/* Words for enumerations, as in YAML; NULL for an unknown value. The reverse gives -EINVAL for an unknown word. */
+const char *iov_adapter_kind_to_string(uint32_t kind);
+int iov_adapter_kind_from_string(const char *s, uint32_t *ret_kind);
+const char *iov_on_remove_to_string(uint32_t v);
+int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
+const char *iov_server_state_to_string(uint32_t state);
+const char *iov_vadapter_state_to_string(uint32_t state);
+
+/* ---- sizes and rates ---- */
+
+/* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */
+int iov_size_parse(const char *s, uint64_t *ret_bytes);
+/* `10Gbit`, `100Mbit`: bits per second. */
+int iov_rate_parse(const char *s, uint64_t *ret_bits);
+/* `200k`, `1M`, plain digits: a count. */
+int iov_count_parse(const char *s, uint64_t *ret_count);
+/* The shortest text that parses back to the same number; `s` has room for 32 bytes. Return s. */
+char *iov_size_format(uint64_t bytes, char s[32]);
+char *iov_rate_format(uint64_t bits, char s[32]);
+
+/* ---- YAML ---- */
+
+enum iov_severity { IOV_ERROR, IOV_WARNING };
+/* One finding. Lines and columns count from 1, columns in characters; 0: no position. Strings belong to the list. */
+struct iov_diagnostic {
+        enum iov_severity severity;
+        const char *file; /* "<stdin>" for standard input */
+        unsigned int line, column, length;
+        const char *text;   /* one line: what is wrong, and what to do */
+        const char *source; /* the source line, NULL: not known */
+};
+int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics);
+struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *diagnostics);
+size_t iov_diagnostics_count(const struct iov_diagnostics *diagnostics, enum iov_severity severity);
+const struct iov_diagnostic *iov_diagnostics_get(const struct iov_diagnostics *diagnostics, size_t i);
+/* `file:line:col: error: text`, the source line, a caret line, each with a newline. */
+int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *stream);
+
+/*
+ * Read one document of `kind: topology` or `kind: chassis`; `file` is its name for messages. Adds to `model`, so that several
+ * files make one; a name defined twice is refused with both places. All findings go to `diagnostics`. -EBADMSG: there were
+ * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
+ */
+int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length, struct iov_diagnostics *diagnostics);
+int iov_chassis_read(struct iov_model *model, const char *file, const char *text, size_t length, struct iov_diagnostics *diagnostics);
+/* Where in the files read an object was defined; -ENOENT. So that a refusal by the appliance can point at it. */
+int iov_diagnostics_locate(const struct iov_diagnostics *diagnostics, enum iov_kind kind, const char *name, struct iov_diagnostic *ret_place);
+/* Add a finding at the place where an object was defined (or without a place). */
+int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_severity severity, enum iov_kind kind, const char *name,
+                               const char *text);
+/* Write the model as a topology or as a chassis, minimal and in a fixed order. */
+int iov_topology_write(const struct iov_model *model, FILE *stream);
+int iov_chassis_write(const struct iov_model *model, FILE *stream);
+
+/* ---- the plan ---- */
+
+/* One difference: `have` NULL: create, `want` NULL: remove. Both point into the models, which the plan holds. */
+struct iov_plan_step {
+        enum iov_kind kind;
+        const void *have, *want;
+};
+enum iov_plan_flags { IOV_PLAN_PRUNE = 1 /* also remove what is not wanted */ };
+/*
+ * The steps that turn `have` into `want`, in an order in which they can be applied: removals of what depends first. A wanted
+ * serial that is empty (auto) is satisfied by any.
+ */
+int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int flags, struct iov_plan **ret_plan);
+struct iov_plan *iov_plan_unref(struct iov_plan *plan);
+size_t iov_plan_count(const struct iov_plan *plan);
+const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+/*
+ * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
+ * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.
+ */
+int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags, struct iov_mb_txn_result *ret_result,
+                   struct iov_mb_error *ret_error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

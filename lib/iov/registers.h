@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The register map of the management function: constants and record structs, all expanded from registers.def.
+ * The records are a wire format: the appliance shows them in BAR2 and takes them in transactions.
+ */
+#ifndef IOV_REGISTERS_H
+#define IOV_REGISTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define IOV_MAGIC       UINT32_C(0x4d564f49)
+#define IOV_TABLE_MAGIC UINT32_C(0x54564f49)
+#define IOV_VERSION_MAJOR 1
+#define IOV_VERSION_MINOR 0
+
+/* PCI identity of the management function. 0x1b36 (Red Hat/QEMU) is not ours; 0x1af4:0x10ff.. are reserved for
+ * experiments, which is what this function is until an id is assigned. */
+#define IOV_MGMT_VENDOR_ID 0x1af4
+#define IOV_MGMT_DEVICE_ID 0x10f0
+#define IOV_MGMT_CLASS     0x088000 /* base system peripheral, other */
+
+#define IOV_BAR0_SIZE        UINT64_C(0x40000)   /* registers and mailbox */
+#define IOV_BAR2_SIZE        UINT64_C(0x8000000) /* tables; sparse, only rows in use cost memory */
+#define IOV_MB_PAYLOAD_SHIFT 16                  /* payload area: 64 KiB */
+#define IOV_MB_PAYLOAD_BYTES (1u << IOV_MB_PAYLOAD_SHIFT)
+
+#define IOV_NAME_SIZE   80 /* bytes of a name field in a record */
+#define IOV_NAME_MAX    63 /* characters of a name that an operator gives */
+#define IOV_NSID_MAX    64
+#define IOV_SERIAL_MAX  20 /* NVMe 1.4 section 5.15.2.2, bytes 23:04 */
+#define IOV_VOLUME_ALIGN 4096
+
+/* register offsets: IOV_REG_<NAME>, IOV_REG_<NAME>_BAR */
+enum iov_reg_offset {
+#define IOV_REG(NAME, bar, offset, bits, ACCESS, text) IOV_REG_##NAME = (offset), IOV_REG_##NAME##_BAR = (bar),
+#include "registers.def"
+};
+
+/* register fields: IOV_<REG>_<NAME>_SHIFT, IOV_<REG>_<NAME>_WIDTH */
+enum iov_reg_field {
+#define IOV_FIELD(REG, NAME, lsb, width, text) IOV_##REG##_##NAME##_SHIFT = (lsb), IOV_##REG##_##NAME##_WIDTH = (width),
+#include "registers.def"
+};
+
+/* kinds of records, which number the tables */
+enum iov_kind {
+#define IOV_RECORD_BEGIN(name, NAME, size, max, text) IOV_KIND_##NAME,
+#include "registers.def"
+        IOV_KIND_COUNT
+};
+
+/* bytes of a record and rows of its table: IOV_<NAME>_RECORD_SIZE, IOV_<NAME>_MAX */
+enum iov_record_size {
+#define IOV_RECORD_BEGIN(name, NAME, size, max, text) IOV_##NAME##_RECORD_SIZE = (size), IOV_##NAME##_MAX = (max),
+#include "registers.def"
+};
+
+typedef char iov_type_chars;
+typedef uint8_t iov_type_u8;
+typedef uint16_t iov_type_u16;
+typedef uint32_t iov_type_u32;
+typedef uint64_t iov_type_u64;
+
+/* struct iov_server, iov_adapter, iov_volume, iov_vadapter, iov_namespace, iov_counter, iov_event, iov_table. A field of
+ * count 1 is a plain member. */
+#define IOV_DECLARE(type, name, count) IOV_DECLARE_##count(type, name)
+#define IOV_DECLARE_1(type, name)   iov_type_##type name;
+#define IOV_DECLARE_3(type, name)   iov_type_##type name[3];
+#define IOV_DECLARE_12(type, name)  iov_type_##type name[12];
+#define IOV_DECLARE_24(type, name)  iov_type_##type name[24];
+#define IOV_DECLARE_64(type, name)  iov_type_##type name[64];
+#define IOV_DECLARE_72(type, name)  iov_type_##type name[72];
+#define IOV_DECLARE_80(type, name)  iov_type_##type name[80];
+#define IOV_DECLARE_108(type, name) iov_type_##type name[108];
+#define IOV_DECLARE_112(type, name) iov_type_##type name[112];
+#define IOV_DECLARE_152(type, name) iov_type_##type name[152];
+#define IOV_DECLARE_160(type, name) iov_type_##type name[160];
+#define IOV_RECORD_BEGIN(name, NAME, size, max, text) struct iov_##name {
+#define IOV_RFIELD(record, name, type, count, ROLE, text) IOV_DECLARE_##count(type, name)
+#define IOV_RECORD_END(name, NAME) };
+#include "registers.def"
+
+/* mailbox opcodes and return codes: IOV_OP_<NAME>, IOV_RET_<NAME> */
+enum iov_opcode {
+#define IOV_OPCODE(NAME, value, text) IOV_OP_##NAME = (value),
+#include "registers.def"
+};
+enum iov_retcode {
+#define IOV_RETCODE(NAME, value, error, text) IOV_RET_##NAME = (value),
+#include "registers.def"
+};
+
+enum iov_adapter_kind { IOV_ADAPTER_NIC = 1, IOV_ADAPTER_HBA, IOV_ADAPTER_RAID, IOV_ADAPTER_SSD, IOV_ADAPTER_SATA };
+enum iov_on_remove { IOV_ON_REMOVE_DELETE, IOV_ON_REMOVE_RETAIN };
+enum iov_server_state {
+        IOV_SERVER_OFF,  /* no process drives any of its vAdapters */
+        IOV_SERVER_ON,   /* at least one vAdapter is connected */
+        IOV_SERVER_DOWN, /* its worker is not running */
+};
+enum iov_vadapter_state {
+        IOV_VADAPTER_DETACHED,  /* not in a slot */
+        IOV_VADAPTER_ATTACHED,  /* in a slot, waiting for the server */
+        IOV_VADAPTER_CONNECTED, /* a server drives it */
+        IOV_VADAPTER_FAILED,    /* could not be brought up; the event log says why */
+};
+
+/* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error. */
+struct iov_mb_error {
+        uint32_t op_index; /* which operation of the transaction, UINT32_MAX: none in particular */
+        uint32_t reserved;
+        char text[504]; /* what, where, why and what to do */
+};
+struct iov_mb_identify {
+        char chassis[80]; /* name of the chassis */
+        char version[32]; /* of iovd */
+        char run_dir[108];
+        uint32_t reserved;
+        uint64_t boot_time_ns; /* CLOCK_REALTIME when iovd started */
+};
+#define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
+#define IOV_TXN_FORCE   UINT32_C(2) /* also where a running server loses a device by it */
+#define IOV_GENERATION_ANY UINT64_MAX
+struct iov_mb_txn_begin {
+        uint64_t generation; /* refuse the commit with STALE unless GENERATION is this; IOV_GENERATION_ANY: do not care */
+        uint32_t flags;      /* IOV_TXN_* */
+        uint32_t reserved;
+};
+enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2 };
+struct iov_mb_op {
+        uint16_t verb; /* enum iov_op_verb */
+        uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
+        uint32_t size; /* bytes of the record that follows: the record size of the kind */
+};
+struct iov_mb_txn_result {
+        uint64_t generation; /* after the commit; unchanged where nothing had to change */
+        uint32_t changed;    /* operations that changed something */
+        uint32_t reserved;
+};
+
+/* Descriptions, for programs that print the map. All strings are static. */
+enum iov_access { IOV_ACCESS_RO, IOV_ACCESS_RW, IOV_ACCESS_WO };
+enum iov_role { IOV_ROLE_KEY, IOV_ROLE_CONFIG, IOV_ROLE_STATUS, IOV_ROLE_RESERVED };
+enum iov_type { IOV_TYPE_chars, IOV_TYPE_u8, IOV_TYPE_u16, IOV_TYPE_u32, IOV_TYPE_u64 };
+struct iov_field_info {
+        const char *name;
+        unsigned int lsb, width;
+        const char *text;
+};
+struct iov_reg_info {
+        const char *name;
+        unsigned int bar;
+        uint64_t offset;
+        unsigned int bits;
+        enum iov_access access;
+        const char *text;
+        const struct iov_field_info *fields; /* n_fields of them */
+        unsigned int n_fields;
+};
+struct iov_rfield_info {
+        const char *name;
+        enum iov_type type;
+        unsigned int offset, size, count; /* size of one element, bytes */
+        enum iov_role role;
+        const char *text;
+};
+struct iov_record_info {
+        const char *name; /* singular, lower case */
+        enum iov_kind kind;
+        unsigned int size, max;
+        const char *text;
+        const struct iov_rfield_info *fields;
+        unsigned int n_fields;
+};
+
+/* The i-th register of the map, NULL past the last. */
+const struct iov_reg_info *iov_registers_get(unsigned int i);
+/* The description of a kind of record, NULL for an unknown one. */
+const struct iov_record_info *iov_records_get(enum iov_kind kind);
+/* The text for a mailbox return code, and the positive errno it stands for (EIO for an unknown one). */
+const char *iov_retcode_text(unsigned int code);
+int iov_retcode_errno(unsigned int code);
+/* The return code that carries a positive errno value; INTERNAL for one without. */
+enum iov_retcode iov_retcode_from_errno(int error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The model: tables of records with a hash of their names. Row numbers are stable, they are those of BAR2. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "context.h"
+#include "iov/libiov.h"
+#include "util.h"
+
+#define NO_ROW UINT32_MAX
+
+/* One kind's rows. A free row has an empty name. `buckets` holds row + 1, 0 for none, with open addressing; its length is a power
+ * of two and at least twice the rows in use. */
+struct table {
+        unsigned int record_size, max;
+        unsigned char *rows;
+        unsigned int n_rows, n_allocated, n_used, first_free_hint;
+        uint32_t *buckets;
+        unsigned int n_buckets;
+};
+
+struct iov_model {
+        unsigned int refs;
+        struct iov_ctx *ctx;
+        char name[IOV_NAME_SIZE];
+        uint64_t generation;
+        unsigned int links, slots;
+        struct table tables[IOV_KIND_COUNT];
+};
+
+static bool kind_is_object(enum iov_kind kind) {
+        return kind == IOV_KIND_SERVER || kind == IOV_KIND_ADAPTER || kind == IOV_KIND_VOLUME || kind == IOV_KIND_VADAPTER ||
+               kind == IOV_KIND_NAMESPACE;
+}
+
+static const char *table_name(const struct table *t, unsigned int row) {
+        return (const char *)(t->rows + (size_t)row * t->record_size);
+}
+
+/* FNV-1a, 32 bit. */
+static uint32_t name_hash(const char *name) {
+        uint32_t h = UINT32_C(2166136261);
+
+        for (; *name; name++)
+                h = (h ^ (unsigned char)*name) * UINT32_C(16777619);
+        return h;
+}
+
+static unsigned int table_bucket(const struct table *t, const char *name) {
+        unsigned int b = name_hash(name) & (t->n_buckets - 1);
+
+        while (t->buckets[b] && strcmp(table_name(t, t->buckets[b] - 1), name) != 0)
+                b = (b + 1) & (t->n_buckets - 1);
+        return b;
+}
+
+static uint32_t table_find(const struct table *t, const char *name) {
+        if (!t->n_buckets)
+                return NO_ROW;
+        unsigned int b = table_bucket(t, name);
+        return t->buckets[b] ? t->buckets[b] - 1 : NO_ROW;
+}
+
+static int table_rehash(struct table *t, unsigned int n_buckets) {
+        uint32_t *buckets = calloc(n_buckets, sizeof(*buckets));
+
+        if (!buckets)
+                return -ENOMEM;
+        free(t->buckets);
+        t->buckets = buckets;
+        t->n_buckets = n_buckets;
+        for (unsigned int row = 0; row < t->n_rows; row++)
+                if (*table_name(t, row))
+                        t->buckets[table_bucket(t, table_name(t, row))] = row + 1;
+        return 0;
+}
+
+static int table_reserve(struct table *t, unsigned int n) {
+        if (n > t->max)
+                return -E2BIG;
+        if (n > t->n_allocated) {
+                unsigned int want = t->n_allocated ? t->n_allocated * 2 : 16;
+
+                want = want < n ? n : want;
+                want = want > t->max ? t->max : want;
+                unsigned char *rows = realloc(t->rows, (size_t)want * t->record_size);
+                if (!rows)
+                        return -ENOMEM;
+                memset(rows + (size_t)t->n_allocated * t->record_size, 0, (size_t)(want - t->n_allocated) * t->record_size);
+                t->rows = rows;
+                t->n_allocated = want;
+        }
+        if ((t->n_used + 1) * 2 > t->n_buckets)
+                return table_rehash(t, t->n_buckets ? t->n_buckets * 2 : 32);
+        return 0;
+}
+
+/* The lowest free row; every row below the hint is in use. */
+static unsigned int table_free_row(struct table *t) {
+        while (t->first_free_hint < t->n_rows && *table_name(t, t->first_free_hint))
+                t->first_free_hint++;
+        return t->first_free_hint;
+}
+
+static int table_put(struct table *t, unsigned int row, const void *record) {
+        int r = table_reserve(t, row + 1);
+
+        if (r < 0)
+                return r;
+        memcpy(t->rows + (size_t)row * t->record_size, record, t->record_size);
+        if (row >= t->n_rows)
+                t->n_rows = row + 1;
+        t->n_used++;
+        t->buckets[table_bucket(t, record)] = row + 1;
+        return 0;
+}
+
+/* Backward-shift deletion: later entries of the same probe run move up, so that no tombstones are needed. */
+static void table_unhash(struct table *t, unsigned int b) {
+        unsigned int mask = t->n_buckets - 1, hole = b;
+
+        for (unsigned int i = (b + 1) & mask; t->buckets[i]; i = (i + 1) & mask) {
+                unsigned int home = name_hash(table_name(t, t->buckets[i] - 1)) & mask;
+
+                if (((i - home) & mask) >= ((i - hole) & mask)) {
+                        t->buckets[hole] = t->buckets[i];
+                        hole = i;
+                }
+        }
+        t->buckets[hole] = 0;
+}
+
+int iov_model_new(struct iov_ctx *ctx, struct iov_model **ret_model) {
+        struct iov_model *m = calloc(1, sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        m->refs = 1;
+        m->ctx = iov_ref(ctx);
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                m->tables[k].record_size = iov_records_get((enum iov_kind)k)->size;
+                m->tables[k].max = iov_records_get((enum iov_kind)k)->max;
+        }
+        *ret_model = m;
+        return 0;
+}
+
+struct iov_model *iov_model_ref(struct iov_model *m) {
+        m->refs++;
+        return m;
+}
+
+struct iov_model *iov_model_unref(struct iov_model *m) {
+        if (!m || --m->refs > 0)
+                return NULL;
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                free(m->tables[k].rows);
+                free(m->tables[k].buckets);
+        }
+        iov_unref(m->ctx);
+        free(m);
+        return NULL;
+}
+
+static int table_copy(struct table *to, const struct table *from) {
+        *to = *from;
+        to->rows = NULL;
+        to->buckets = NULL;
+        if (from->n_allocated) {
+                to->rows = malloc((size_t)from->n_allocated * from->record_size);
+                if (!to->rows)
+                        return -ENOMEM;
+                memcpy(to->rows, from->rows, (size_t)from->n_allocated * from->record_size);
+        }
+        if (from->n_buckets) {
+                to->buckets = malloc(from->n_buckets * sizeof(*to->buckets));
+                if (!to->buckets)
+                        return -ENOMEM;
+                memcpy(to->buckets, from->buckets, from->n_buckets * sizeof(*to->buckets));
+        }
+        return 0;
+}
+
+int iov_model_clone(const struct iov_model *model, struct iov_model **ret_model) {
+        struct iov_model *m = NULL;
+        int r = iov_model_new(model->ctx, &m);
+
+        if (r < 0)
+                return r;
+        memcpy(m->name, model->name, sizeof(m->name));
+        m->generation = model->generation;
+        m->links = model->links;
+        m->slots = model->slots;
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                r = table_copy(&m->tables[k], &model->tables[k]);
+                if (r < 0) {
+                        iov_model_unref(m);
+                        return r;
+                }
+        }
+        *ret_model = m;
+        return 0;
+}
+
+const char *iov_model_get_name(const struct iov_model *m) {
+        return m->name;
+}
+
+int iov_model_set_name(struct iov_model *m, const char *name) {
+        if (strlen(name) > IOV_NAME_MAX)
+                return -ENAMETOOLONG;
+        memset(m->name, 0, sizeof(m->name));
+        memcpy(m->name, name, strlen(name));
+        return 0;
+}
+
+uint64_t iov_model_get_generation(const struct iov_model *m) {
+        return m->generation;
+}
+
+void iov_model_set_generation(struct iov_model *m, uint64_t generation) {
+        m->generation = generation;
+}
+
+unsigned int iov_model_get_links(const struct iov_model *m) {
+        return m->links;
+}
+
+unsigned int iov_model_get_slots(const struct iov_model *m) {
+        return m->slots;
+}
+
+void iov_model_set_links(struct iov_model *m, unsigned int links, unsigned int slots) {
+        m->links = links;
+        m->slots = slots;
+}
+
+size_t iov_model_count(const struct iov_model *m, enum iov_kind kind) {
+        return kind_is_object(kind) ? m->tables[kind].n_used : 0;
+}
+
+const void *iov_model_get(const struct iov_model *m, enum iov_kind kind, const char *name) {
+        if (!kind_is_object(kind))
+                return NULL;
+        const struct table *t = &m->tables[kind];
+        uint32_t row = table_find(t, name);
+        return row == NO_ROW ? NULL : table_name(t, row);
+}
+
+int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
+        const char *name = record;
+
+        if (!kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
+                return -EINVAL;
+        struct table *t = &m->tables[kind];
+        uint32_t row = table_find(t, name);
+        if (row != NO_ROW) {
+                memmove(t->rows + (size_t)row * t->record_size, record, t->record_size);
+                return 0;
+        }
+        return table_put(t, table_free_row(t), record);
+}
+
+int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) {
+        if (!kind_is_object(kind))
+                return -EINVAL;
+        struct table *t = &m->tables[kind];
+        uint32_t row = table_find(t, name);
+        if (row == NO_ROW)
+                return -ENOENT;
+        table_unhash(t, table_bucket(t, name));
+        memset(t->rows + (size_t)row * t->record_size, 0, t->record_size);
+        t->n_used--;
+        if (row < t->first_free_hint)
+                t->first_free_hint = row;
+        return 0;
+}
+
+const void *iov_model_at(const struct iov_model *m, enum iov_kind kind, unsigned int row) {
+        if (!kind_is_object(kind) || row >= m->tables[kind].n_rows || !*table_name(&m->tables[kind], row))
+                return NULL;
+        return table_name(&m->tables[kind], row);
+}
+
+unsigned int iov_model_rows(const struct iov_model *m, enum iov_kind kind) {
+        return kind_is_object(kind) ? m->tables[kind].n_rows : 0;
+}
+
+unsigned int iov_model_row(const struct iov_model *m, enum iov_kind kind, const void *record) {
+        return (unsigned int)((size_t)((const unsigned char *)record - m->tables[kind].rows) / m->tables[kind].record_size);
+}
+
+static const void *next_from(const struct iov_model *m, enum iov_kind kind, unsigned int row) {
+        for (; row < iov_model_rows(m, kind); row++)
+                if (iov_model_at(m, kind, row))
+                        return iov_model_at(m, kind, row);
+        return NULL;
+}
+
+const void *iov_model_get_first(const struct iov_model *m, enum iov_kind kind) {
+        return next_from(m, kind, 0);
+}
+
+const void *iov_model_get_next(const struct iov_model *m, enum iov_kind kind, const void *record) {
+        return next_from(m, kind, iov_model_row(m, kind, record) + 1);
+}
+
+static int compare_names(const void *a, const void *b) {
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int compare_namespaces(const void *a, const void *b) {
+        const struct iov_namespace *x = *(const struct iov_namespace *const *)a, *y = *(const struct iov_namespace *const *)b;
+        int r = strcmp(x->vadapter, y->vadapter);
+
+        return r ? r : (x->nsid > y->nsid) - (x->nsid < y->nsid);
+}
+
+int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void ***ret_records) {
+        size_t n = iov_model_count(m, kind), i = 0;
+        const void **records = calloc(n + 1, sizeof(*records)), *record;
+
+        if (!records)
+                return -ENOMEM;
+        iov_model_foreach(m, kind, record)
+                records[i++] = record;
+        qsort(records, n, sizeof(*records), kind == IOV_KIND_NAMESPACE ? compare_namespaces : compare_names);
+        *ret_records = records;
+        return (int)n;
+}
+
+bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b) {
+        const struct iov_record_info *info = iov_records_get(kind);
+
+        for (unsigned int i = 0; i < info->n_fields; i++) {
+                const struct iov_rfield_info *f = &info->fields[i];
+
+                if (f->role == IOV_ROLE_CONFIG &&
+                    memcmp((const char *)a + f->offset, (const char *)b + f->offset, (size_t)f->size * f->count) != 0)
+                        return false;
+        }
+        return true;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Cleanup attributes and small helpers that every part of the project may use. */
+#ifndef IOV_UTIL_H
+#define IOV_UTIL_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
+
+static inline void free_pointer(void *p) {
+        free(*(void **)p);
+}
+static inline void close_fd(const int *fd) {
+        if (*fd >= 0)
+                close(*fd);
+}
+static inline void close_file(FILE **f) {
+        if (*f)
+                fclose(*f);
+}
+
+/* Freed, closed at the end of the scope, unless taken. Descriptors start at -1. */
+#define CLEANUP_FREE  __attribute__((cleanup(free_pointer)))
+#define CLEANUP_CLOSE __attribute__((cleanup(close_fd)))
+#define CLEANUP_FILE  __attribute__((cleanup(close_file)))
+
+#define TAKE_PTR(p)                                                                                                              \
+        __extension__({                                                                                                          \
+                __typeof__(p) taken_ = (p);                                                                                      \
+                (p) = NULL;                                                                                                      \
+                taken_;                                                                                                          \
+        })
+static inline int take_fd(int *fd) {
+        int taken = *fd;
+
+        *fd = -1;
+        return taken;
+}
+
+/* Copy `source` to a zero-padded field of `size` bytes; 0, or -1 (field untouched) where it and its NUL do not fit. */
+static inline int field_set(char *field, size_t size, const char *source) {
+        size_t length = strlen(source);
+
+        if (length >= size)
+                return -1;
+        memset(field, 0, size);
+        memcpy(field, source, length);
+        return 0;
+}
+
+#endif

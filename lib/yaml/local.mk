@@ -1,0 +1,2 @@
+# YAML in and out, diagnostics, sizes and rates, the plan.
+libiov_core_la_SOURCES +=

@@ -1,0 +1,4 @@
+# tests/fuzz/local
+include tests/fuzz/yaml.mk
+include tests/fuzz/vfio-user.mk
+include tests/fuzz/nvme.mk
