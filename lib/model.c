@@ -332,7 +332,7 @@ int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void *
 
         if (!records)
                 return -ENOMEM;
-        iov_model_foreach(m, kind, record)
+        iov_model_foreach (m, kind, record)
                 records[i++] = record;
         qsort(records, n, sizeof(*records), kind == IOV_KIND_NAMESPACE ? compare_namespaces : compare_names);
         *ret_records = records;
