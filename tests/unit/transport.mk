@@ -8,3 +8,9 @@ TESTS += tests/unit/test-vfio-user-client
 tests_unit_test_vfio_user_client_SOURCES = tests/unit/test-vfio-user-client.c $(transport_fake_sources)
 tests_unit_test_vfio_user_client_CFLAGS = $(transport_test_cflags)
 tests_unit_test_vfio_user_client_LDADD = $(transport_test_libs)
+
+check_PROGRAMS += tests/unit/test-transport
+TESTS += tests/unit/test-transport
+tests_unit_test_transport_SOURCES = tests/unit/test-transport.c $(transport_fake_sources)
+tests_unit_test_transport_CFLAGS = $(transport_test_cflags)
+tests_unit_test_transport_LDADD = $(transport_test_libs)
