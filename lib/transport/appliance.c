@@ -160,6 +160,7 @@ int appliance_open(struct iov_ctx *ctx, const char *address, int timeout_ms, str
         if (!a)
                 return -ENOMEM;
         a->ctx = iov_ref(ctx);
+        a->command_ms = TRANSPORT_COMMAND_FACTOR * timeout_ms;
         if (!address)
                 address = secure_getenv("IOV_APPLIANCE");
         a->address = strdup(address && *address ? address : DEFAULT_ADDRESS);

@@ -13,6 +13,7 @@ struct iov_appliance {
         struct transport *transport;
         char *address;
         size_t payload_size; /* of the mailbox, bytes */
+        int command_ms;      /* how long a mailbox command may take */
         bool problem_told;
 };
 

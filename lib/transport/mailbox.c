@@ -5,7 +5,7 @@
 #include "appliance.h"
 #include "util.h"
 
-#define POLL_MS 5
+#define POLL_MS 1
 #define LOG_MAX ((size_t)16 << 20) /* more log text than an appliance keeps */
 
 #define FIELD(REG, NAME, value) ((value) >> IOV_##REG##_##NAME##_SHIFT & ((UINT64_C(1) << IOV_##REG##_##NAME##_WIDTH) - 1))
@@ -20,7 +20,7 @@ static int doorbell_wait(struct iov_appliance *a, int64_t deadline) {
                         return r;
                 if (appliance_now_ms() >= deadline)
                         return appliance_error(a, -ETIMEDOUT, "a command is not done after %d s; look into its log",
-                                               TRANSPORT_COMMAND_MS / 1000);
+                                               a->command_ms / 1000);
                 r = a->transport->ops->wait(a->transport, POLL_MS);
                 if (r < 0)
                         return r;
@@ -29,9 +29,9 @@ static int doorbell_wait(struct iov_appliance *a, int64_t deadline) {
 
 static int doorbell_ring(struct iov_appliance *a) {
         int usual_ms = a->transport->timeout_ms;
-        int64_t deadline = appliance_now_ms() + TRANSPORT_COMMAND_MS;
+        int64_t deadline = appliance_now_ms() + a->command_ms;
 
-        a->transport->timeout_ms = TRANSPORT_COMMAND_MS;
+        a->transport->timeout_ms = a->command_ms;
         int r = iov_write32(a, 0, IOV_REG_MB_CONTROL, 1u << IOV_MB_CONTROL_DOORBELL_SHIFT);
         a->transport->timeout_ms = usual_ms;
         return r < 0 ? r : doorbell_wait(a, deadline);
@@ -74,7 +74,7 @@ int iov_command(struct iov_appliance *a, enum iov_opcode opcode, const void *req
         if (request_size > a->payload_size)
                 return appliance_error(a, -E2BIG, "a request of %zu bytes does not fit into its mailbox of %zu", request_size,
                                        a->payload_size);
-        if ((r = doorbell_wait(a, appliance_now_ms() + TRANSPORT_COMMAND_MS)) < 0 ||
+        if ((r = doorbell_wait(a, appliance_now_ms() + a->command_ms)) < 0 ||
             (r = iov_write(a, 0, IOV_REG_MB_PAYLOAD, request, request_size)) < 0 ||
             (r = iov_write64(a, 0, IOV_REG_MB_COMMAND, command)) < 0 || (r = doorbell_ring(a)) < 0 ||
             (r = iov_read64(a, 0, IOV_REG_MB_STATUS, &status)) < 0 || (r = iov_read64(a, 0, IOV_REG_MB_COMMAND, &command)) < 0)

@@ -7,7 +7,6 @@
 #include "tables.h"
 #include "util.h"
 
-#define LOAD_MS 5000    /* for a consistent copy */
 #define LINKS_MAX 65536 /* of a chassis, and slots of a link: more is nonsense */
 #define SNAPSHOTS_MAX 10
 
@@ -44,7 +43,7 @@ static int copy_rows(struct copy *copy, size_t n_kinds) {
 /* Copy the directory and the rows of the first `n_kinds` of object_kinds, all as of one moment. */
 static int copy_make(struct copy *copy, size_t n_kinds) {
         struct tables *tables = &copy->tables;
-        int64_t deadline = appliance_now_ms() + LOAD_MS;
+        int64_t deadline = appliance_now_ms() + tables->appliance->transport->timeout_ms;
 
         do {
                 const char *why = NULL;

@@ -11,9 +11,9 @@
 
 #include "iov/libiov.h"
 
-#define TRANSPORT_TIMEOUT_MS 5000  /* for an answer */
-#define TRANSPORT_COMMAND_MS 60000 /* for a mailbox command, which may have to wait for disks */
-#define TRANSPORT_START_MS 30000   /* for a private iovd that loads its state */
+#define TRANSPORT_TIMEOUT_MS 5000   /* for an answer */
+#define TRANSPORT_COMMAND_FACTOR 12 /* a mailbox command may have to wait for disks: a minute */
+#define TRANSPORT_START_MS 30000    /* for a private iovd that loads its state */
 #define TRANSPORT_WHY_SIZE 512
 
 struct transport;
