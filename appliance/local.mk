@@ -6,3 +6,4 @@ include appliance/adapters/local.mk
 include appliance/iove/local.mk
 
 
+include appliance/systemd/local.mk
