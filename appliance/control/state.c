@@ -26,7 +26,7 @@ struct header {
         uint64_t generation;
         uint64_t next_id;
         uint32_t n_objects;
-        uint32_t checksum; /* CRC-32C of what is behind the header */
+        uint32_t checksum;        /* CRC-32C of what is behind the header */
         uint32_t header_checksum; /* CRC-32C of the header up to here */
         uint32_t reserved;
 };
@@ -85,8 +85,8 @@ static int state_lock(struct state *s, unsigned int wait_ms) {
                 ssize_t n = pread(s->lock, pid, sizeof(pid) - 1, 0);
 
                 pid[n > 0 ? strcspn(pid, "\n") : 0] = 0;
-                iov_log(s->ctx, LOG_ERR, "%s: in use by another iovd (process %s): stop it, or reach it with -a unix:PATH", s->path,
-                        *pid ? pid : "unknown");
+                iov_log(s->ctx, LOG_ERR, "%s: in use by another iovd (process %s): stop it, or reach it with -a unix:PATH",
+                        s->path, *pid ? pid : "unknown");
                 return r;
         }
         if (r < 0) {
@@ -192,7 +192,8 @@ static const char *header_check(const struct header *h, size_t size, const void 
                 return "it is no state file";
         if (h->version != STATE_VERSION) {
                 *ret_error = -EPROTONOSUPPORT;
-                return h->version > STATE_VERSION ? "it is of a newer version of iovd: use that one" : "it is of an unknown version";
+                return h->version > STATE_VERSION ? "it is of a newer version of iovd: use that one"
+                                                  : "it is of an unknown version";
         }
         if (h->header_checksum != crc32c(h, offsetof(struct header, header_checksum)) || h->header_size != sizeof(*h))
                 return "its header is damaged";
@@ -213,8 +214,8 @@ static int load_objects(const struct header *h, const unsigned char *p, const un
                         return -EBADMSG;
                 memcpy(&op, p, sizeof(op));
                 p += sizeof(op);
-                if (op.kind >= IOV_KIND_COUNT || op.size > sizeof(record) || op.size != iov_records_get((enum iov_kind)op.kind)->size ||
-                    op.size > (size_t)(end - p))
+                if (op.kind >= IOV_KIND_COUNT || op.size > sizeof(record) ||
+                    op.size != iov_records_get((enum iov_kind)op.kind)->size || op.size > (size_t)(end - p))
                         return -EBADMSG;
                 memcpy(record, p, op.size);
                 p += op.size;
@@ -250,8 +251,8 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_nex
         else
                 r = load_objects(&h, payload, (unsigned char *)bytes + size, model);
         if (r < 0) {
-                iov_log(s->ctx, LOG_ERR, "%s/state: %s; nothing was changed: put back a copy, or move the file away to start empty", s->path,
-                        why);
+                iov_log(s->ctx, LOG_ERR,
+                        "%s/state: %s; nothing was changed: put back a copy, or move the file away to start empty", s->path, why);
                 return r;
         }
         iov_model_set_generation(model, h.generation);
@@ -282,7 +283,7 @@ int state_encode(const struct iov_model *model, uint64_t next_id, void **ret_byt
                 const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)saved_kinds[k], iov_records_get(saved_kinds[k])->size};
                 const void *record;
 
-                iov_model_foreach(model, saved_kinds[k], record) {
+                iov_model_foreach (model, saved_kinds[k], record) {
                         memcpy(p, &op, sizeof(op));
                         memcpy(p + sizeof(op), record, op.size);
                         p += sizeof(op) + op.size;

@@ -16,8 +16,8 @@
 struct state;
 
 /*
- * Open and lock a state directory, which is made where it is missing. `wait_ms`: how long to wait for another owner to go. Errors have been
- * logged with what to do: -EBUSY another iovd owns it.
+ * Open and lock a state directory, which is made where it is missing. `wait_ms`: how long to wait for another owner to go. Errors
+ * have been logged with what to do: -EBUSY another iovd owns it.
  */
 int state_open(struct iov_ctx *ctx, const char *path, unsigned int wait_ms, struct state **ret_state);
 struct state *state_close(struct state *state);

@@ -102,7 +102,7 @@ static int collect_ids(const struct iov_model *model, struct ids *ids) {
         ids->id = calloc(iov_model_count(model, IOV_KIND_VOLUME) + 1, sizeof(*ids->id));
         if (!ids->id)
                 return -ENOMEM;
-        iov_model_foreach(model, IOV_KIND_VOLUME, v)
+        iov_model_foreach (model, IOV_KIND_VOLUME, v)
                 ids->id[ids->n++] = v->id;
         qsort(ids->id, ids->n, sizeof(*ids->id), compare_ids);
         return 0;

@@ -29,7 +29,8 @@ struct loop_source {
         bool in_flight; /* a request of this source is submitted and its completion not yet seen */
         bool cancelled; /* and its cancellation is submitted as well */
         bool queued;    /* is in loop->todo */
-        bool expired;   /* a timer that has fired */
+        bool wanted;    /* a timer that is set and has not fired */
+        bool changed;   /* a timer that was set anew while in flight */
         int fd;
         uint32_t events, armed_events;
         struct __kernel_timespec when;
@@ -117,13 +118,13 @@ static void source_free(struct loop_source *source) {
 static bool source_wants_cancel(const struct loop_source *source) {
         if (!source->in_flight || source->cancelled)
                 return false;
-        return source->removed || (source->kind != SOURCE_TIMER && source->armed_events != source->events);
+        return source->removed || (source->kind == SOURCE_TIMER ? source->changed : source->armed_events != source->events);
 }
 
 static bool source_wants_arm(const struct loop_source *source) {
         if (source->in_flight || source->removed)
                 return false;
-        return source->kind == SOURCE_TIMER ? !source->expired : source->events != 0;
+        return source->kind == SOURCE_TIMER ? source->wanted : source->events != 0;
 }
 
 /* Do what a queued source is queued for; false: no room in the submission queue. The source may be gone after it. */
@@ -189,10 +190,13 @@ static void source_complete(struct loop_source *source, int32_t result) {
         if (source->removed || loop->closing)
                 return;
         if (source->kind == SOURCE_TIMER) {
-                if (result != -ETIME)
-                        return;
-                source->expired = true;
-                source->fn.timer(source->userdata);
+                bool fired = result == -ETIME && !source->changed && source->wanted;
+
+                source->changed = false;
+                if (fired) {
+                        source->wanted = false;
+                        source->fn.timer(source->userdata);
+                }
                 return;
         }
         if (result == -EBADF)
@@ -325,21 +329,36 @@ int loop_source_set_events(struct loop_source *source, uint32_t events) {
         return 0;
 }
 
-int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source) {
+int loop_timer_set(struct loop_source *source, uint64_t delay_ns) {
         struct timespec now = {0};
-        struct loop_source *source = NULL;
 
+        if (source->kind != SOURCE_TIMER)
+                return -EINVAL;
         if (clock_gettime(CLOCK_MONOTONIC, &now) < 0)
                 return -errno;
-        source = source_new(loop, SOURCE_TIMER, -1, 0, userdata);
-        if (!source)
-                return -ENOMEM;
-        source->fn.timer = fn;
+        source->wanted = delay_ns != UINT64_MAX;
+        source->changed = source->in_flight;
         source->when.tv_sec = now.tv_sec + (int64_t)(delay_ns / NSEC_PER_SEC);
         source->when.tv_nsec = now.tv_nsec + (int64_t)(delay_ns % NSEC_PER_SEC);
         if (source->when.tv_nsec >= (int64_t)NSEC_PER_SEC) {
                 source->when.tv_sec++;
                 source->when.tv_nsec -= (int64_t)NSEC_PER_SEC;
+        }
+        source_queue(source);
+        return 0;
+}
+
+int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source) {
+        struct loop_source *source = source_new(loop, SOURCE_TIMER, -1, 0, userdata);
+        int r = 0;
+
+        if (!source)
+                return -ENOMEM;
+        source->fn.timer = fn;
+        r = loop_timer_set(source, delay_ns);
+        if (r < 0) {
+                loop_source_remove(source);
+                return r;
         }
         *ret_source = source;
         return 0;

@@ -36,9 +36,12 @@ void loop_stop(struct loop *loop, int result);
 typedef void (*loop_fd_fn)(void *userdata, int fd, uint32_t events);
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *userdata, struct loop_source **ret_source);
 int loop_source_set_events(struct loop_source *source, uint32_t events);
-/* Call `fn` once, after `delay_ns`. The source must be removed all the same. */
+/* Call `fn` once, after `delay_ns`; UINT64_MAX: not before loop_timer_set(). The source must be removed all the same. */
 typedef void (*loop_timer_fn)(void *userdata);
 int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source);
+/* Set a timer anew, also one that has fired, also from within `fn`: once, `delay_ns` from now; UINT64_MAX: never. Allocates
+ * nothing. */
+int loop_timer_set(struct loop_source *source, uint64_t delay_ns);
 /* Call `fn` for each of these signals, which must be blocked in the process. */
 typedef void (*loop_signal_fn)(void *userdata, int signal);
 int loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_fn fn, void *userdata,
