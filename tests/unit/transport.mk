@@ -29,3 +29,8 @@ tests_unit_test_sim_LDADD = $(transport_test_libs)
 tests_unit_fake_iovd_SOURCES = tests/unit/fake-iovd.c $(transport_fake_sources)
 tests_unit_fake_iovd_CFLAGS = $(transport_test_cflags)
 tests_unit_fake_iovd_LDADD = libiov-core.la
+
+# TAP by shell: what libiov exports, which folder includes what.
+dist_check_SCRIPTS += tests/unit/test-exports.sh tests/unit/test-layers.sh
+TESTS += tests/unit/test-exports.sh tests/unit/test-layers.sh
+EXTRA_DIST += docs/layers.md
