@@ -55,12 +55,10 @@ int main(int argc, char **argv) {
         fake_serve(&f, 3);
         if (strcmp(mode, "last-words") == 0)
                 fprintf(stderr, "<5>good bye\nno level\n");
-        if (strcmp(mode, "bad-end") == 0)
-                return 5;
         if (strcmp(mode, "stays") == 0) {
                 close(2);
                 pause();
         }
         fake_free(&f);
-        return 0;
+        return strcmp(mode, "bad-end") == 0 ? 5 : 0;
 }
