@@ -4,5 +4,6 @@ include appliance/media/local.mk
 include appliance/vpc/local.mk
 include appliance/adapters/local.mk
 include appliance/iove/local.mk
-include appliance/link/local.mk
-include appliance/control/local.mk
+
+
+include appliance/systemd/local.mk

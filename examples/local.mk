@@ -1,1 +1,7 @@
-# examples
+# Examples: installed for users, and read by tests.
+examplesdir = $(docdir)/examples
+dist_examples_DATA = \
+	examples/chassis.yaml \
+	examples/rack.yaml \
+	examples/shared-ssd.yaml \
+	examples/two-namespaces.yaml

@@ -2,7 +2,7 @@
 noinst_LTLIBRARIES += libiov-core.la
 libiov_core_la_SOURCES = \
 	lib/context.c lib/context.h \
-	lib/model.c \
+	lib/model.c lib/model.h \
 	lib/objects.c \
 	lib/registers.c \
 	lib/util.h \

@@ -6,6 +6,7 @@
 
 #include "context.h"
 #include "iov/libiov.h"
+#include "model.h"
 #include "util.h"
 
 #define NO_ROW UINT32_MAX
@@ -262,6 +263,14 @@ int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
         return table_put(t, table_free_row(t), record);
 }
 
+int model_put(struct iov_model *m, enum iov_kind kind, unsigned int row, const void *record) {
+        if (!kind_is_object(kind) || !*(const char *)record || !memchr(record, 0, IOV_NAME_SIZE))
+                return -EINVAL;
+        if (iov_model_at(m, kind, row) || table_find(&m->tables[kind], record) != NO_ROW)
+                return -EEXIST;
+        return table_put(&m->tables[kind], row, record);
+}
+
 int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) {
         if (!kind_is_object(kind))
                 return -EINVAL;
@@ -323,7 +332,7 @@ int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void *
 
         if (!records)
                 return -ENOMEM;
-        iov_model_foreach(m, kind, record)
+        iov_model_foreach (m, kind, record)
                 records[i++] = record;
         qsort(records, n, sizeof(*records), kind == IOV_KIND_NAMESPACE ? compare_namespaces : compare_names);
         *ret_records = records;

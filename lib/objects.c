@@ -89,7 +89,7 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot) {
         const struct iov_vadapter *v;
 
-        iov_model_foreach(model, IOV_KIND_VADAPTER, v)
+        iov_model_foreach (model, IOV_KIND_VADAPTER, v)
                 if (v->slot == slot && strcmp(v->server, server) == 0)
                         return v;
         return NULL;

@@ -1,5 +1,6 @@
 # Tests: unit (cmocka), bats over sim: and a live iovd, fuzz targets with their corpora, real guests.
 include tests/unit/lib.mk
+include tests/unit/transport.mk
 include tests/unit/yaml.mk
 include tests/unit/vpc.mk
 include tests/unit/nvme.mk

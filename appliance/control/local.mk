@@ -1,1 +1,24 @@
-# appliance/control
+# The control process, and iovd itself.
+noinst_LTLIBRARIES += libcontrol.la
+libcontrol_la_SOURCES = \
+	appliance/control/chassis.c appliance/control/chassis.h \
+	appliance/control/control.c appliance/control/control.h \
+	appliance/control/journal.c appliance/control/journal.h \
+	appliance/control/mailbox.c appliance/control/mailbox.h \
+	appliance/control/mgmt.c appliance/control/mgmt.h \
+	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/saver.c appliance/control/saver.h \
+	appliance/control/state.c appliance/control/state.h \
+	appliance/control/supervisor.c appliance/control/supervisor.h \
+	appliance/control/tables.c appliance/control/tables.h \
+	appliance/control/volumes.c appliance/control/volumes.h \
+	appliance/control/worker-process.c appliance/control/worker-process.h
+libcontrol_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
+libcontrol_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+libcontrol_la_LIBADD = $(SYSTEMD_LIBS)
+
+sbin_PROGRAMS += iovd
+iovd_SOURCES = appliance/iovd.c
+iovd_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
+# Room by room from the top: each needs what stands behind it.
+iovd_LDADD = libcontrol.la liblink.la libiove.la libadapters.la libvpc.la libmedia.la libloop.la libiov-core.la

@@ -1,1 +1,7 @@
-# appliance/link
+# The worker of a server link.
+noinst_LTLIBRARIES += liblink.la
+liblink_la_SOURCES = \
+	appliance/link/channel.c appliance/link/channel.h \
+	appliance/link/slot.c appliance/link/slot.h \
+	appliance/link/worker.c appliance/link/worker.h
+liblink_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

@@ -182,6 +182,8 @@ int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_sev
 /* Write the model as a topology or as a chassis, minimal and in a fixed order. */
 int iov_topology_write(const struct iov_model *model, FILE *stream);
 int iov_chassis_write(const struct iov_model *model, FILE *stream);
+/* The chassis that iovd has when it is given none; the same as examples/chassis.yaml. Adds to `model`. */
+int iov_chassis_builtin(struct iov_model *model);
 
 /* ---- the plan ---- */
 

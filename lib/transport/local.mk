@@ -1,2 +1,14 @@
-# Transports, register access, the mailbox, loading the model, applying a plan.
-libiov_core_la_SOURCES +=
+# Transports, register access, the mailbox, the appliance's tables as a model.
+libiov_core_la_SOURCES += \
+	lib/transport/appliance.c lib/transport/appliance.h \
+	lib/transport/mailbox.c \
+	lib/transport/model-load.c \
+	lib/transport/sim-process.c lib/transport/sim-process.h \
+	lib/transport/tables.c lib/transport/tables.h \
+	lib/transport/transport.h \
+	lib/transport/transport-sim.c \
+	lib/transport/transport-unix.c \
+	lib/transport/transport-vfio-user.c \
+	lib/transport/vfio-user-client.c lib/transport/vfio-user-client.h
+# Where sim: finds iovd.
+libiov_core_la_CPPFLAGS = $(AM_CPPFLAGS) -DIOV_SBINDIR='"$(sbindir)"'

@@ -1,2 +1,20 @@
 # YAML in and out, diagnostics, sizes and rates, the plan.
-libiov_core_la_SOURCES +=
+libiov_core_la_SOURCES += \
+	lib/plan/apply.c \
+	lib/plan/plan.c \
+	lib/plan/plan.h \
+	lib/yaml/builtin.c \
+	lib/yaml/chassis-read.c \
+	lib/yaml/diagnostics.c lib/yaml/diagnostics.h \
+	lib/yaml/fields.c \
+	lib/yaml/mapping.c \
+	lib/yaml/reader.c lib/yaml/reader.h \
+	lib/yaml/scalar.c lib/yaml/scalar.h \
+	lib/yaml/source.c lib/yaml/source.h \
+	lib/yaml/topology-read.c \
+	lib/yaml/units.c \
+	lib/yaml/write.c
+schemadir = $(datadir)/iov-tools/schema
+dist_schema_DATA = \
+	lib/yaml/chassis.schema.json \
+	lib/yaml/topology.schema.json

@@ -1,1 +1,26 @@
-# tests/unit/control
+# The switch and the control process.
+control_test_cppflags = $(APPLIANCE_CPPFLAGS)
+control_test_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+
+check_PROGRAMS += test-transaction test-state test-volumes test-journal
+TESTS += test-transaction test-state test-volumes test-journal
+
+test_transaction_SOURCES = tests/unit/test-transaction.c
+test_transaction_CPPFLAGS = $(control_test_cppflags)
+test_transaction_CFLAGS = $(control_test_cflags)
+test_transaction_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
+
+test_state_SOURCES = tests/unit/test-state.c
+test_state_CPPFLAGS = $(control_test_cppflags)
+test_state_CFLAGS = $(control_test_cflags)
+test_state_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)
+
+test_volumes_SOURCES = tests/unit/test-volumes.c
+test_volumes_CPPFLAGS = $(control_test_cppflags)
+test_volumes_CFLAGS = $(control_test_cflags)
+test_volumes_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)
+
+test_journal_SOURCES = tests/unit/test-journal.c
+test_journal_CPPFLAGS = $(control_test_cppflags)
+test_journal_CFLAGS = $(control_test_cflags)
+test_journal_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "control/chassis.h"
+#include "control/mgmt.h"
+#include "control/persona.h"
+#include "control/saver.h"
+#include "control/state.h"
+#include "control/supervisor.h"
+#include "control/volumes.h"
+#include "iove/rules.h"
+#include "util.h"
+#include "vpc/function.h"
+
+#define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
+
+struct control {
+        const struct control_options *options;
+        struct iov_ctx *ctx;
+        struct loop *loop;
+        struct loop_source *signals;
+        struct tables *tables;
+        struct journal *journal;
+        struct state *state;
+        struct iov_model *model;
+        uint64_t next_id, boot_time, snapshot_time;
+        struct supervisor *supervisor; /* NULL: a simulator */
+        struct mgmt *mgmt;
+        /* commits: the first is being written, the others wait */
+        struct saver *saver;
+        struct control_commit *commits, *writing;
+        struct iov_model *candidate;
+        uint64_t candidate_next_id;
+        struct iov_mb_txn_result candidate_result;
+        uint32_t candidate_uid;
+};
+
+static uint64_t clock_ns(clockid_t id) {
+        struct timespec t;
+
+        clock_gettime(id, &t);
+        return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
+}
+
+struct loop *control_get_loop(struct control *c) {
+        return c->loop;
+}
+struct journal *control_get_journal(struct control *c) {
+        return c->journal;
+}
+struct tables *control_get_tables(struct control *c) {
+        return c->tables;
+}
+const struct iov_model *control_get_model(const struct control *c) {
+        return c->model;
+}
+bool control_is_sim(const struct control *c) {
+        return !c->supervisor;
+}
+const char *control_get_run_directory(const struct control *c) {
+        return c->options->run_directory ? c->options->run_directory : "";
+}
+uint64_t control_get_boot_time(const struct control *c) {
+        return c->boot_time;
+}
+uint64_t control_get_snapshot_time(const struct control *c) {
+        return c->snapshot_time;
+}
+
+/* ---- live data ---- */
+
+uint64_t control_snapshot(struct control *c) {
+        const struct iov_vadapter *va;
+
+        c->snapshot_time = clock_ns(CLOCK_MONOTONIC);
+        tables_begin(c->tables);
+        iov_model_foreach (c->model, IOV_KIND_VADAPTER, va) {
+                struct iov_counter counter = {0};
+
+                if (c->supervisor)
+                        supervisor_read_counters(c->supervisor, va->name, &counter);
+                counter.id = va->id;
+                tables_set_counter(c->tables, iov_model_row(c->model, IOV_KIND_VADAPTER, va), &counter);
+        }
+        tables_end(c->tables);
+        return c->snapshot_time;
+}
+
+int control_read_config(struct control *c, const char *vadapter, void *ret_config) {
+        const struct iov_vadapter *va = iov_model_get(c->model, IOV_KIND_VADAPTER, vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+        void *image = NULL;
+
+        if (!va)
+                return -ENOENT;
+        if (c->supervisor && supervisor_read_config(c->supervisor, vadapter, ret_config) == 0)
+                return 0;
+        const struct vpc_model *model = persona_make(c->model, va, &persona, volumes);
+        if (!model)
+                return -EOPNOTSUPP;
+        if (posix_memalign(&image, 4096, vpc_image_size(model)))
+                return -ENOMEM;
+        memset(image, 0, vpc_image_size(model));
+        int r = vpc_image_init(image, model, &persona);
+        if (r == 0)
+                memcpy(ret_config, image, VPC_CONFIG_SIZE);
+        free(image);
+        return r;
+}
+
+/* ---- what the supervisor tells ---- */
+
+static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapter_state state, uint32_t peer_pid,
+                               const char *socket) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = *va.server ? state : IOV_VADAPTER_DETACHED;
+        va.peer_pid = peer_pid;
+        field_set(va.socket, sizeof(va.socket), socket);
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_server_status(void *userdata, const char *name, enum iov_server_state state, uint32_t worker_pid,
+                             uint32_t restarts) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.state = state;
+        s.worker_pid = worker_pid;
+        s.worker_restarts = restarts;
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
+static const struct iov_model *on_model(void *userdata) {
+        return ((struct control *)userdata)->model;
+}
+
+static const struct supervisor_events supervisor_events = {
+        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .model = on_model};
+
+/* ---- commits ---- */
+
+static void commits_next(struct control *c);
+
+/* While the candidate was written, servers may have come and gone: their status is newer than the candidate's copy of it. */
+static void carry_status(const struct iov_model *from, struct iov_model *to) {
+        const struct iov_vadapter *va;
+        const struct iov_server *s;
+
+        iov_model_foreach (from, IOV_KIND_VADAPTER, va) {
+                const struct iov_vadapter *there = iov_model_get(to, IOV_KIND_VADAPTER, va->name);
+
+                if (!there || there->id != va->id)
+                        continue;
+                struct iov_vadapter copy = *there;
+                copy.state = va->state;
+                copy.peer_pid = va->peer_pid;
+                memcpy(copy.socket, va->socket, sizeof(copy.socket));
+                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+        }
+        iov_model_foreach (from, IOV_KIND_SERVER, s) {
+                const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
+
+                if (!there)
+                        continue;
+                struct iov_server copy = *there;
+                copy.state = s->state;
+                copy.worker_pid = s->worker_pid;
+                copy.worker_restarts = s->worker_restarts;
+                iov_model_set(to, IOV_KIND_SERVER, &copy);
+        }
+        iove_rules_derive(to);
+}
+
+/* Files go last: when the state no longer names a volume, and nobody holds it. */
+static void discard_volumes(struct control *c, const struct iov_model *old) {
+        const struct iov_volume *v;
+
+        iov_model_foreach (old, IOV_KIND_VOLUME, v) {
+                const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
+
+                if (now && now->id == v->id)
+                        continue;
+                int r = volume_discard(state_get_directory(c->state), v);
+                if (r < 0)
+                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name, "its file cannot be removed: %s",
+                                      strerror(-r));
+        }
+}
+
+/* Make the candidate what is. */
+static void adopt(struct control *c) {
+        struct iov_model *old = c->model;
+
+        carry_status(old, c->candidate);
+        c->model = TAKE_PTR(c->candidate);
+        c->next_id = c->candidate_next_id;
+        tables_publish(c->tables, c->model);
+        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu: %u changes",
+                      (unsigned long long)c->candidate_result.generation, c->candidate_result.changed);
+        if (c->supervisor)
+                supervisor_reconcile(c->supervisor);
+        discard_volumes(c, old);
+        iov_model_unref(old);
+}
+
+static void finish(struct control *c, int result) {
+        struct control_commit *commit = TAKE_PTR(c->writing);
+
+        c->candidate = iov_model_unref(c->candidate);
+        if (commit)
+                commit->done(commit, result);
+        commits_next(c);
+}
+
+static void on_saved(void *userdata, int result) {
+        struct control *c = userdata;
+
+        if (result == 0)
+                adopt(c);
+        else
+                journal_event(c->journal, LOG_ERR, c->candidate_uid, "", "the state cannot be saved: %s; nothing was changed",
+                              strerror(-result));
+        if (result == 0 && c->writing)
+                c->writing->result = c->candidate_result;
+        finish(c, result);
+}
+
+/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
+static int commit_start(struct control *c, struct control_commit *commit) {
+        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        uint64_t next_id = c->next_id;
+        void *bytes = NULL;
+        uint32_t changed;
+        size_t size;
+        int r = iove_transaction_run(commit->transaction, c->model, &limits, &next_id, &c->candidate, &changed, &commit->refusal);
+
+        if (r < 0)
+                return r;
+        uint64_t generation = iov_model_get_generation(c->model);
+        commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
+        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+                return 0;
+        commit->result.generation = generation + 1;
+        iov_model_set_generation(c->candidate, generation + 1);
+        r = state_encode(c->candidate, next_id, &bytes, &size);
+        if (r < 0)
+                return r;
+        c->candidate_next_id = next_id;
+        c->candidate_result = commit->result;
+        c->candidate_uid = commit->uid;
+        r = saver_start(c->saver, bytes, size, on_saved, c);
+        return r < 0 ? r : 1;
+}
+
+static void commits_next(struct control *c) {
+        while (c->commits && !c->candidate) {
+                struct control_commit *commit = c->commits;
+
+                c->commits = commit->next;
+                int r = commit_start(c, commit);
+                if (r == 1) {
+                        c->writing = commit;
+                        return;
+                }
+                c->candidate = iov_model_unref(c->candidate);
+                commit->done(commit, r);
+        }
+}
+
+void control_commit(struct control *c, struct control_commit *commit) {
+        struct control_commit **end = &c->commits;
+
+        while (*end)
+                end = &(*end)->next;
+        commit->next = NULL;
+        *end = commit;
+        commits_next(c);
+}
+
+void control_commit_forget(struct control *c, struct control_commit *commit) {
+        if (c->writing == commit)
+                c->writing = NULL;
+        for (struct control_commit **p = &c->commits; *p; p = &(*p)->next)
+                if (*p == commit) {
+                        *p = commit->next;
+                        return;
+                }
+}
+
+/* ---- life ---- */
+
+static void on_signal(void *userdata, int signal) {
+        struct control *c = userdata;
+
+        journal_log(c->journal, LOG_INFO, "signal %d: ending", signal);
+        loop_stop(c->loop, 0);
+}
+
+static void on_library_log(void *userdata, int level, const char *text) {
+        struct control *c = userdata;
+
+        if (c->journal)
+                journal_log(c->journal, level, "%s", text);
+        else
+                fprintf(stderr, "iovd: %s\n", text);
+}
+
+/* What was true of servers when the state was saved is not now. */
+static int forget_status(struct iov_model *m) {
+        const struct iov_vadapter *va;
+        const struct iov_server *s;
+
+        iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
+                struct iov_vadapter copy = *va;
+
+                copy.state = IOV_VADAPTER_DETACHED;
+                copy.peer_pid = 0;
+                memset(copy.socket, 0, sizeof(copy.socket));
+                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+        }
+        iov_model_foreach (m, IOV_KIND_SERVER, s) {
+                struct iov_server copy = *s;
+
+                copy.state = IOV_SERVER_OFF;
+                copy.worker_pid = copy.worker_restarts = 0;
+                iov_model_set(m, IOV_KIND_SERVER, &copy);
+        }
+        return iove_rules_derive(m);
+}
+
+/* The chassis, then what was saved, then the rules: a state that does not fit the chassis must not be served. */
+static int load(struct control *c) {
+        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        struct iove_refusal refusal;
+        int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
+
+        if (r < 0)
+                return r;
+        r = state_load(c->state, c->model, &c->next_id);
+        if (r < 0)
+                return r;
+        r = iove_rules_check(c->model, &limits, NULL, &refusal);
+        if (r == -EBADMSG)
+                iov_log(c->ctx, LOG_ERR, "%s: the saved state does not fit this chassis: %s", state_get_path(c->state),
+                        refusal.error.text);
+        if (r == 0)
+                r = forget_status(c->model);
+        if (r < 0)
+                return r;
+        int n = volumes_sweep(state_get_directory(c->state), c->model);
+        if (n > 0)
+                journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, "",
+                              "%d volume files without a volume were moved to retained/", n);
+        tables_publish(c->tables, c->model);
+        return 0;
+}
+
+static int make_run_directory(struct control *c, const char *path) {
+        char servers[108];
+        int n = snprintf(servers, sizeof(servers), "%s/servers", path);
+
+        if (n < 0 || (size_t)n >= sizeof(servers)) {
+                iov_log(c->ctx, LOG_ERR, "%s: the run directory's name is too long for sockets: use a shorter --run", path);
+                return -ENAMETOOLONG;
+        }
+        if ((mkdir(path, 0710) < 0 && errno != EEXIST) || (mkdir(servers, 0710) < 0 && errno != EEXIST)) {
+                int r = -errno;
+                iov_log(c->ctx, LOG_ERR, "%s: cannot make the run directory: %s", path, strerror(-r));
+                return r;
+        }
+        return 0;
+}
+
+static int serve_servers(struct control *c) {
+        const char *run = c->options->run_directory;
+        int r = make_run_directory(c, run);
+
+        if (r < 0)
+                return r;
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        if (r < 0)
+                return r;
+        supervisor_reconcile(c->supervisor);
+        r = mgmt_listen(c, run, &c->mgmt);
+        if (r < 0)
+                iov_log(c->ctx, LOG_ERR, "%s/mgmt.sock: cannot listen: %s", run, strerror(-r));
+        return r;
+}
+
+static int bring_up(struct control *c) {
+        sigset_t signals;
+        int r = loop_new(&c->loop, 128);
+
+        if (r < 0) {
+                iov_log(c->ctx, LOG_ERR,
+                        "io_uring is not available: %s; it needs Linux 5.19 and must not be forbidden (kernel.io_uring_disabled)",
+                        strerror(-r));
+                return r;
+        }
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        r = loop_add_signals(c->loop, &signals, on_signal, c, &c->signals);
+        if (r == 0)
+                r = tables_new(&c->tables);
+        if (r == 0)
+                r = journal_new(c->tables, c->options->log_level, &c->journal);
+        if (r == 0)
+                r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+        if (r == 0)
+                r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
+        if (r == 0)
+                r = load(c);
+        if (r == 0 && c->options->run_directory)
+                r = serve_servers(c);
+        if (r == 0 && c->options->sim_fd >= 0)
+                r = mgmt_serve(c, c->options->sim_fd, &c->mgmt);
+        return r;
+}
+
+static void tear_down(struct control *c) {
+        c->mgmt = mgmt_free(c->mgmt);
+        c->supervisor = supervisor_free(c->supervisor);
+        c->saver = saver_free(c->saver);
+        loop_source_remove(c->signals);
+        iov_model_unref(c->candidate);
+        iov_model_unref(c->model);
+        state_close(c->state);
+        journal_free(c->journal);
+        tables_free(c->tables);
+        loop_free(c->loop);
+        c->journal = NULL;
+        iov_unref(c->ctx);
+}
+
+int control_main(const struct control_options *options) {
+        struct control c = {.options = options, .boot_time = clock_ns(CLOCK_REALTIME)};
+        int r = iov_new(&c.ctx);
+
+        if (r < 0)
+                return EXIT_FAILURE;
+        iov_set_log_fn(c.ctx, on_library_log, &c);
+        r = bring_up(&c);
+        if (r == 0) {
+                if (options->run_directory) {
+                        journal_log(c.journal, LOG_INFO, "ready: state %s, sockets %s", options->state_directory,
+                                    options->run_directory);
+                        sd_notify(0, "READY=1");
+                }
+                r = loop_run(c.loop);
+                sd_notify(0, "STOPPING=1");
+        }
+        tear_down(&c);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

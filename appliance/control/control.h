@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The control process: owns the model, its state on disk and what is seen of both. Everything else here hangs off this. */
+#ifndef IOV_CONTROL_CONTROL_H
+#define IOV_CONTROL_CONTROL_H
+
+#include "control/journal.h"
+#include "control/tables.h"
+#include "iove/transaction.h"
+#include "loop/loop.h"
+
+struct control;
+
+struct control_options {
+        const char *state_directory;
+        const char *run_directory; /* NULL: a simulator, no server can be cabled */
+        const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
+        int sim_fd;                /* connected socket to serve the management function on; -1: none */
+        int log_level;
+};
+
+/* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */
+int control_main(const struct control_options *options);
+
+/* For the management function: */
+struct loop *control_get_loop(struct control *control);
+struct journal *control_get_journal(struct control *control);
+struct tables *control_get_tables(struct control *control);
+const struct iov_model *control_get_model(const struct control *control);
+bool control_is_sim(const struct control *control);
+const char *control_get_run_directory(const struct control *control); /* "" for a simulator */
+uint64_t control_get_boot_time(const struct control *control);
+/* Copy the live counters of all plugged vAdapters to the tables; returns CLOCK_MONOTONIC, ns. */
+uint64_t control_snapshot(struct control *control);
+uint64_t control_get_snapshot_time(const struct control *control);
+/* The configuration space of a vAdapter, live where it is plugged, else as at power-on. -ENOENT. */
+int control_read_config(struct control *control, const char *vadapter, void *ret_config);
+
+/*
+ * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from
+ * within. The transaction must stay until then. Commits are done one after the other, in the order they come.
+ */
+struct control_commit {
+        const struct iove_transaction *transaction;
+        uint32_t uid; /* who asks */
+        void (*done)(struct control_commit *commit, int result);
+        struct iov_mb_txn_result result;
+        struct iove_refusal refusal;
+        struct control_commit *next;
+};
+void control_commit(struct control *control, struct control_commit *commit);
+/* The one who asks is gone: `done` will not be called, the transaction is not used any more. What is being written is still
+ * finished. */
+void control_commit_forget(struct control *control, struct control_commit *commit);
+
+#endif

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/mailbox.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "util.h"
+#include "vpc/model.h"
+
+#define OFFSET(register) (IOV_REG_MB_##register - IOV_REG_MB_CAPS)
+#define PAYLOAD_OFFSET OFFSET(PAYLOAD)
+
+struct mailbox {
+        struct control *control;
+        uint32_t uid;
+        void (*completed)(void *userdata);
+        void *userdata;
+        uint32_t mb_control;
+        uint64_t command, status;
+        struct iove_transaction *transaction;
+        struct control_commit commit;
+        bool committing;
+        unsigned char payload[IOV_MB_PAYLOAD_BYTES];
+};
+
+int mailbox_new(struct control *control, uint32_t uid, void (*completed)(void *userdata), void *userdata,
+                struct mailbox **ret_mailbox) {
+        struct mailbox *m = calloc(1, sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        m->control = control;
+        m->uid = uid;
+        m->completed = completed;
+        m->userdata = userdata;
+        *ret_mailbox = m;
+        return 0;
+}
+
+void mailbox_reset(struct mailbox *m) {
+        if (m->committing)
+                control_commit_forget(m->control, &m->commit);
+        m->committing = false;
+        m->transaction = iove_transaction_free(m->transaction);
+        m->mb_control = 0;
+        m->command = m->status = 0;
+        memset(m->payload, 0, sizeof(m->payload));
+}
+
+struct mailbox *mailbox_free(struct mailbox *m) {
+        if (m) {
+                mailbox_reset(m);
+                free(m);
+        }
+        return NULL;
+}
+
+/* ---- completion ---- */
+
+static void complete(struct mailbox *m, enum iov_retcode code, size_t length) {
+        m->status = (uint64_t)code << IOV_MB_STATUS_RETURN_CODE_SHIFT;
+        m->command = (m->command & 0xffff) | ((uint64_t)length << IOV_MB_COMMAND_LENGTH_SHIFT);
+        m->mb_control &= ~UINT32_C(1);
+        m->completed(m->userdata);
+}
+
+static void complete_with(struct mailbox *m, const void *reply, size_t length) {
+        memcpy(m->payload, reply, length);
+        complete(m, IOV_RET_SUCCESS, length);
+}
+
+static void complete_refused(struct mailbox *m, const struct iove_refusal *refusal) {
+        memcpy(m->payload, &refusal->error, sizeof(refusal->error));
+        complete(m, refusal->code, sizeof(refusal->error));
+}
+
+static void complete_error(struct mailbox *m, enum iov_retcode code, const char *text) {
+        struct iove_refusal refusal = {.code = code, .error = {.op_index = UINT32_MAX}};
+
+        snprintf(refusal.error.text, sizeof(refusal.error.text), "%s", text);
+        complete_refused(m, &refusal);
+}
+
+static void complete_errno(struct mailbox *m, int error, const char *what) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s: %s", what, strerror(error));
+        complete_error(m, iov_retcode_from_errno(error), text);
+}
+
+/* ---- commands ---- */
+
+static void command_identify(struct mailbox *m) {
+        struct iov_mb_identify id = {.boot_time_ns = control_get_boot_time(m->control)};
+
+        field_set(id.chassis, sizeof(id.chassis), iov_model_get_name(control_get_model(m->control)));
+        field_set(id.version, sizeof(id.version), PACKAGE_VERSION);
+        field_set(id.run_dir, sizeof(id.run_dir), control_get_run_directory(m->control));
+        complete_with(m, &id, sizeof(id));
+}
+
+static void command_txn_begin(struct mailbox *m, size_t length) {
+        struct iov_mb_txn_begin begin;
+
+        if (length != sizeof(begin)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "TXN_BEGIN: wrong payload length");
+                return;
+        }
+        memcpy(&begin, m->payload, sizeof(begin));
+        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
+                complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
+                return;
+        }
+        m->transaction = iove_transaction_free(m->transaction);
+        int r = iove_transaction_new(&begin, &m->transaction);
+        if (r < 0)
+                complete_errno(m, -r, "TXN_BEGIN");
+        else
+                complete(m, IOV_RET_SUCCESS, 0);
+}
+
+/* A refused operation ends the transaction: what came before must not be committed without it. */
+static void command_txn_append(struct mailbox *m, size_t length) {
+        struct iove_refusal refusal;
+
+        if (!m->transaction) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "TXN_APPEND: no transaction was begun");
+                return;
+        }
+        int r = iove_transaction_append(m->transaction, m->payload, length, &refusal);
+        if (r == 0) {
+                complete(m, IOV_RET_SUCCESS, 0);
+                return;
+        }
+        m->transaction = iove_transaction_free(m->transaction);
+        if (r == -EBADMSG)
+                complete_refused(m, &refusal);
+        else
+                complete_errno(m, -r, "TXN_APPEND");
+}
+
+static void on_committed(struct control_commit *commit, int result) {
+        struct mailbox *m = (struct mailbox *)(void *)((char *)commit - offsetof(struct mailbox, commit));
+
+        m->committing = false;
+        m->transaction = iove_transaction_free(m->transaction);
+        if (result == 0)
+                complete_with(m, &commit->result, sizeof(commit->result));
+        else if (result == -EBADMSG)
+                complete_refused(m, &commit->refusal);
+        else
+                complete_errno(m, -result, "the state cannot be saved, nothing was changed");
+}
+
+static void command_txn_commit(struct mailbox *m, size_t length) {
+        if (!m->transaction || length != 0) {
+                complete_error(m, IOV_RET_INVALID_INPUT,
+                               m->transaction ? "TXN_COMMIT: wrong payload length" : "TXN_COMMIT: no transaction was begun");
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        m->commit.transaction = m->transaction;
+        m->commit.uid = m->uid;
+        m->commit.done = on_committed;
+        m->committing = true;
+        control_commit(m->control, &m->commit);
+}
+
+static void command_config_read(struct mailbox *m, size_t length) {
+        char name[IOV_NAME_SIZE];
+
+        if (length != sizeof(name) || !memchr(m->payload, 0, sizeof(name))) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "CONFIG_READ: the payload must be a name of 80 bytes");
+                return;
+        }
+        memcpy(name, m->payload, sizeof(name));
+        int r = control_read_config(m->control, name, m->payload);
+        if (r < 0)
+                complete_errno(m, -r, name);
+        else
+                complete(m, IOV_RET_SUCCESS, VPC_CONFIG_SIZE);
+}
+
+static void command_log_read(struct mailbox *m, size_t length) {
+        uint64_t offset, first;
+
+        if (length != sizeof(offset)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "LOG_READ: wrong payload length");
+                return;
+        }
+        memcpy(&offset, m->payload, sizeof(offset));
+        size_t n = journal_read(control_get_journal(m->control), offset, m->payload + sizeof(first),
+                                sizeof(m->payload) - sizeof(first), &first);
+        memcpy(m->payload, &first, sizeof(first));
+        complete(m, IOV_RET_SUCCESS, sizeof(first) + n);
+}
+
+static void run(struct mailbox *m) {
+        unsigned int opcode = m->command & 0xffff;
+        size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
+
+        if (length > sizeof(m->payload)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "the payload is longer than the payload area");
+                return;
+        }
+        switch (opcode) {
+        case IOV_OP_IDENTIFY:
+                command_identify(m);
+                break;
+        case IOV_OP_TXN_BEGIN:
+                command_txn_begin(m, length);
+                break;
+        case IOV_OP_TXN_APPEND:
+                command_txn_append(m, length);
+                break;
+        case IOV_OP_TXN_COMMIT:
+                command_txn_commit(m, length);
+                break;
+        case IOV_OP_CONFIG_READ:
+                command_config_read(m, length);
+                break;
+        case IOV_OP_LOG_READ:
+                command_log_read(m, length);
+                break;
+        default:
+                complete_error(m, IOV_RET_UNSUPPORTED, "unknown mailbox command");
+        }
+}
+
+/* ---- registers ---- */
+
+static uint64_t register_at(const struct mailbox *m, uint64_t offset) {
+        switch (offset) {
+        case OFFSET(CAPS): /* CAPS and CONTROL */
+                return (IOV_MB_PAYLOAD_SHIFT | UINT64_C(1) << IOV_MB_CAPS_DOORBELL_IRQ_SHIFT) | (uint64_t)m->mb_control << 32;
+        case OFFSET(COMMAND):
+                return m->command;
+        case OFFSET(STATUS):
+                return m->status;
+        default:
+                return 0;
+        }
+}
+
+uint64_t mailbox_read(const struct mailbox *m, uint64_t offset, unsigned int length) {
+        uint64_t value = register_at(m, offset & ~UINT64_C(7)) >> (8 * (offset & 7));
+
+        return length == 8 ? value : value & ((UINT64_C(1) << (8 * length)) - 1);
+}
+
+void mailbox_write(struct mailbox *m, uint64_t offset, unsigned int length, uint64_t value) {
+        /* CXL 3.0 section 8.2.8.4.4: while the doorbell is set, writes are ignored. */
+        if (m->mb_control & 1)
+                return;
+        if (offset == OFFSET(COMMAND) && length == 8)
+                m->command = value;
+        else if (offset == OFFSET(COMMAND) && length == 4)
+                m->command = (m->command & ~UINT64_C(0xffffffff)) | (uint32_t)value;
+        else if (offset == OFFSET(COMMAND) + 4 && length == 4)
+                m->command = (m->command & UINT64_C(0xffffffff)) | value << 32;
+        else if (offset == OFFSET(CONTROL) && length == 4) {
+                m->mb_control = (uint32_t)value & 3;
+                if (m->mb_control & 1)
+                        run(m);
+        }
+}
+
+unsigned char *mailbox_payload(struct mailbox *m, uint64_t offset, size_t length, bool is_write) {
+        if (offset < PAYLOAD_OFFSET || offset - PAYLOAD_OFFSET > sizeof(m->payload) ||
+            length > sizeof(m->payload) - (offset - PAYLOAD_OFFSET) || (is_write && (m->mb_control & 1)))
+                return NULL;
+        return m->payload + (offset - PAYLOAD_OFFSET);
+}
+
+bool mailbox_wants_interrupt(const struct mailbox *m) {
+        return m->mb_control & 2;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writing the state without holding up the event loop: a thread that lives for one file. */
+#ifndef IOV_CONTROL_SAVER_H
+#define IOV_CONTROL_SAVER_H
+
+#include <stddef.h>
+
+#include "loop/loop.h"
+
+struct saver;
+
+int saver_new(struct loop *loop, int directory, struct saver **ret_saver);
+/* Waits for what is being written. Takes NULL. */
+struct saver *saver_free(struct saver *saver);
+/* Make `bytes` (taken over) the state file; `done` is called from the loop with 0 or a negative errno. One at a time. */
+int saver_start(struct saver *saver, void *bytes, size_t size, void (*done)(void *userdata, int result), void *userdata);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "util.h"
+
+static const char magic[8] = {'I', 'O', 'V', 'S', 'T', 'A', 'T', 'E'};
+
+/* The file: this header, then for each object a struct iov_mb_op (verb SET) and its record. */
+struct header {
+        char magic[8];
+        uint32_t version;
+        uint32_t header_size;
+        uint64_t length; /* bytes behind the header */
+        uint64_t generation;
+        uint64_t next_id;
+        uint32_t n_objects;
+        uint32_t checksum;        /* CRC-32C of what is behind the header */
+        uint32_t header_checksum; /* CRC-32C of the header up to here */
+        uint32_t reserved;
+};
+_Static_assert(sizeof(struct header) == 56, "state header");
+
+static const enum iov_kind saved_kinds[] = {IOV_KIND_SERVER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER, IOV_KIND_NAMESPACE};
+
+struct state {
+        struct iov_ctx *ctx;
+        char *path;
+        int directory, lock;
+};
+
+/* CRC-32C (Castagnoli), reflected, as in RFC 3720 appendix B.4. */
+static uint32_t crc32c(const void *data, size_t n) {
+        static uint32_t table[256];
+        const unsigned char *p = data;
+        uint32_t crc = UINT32_MAX;
+
+        if (!table[1])
+                for (uint32_t i = 0; i < 256; i++) {
+                        uint32_t c = i;
+
+                        for (int bit = 0; bit < 8; bit++)
+                                c = c & 1 ? (c >> 1) ^ UINT32_C(0x82f63b78) : c >> 1;
+                        table[i] = c;
+                }
+        while (n--)
+                crc = table[(crc ^ *p++) & 0xff] ^ (crc >> 8);
+        return ~crc;
+}
+
+static int lock_wait(int fd, unsigned int wait_ms) {
+        for (unsigned int waited = 0;; waited += 5) {
+                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+                        return 0;
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (waited >= wait_ms)
+                        return -EBUSY;
+                nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+        }
+}
+
+static int state_lock(struct state *s, unsigned int wait_ms) {
+        char pid[32] = "";
+
+        s->lock = openat(s->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (s->lock < 0) {
+                int r = -errno;
+                iov_log(s->ctx, LOG_ERR, "%s/lock: cannot open: %s", s->path, strerror(-r));
+                return r;
+        }
+        int r = lock_wait(s->lock, wait_ms);
+        if (r == -EBUSY) {
+                ssize_t n = pread(s->lock, pid, sizeof(pid) - 1, 0);
+
+                pid[n > 0 ? strcspn(pid, "\n") : 0] = 0;
+                iov_log(s->ctx, LOG_ERR, "%s: in use by another iovd (process %s): stop it, or reach it with -a unix:PATH",
+                        s->path, *pid ? pid : "unknown");
+                return r;
+        }
+        if (r < 0) {
+                iov_log(s->ctx, LOG_ERR, "%s/lock: cannot lock: %s", s->path, strerror(-r));
+                return r;
+        }
+        /* For people only: a full disk must not keep a simulator from being looked at. */
+        int n = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+        if (ftruncate(s->lock, 0) < 0 || pwrite(s->lock, pid, (size_t)n, 0) != n)
+                iov_log(s->ctx, LOG_WARNING, "%s/lock: cannot note the process id: %s", s->path, strerror(errno));
+        return 0;
+}
+
+int state_open(struct iov_ctx *ctx, const char *path, unsigned int wait_ms, struct state **ret_state) {
+        struct state *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->ctx = iov_ref(ctx);
+        s->directory = s->lock = -1;
+        s->path = strdup(path);
+        if (!s->path) {
+                r = -ENOMEM;
+                goto fail;
+        }
+        if (mkdir(path, 0750) < 0 && errno != EEXIST) {
+                r = -errno;
+                iov_log(ctx, LOG_ERR, "%s: cannot make the state directory: %s", path, strerror(-r));
+                goto fail;
+        }
+        s->directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->directory < 0) {
+                r = -errno;
+                iov_log(ctx, LOG_ERR, "%s: cannot open the state directory: %s", path, strerror(-r));
+                goto fail;
+        }
+        r = state_lock(s, wait_ms);
+        if (r < 0)
+                goto fail;
+        *ret_state = s;
+        return 0;
+fail:
+        state_close(s);
+        return r;
+}
+
+struct state *state_close(struct state *s) {
+        if (s) {
+                close_fd(&s->lock);
+                close_fd(&s->directory);
+                iov_unref(s->ctx);
+                free(s->path);
+                free(s);
+        }
+        return NULL;
+}
+
+int state_get_directory(const struct state *s) {
+        return s->directory;
+}
+
+const char *state_get_path(const struct state *s) {
+        return s->path;
+}
+
+/* ---- reading ---- */
+
+static int read_whole(int fd, void **ret_bytes, size_t *ret_size) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size > (off_t)1 << 32)
+                return -EBADMSG;
+        char *bytes = malloc((size_t)st.st_size + 1);
+        if (!bytes)
+                return -ENOMEM;
+        size_t done = 0;
+        while (done < (size_t)st.st_size) {
+                ssize_t n = read(fd, bytes + done, (size_t)st.st_size - done);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0) {
+                        int r = n < 0 ? -errno : -EBADMSG;
+                        free(bytes);
+                        return r;
+                }
+                done += (size_t)n;
+        }
+        *ret_bytes = bytes;
+        *ret_size = done;
+        return 0;
+}
+
+/* NULL, or why the file cannot be used; *ret_error is then set. */
+static const char *header_check(const struct header *h, size_t size, const void *payload, int *ret_error) {
+        *ret_error = -EBADMSG;
+        if (size < sizeof(*h))
+                return "it is shorter than its header: cut off";
+        if (memcmp(h->magic, magic, sizeof(magic)) != 0)
+                return "it is no state file";
+        if (h->version != STATE_VERSION) {
+                *ret_error = -EPROTONOSUPPORT;
+                return h->version > STATE_VERSION ? "it is of a newer version of iovd: use that one"
+                                                  : "it is of an unknown version";
+        }
+        if (h->header_checksum != crc32c(h, offsetof(struct header, header_checksum)) || h->header_size != sizeof(*h))
+                return "its header is damaged";
+        if (h->length != size - sizeof(*h))
+                return h->length > size - sizeof(*h) ? "its end is missing: cut off" : "there is something behind its end";
+        if (h->checksum != crc32c(payload, size - sizeof(*h)))
+                return "its checksum is wrong: damaged";
+        return NULL;
+}
+
+static int load_objects(const struct header *h, const unsigned char *p, const unsigned char *end, struct iov_model *model) {
+        for (uint32_t i = 0; i < h->n_objects; i++) {
+                struct iov_mb_op op;
+                /* aligned for any record */
+                uint64_t record[IOV_VADAPTER_RECORD_SIZE / sizeof(uint64_t)];
+
+                if ((size_t)(end - p) < sizeof(op))
+                        return -EBADMSG;
+                memcpy(&op, p, sizeof(op));
+                p += sizeof(op);
+                if (op.kind >= IOV_KIND_COUNT || op.size > sizeof(record) ||
+                    op.size != iov_records_get((enum iov_kind)op.kind)->size || op.size > (size_t)(end - p))
+                        return -EBADMSG;
+                memcpy(record, p, op.size);
+                p += op.size;
+                int r = iov_model_set(model, (enum iov_kind)op.kind, record);
+                if (r < 0)
+                        return r == -EINVAL ? -EBADMSG : r;
+        }
+        return p == end ? 0 : -EBADMSG;
+}
+
+int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_next_id) {
+        CLEANUP_CLOSE int fd = openat(s->directory, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        CLEANUP_FREE void *bytes = NULL;
+        const char *why = "its objects do not fit together: damaged";
+        struct header h = {0};
+        size_t size = 0;
+        int r;
+
+        if (fd < 0 && errno == ENOENT) {
+                *ret_next_id = 1;
+                return 0;
+        }
+        r = fd < 0 ? -errno : read_whole(fd, &bytes, &size);
+        if (r < 0) {
+                iov_log(s->ctx, LOG_ERR, "%s/state: cannot read: %s", s->path, strerror(-r));
+                return r;
+        }
+        memcpy(&h, bytes, size < sizeof(h) ? size : sizeof(h));
+        const unsigned char *payload = (unsigned char *)bytes + sizeof(h);
+        const char *wrong = header_check(&h, size, payload, &r);
+        if (wrong)
+                why = wrong;
+        else
+                r = load_objects(&h, payload, (unsigned char *)bytes + size, model);
+        if (r < 0) {
+                iov_log(s->ctx, LOG_ERR,
+                        "%s/state: %s; nothing was changed: put back a copy, or move the file away to start empty", s->path, why);
+                return r;
+        }
+        iov_model_set_generation(model, h.generation);
+        *ret_next_id = h.next_id;
+        return 0;
+}
+
+/* ---- writing ---- */
+
+int state_encode(const struct iov_model *model, uint64_t next_id, void **ret_bytes, size_t *ret_size) {
+        struct header h = {.version = STATE_VERSION,
+                           .header_size = sizeof(h),
+                           .generation = iov_model_get_generation(model),
+                           .next_id = next_id};
+        size_t size = sizeof(h);
+
+        memcpy(h.magic, magic, sizeof(magic));
+        for (size_t k = 0; k < ARRAY_LENGTH(saved_kinds); k++) {
+                size_t n = iov_model_count(model, saved_kinds[k]);
+
+                h.n_objects += (uint32_t)n;
+                size += n * (sizeof(struct iov_mb_op) + iov_records_get(saved_kinds[k])->size);
+        }
+        unsigned char *bytes = malloc(size), *p = bytes + sizeof(h);
+        if (!bytes)
+                return -ENOMEM;
+        for (size_t k = 0; k < ARRAY_LENGTH(saved_kinds); k++) {
+                const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)saved_kinds[k], iov_records_get(saved_kinds[k])->size};
+                const void *record;
+
+                iov_model_foreach (model, saved_kinds[k], record) {
+                        memcpy(p, &op, sizeof(op));
+                        memcpy(p + sizeof(op), record, op.size);
+                        p += sizeof(op) + op.size;
+                }
+        }
+        h.length = size - sizeof(h);
+        h.checksum = crc32c(bytes + sizeof(h), size - sizeof(h));
+        h.header_checksum = crc32c(&h, offsetof(struct header, header_checksum));
+        memcpy(bytes, &h, sizeof(h));
+        *ret_bytes = bytes;
+        *ret_size = size;
+        return 0;
+}
+
+static int write_whole(int fd, const unsigned char *bytes, size_t size) {
+        while (size) {
+                ssize_t n = write(fd, bytes, size);
+
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n < 0)
+                        return -errno;
+                bytes += n;
+                size -= (size_t)n;
+        }
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int state_write(int directory, const void *bytes, size_t size) {
+        CLEANUP_CLOSE int fd = openat(directory, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = write_whole(fd, bytes, size);
+        if (r == 0 && renameat(directory, "state.new", directory, "state") < 0)
+                r = -errno;
+        if (r < 0) {
+                unlinkat(directory, "state.new", 0);
+                return r;
+        }
+        return fsync(directory) < 0 ? -errno : 0;
+}

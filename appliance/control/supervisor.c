@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/persona.h"
+#include "control/volumes.h"
+#include "control/worker-process.h"
+#include "link/channel.h"
+#include "util.h"
+#include "vpc/function.h"
+
+#define SECOND UINT64_C(1000000000)
+#define REMOVAL_TIMEOUT (5 * SECOND) /* a worker that does not let go of a slot for so long is killed */
+#define RESTART_DELAY (SECOND / 20)
+#define RESTART_DELAYS 8    /* doublings, to 12.8 s */
+#define RESTART_FORGIVEN 60 /* seconds a worker must live to start again at the shortest delay */
+
+struct process {
+        struct supervisor *supervisor;
+        char server[IOV_NAME_SIZE];
+        pid_t pid; /* 0: not running, waiting for `restart` */
+        int pidfd, channel;
+        uint64_t started;
+        unsigned int restarts, failures;
+        struct loop_source *pidfd_source, *channel_source, *restart;
+        struct process *next;
+};
+
+/* One bringing-up of a vAdapter in a slot. */
+struct instance {
+        uint64_t number;
+        struct process *process;
+        char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
+        uint32_t slot;
+        char socket[108];
+        struct vpc_persona persona;
+        void *image; /* shared with the worker; only ever copied from here */
+        size_t image_size;
+        struct iov_counter *counters;
+        bool removing, connected;
+        struct instance *next;
+};
+
+struct supervisor {
+        struct loop *loop;
+        struct journal *journal;
+        int state_directory;
+        char run_directory[108];
+        const struct supervisor_events *events;
+        void *userdata;
+        struct process *processes;
+        struct instance *instances;
+        uint64_t next_number;
+        struct loop_source *removal_timer;
+};
+
+static uint64_t now_ns(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+static void report_server(struct supervisor *s, const struct process *p) {
+        enum iov_server_state state = p->pid ? IOV_SERVER_OFF : IOV_SERVER_DOWN;
+
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (i->process == p && i->connected)
+                        state = IOV_SERVER_ON;
+        s->events->server_status(s->userdata, p->server, state, (uint32_t)p->pid, p->restarts);
+}
+
+/* ---- instances ---- */
+
+static struct instance *instance_by_number(struct supervisor *s, uint64_t number) {
+        for (struct instance *i = s->instances; i; i = i->next)
+                if (i->number == number)
+                        return i;
+        return NULL;
+}
+
+static struct instance *instance_of(struct supervisor *s, const char *vadapter) {
+        for (struct instance *i = s->instances; i; i = i->next)
+                if (!i->removing && strcmp(i->vadapter, vadapter) == 0)
+                        return i;
+        return NULL;
+}
+
+static void instance_free(struct supervisor *s, struct instance *gone) {
+        for (struct instance **i = &s->instances; *i; i = &(*i)->next)
+                if (*i == gone) {
+                        *i = gone->next;
+                        break;
+                }
+        if (!gone->removing && *gone->socket)
+                unlink(gone->socket);
+        if (gone->image)
+                munmap(gone->image, gone->image_size);
+        if (gone->counters)
+                munmap(gone->counters, sizeof(*gone->counters));
+        free(gone);
+}
+
+/* Memory that two processes share. Sealed, so that neither can take it away under the other's feet. */
+static int shared_memory(const char *name, size_t size, void **ret_memory, int *ret_fd) {
+        CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+        if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+                return -errno;
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+                return -errno;
+        *ret_memory = p;
+        *ret_fd = take_fd(&fd);
+        return 0;
+}
+
+/* Everything that SLOT_ADD carries: descriptors in the order of the message. */
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
+                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
+        void *counters;
+        int r;
+
+        i->image_size = vpc_image_size(model);
+        r = shared_memory("iov-image", i->image_size, &i->image, &fds[1]);
+        if (r < 0)
+                return r;
+        r = vpc_image_init(i->image, model, &i->persona);
+        if (r < 0)
+                return r;
+        r = shared_memory("iov-counters", sizeof(*i->counters), &counters, &fds[2]);
+        if (r < 0)
+                return r;
+        i->counters = counters;
+        for (unsigned int n = 0; n < i->persona.n_media; n++) {
+                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
+                if (r < 0)
+                        return r;
+                m->media_size[n] = volumes[n]->size;
+        }
+        m->type = LINK_SLOT_ADD;
+        m->instance = i->number;
+        m->n_media = i->persona.n_media;
+        field_set(m->model, sizeof(m->model), model->name);
+        field_set(m->name, sizeof(m->name), i->vadapter);
+        /* Last: once the socket is there, a server may connect, and the device must be finished. */
+        return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
+}
+
+static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct instance *i = calloc(1, sizeof(*i));
+        struct link_message m = {0};
+        int fds[LINK_FDS_MAX];
+        int r;
+
+        if (!i)
+                return -ENOMEM;
+        for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
+                fds[n] = -1;
+        i->number = ++s->next_number;
+        i->process = p;
+        i->slot = va->slot;
+        memcpy(i->vadapter, va->name, sizeof(i->vadapter));
+        memcpy(i->server, va->server, sizeof(i->server));
+        i->next = s->instances;
+        s->instances = i;
+        const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
+        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        if (r == 0)
+                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+        for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
+                close_fd(&fds[n]);
+        if (r < 0) {
+                instance_free(s, i);
+                return r;
+        }
+        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
+        return 0;
+}
+
+static void on_removal_timeout(void *userdata) {
+        struct supervisor *s = userdata;
+
+        s->removal_timer = loop_source_remove(s->removal_timer);
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (i->removing && i->process->pid) {
+                        journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "worker %d does not let go of it: killed",
+                                      (int)i->process->pid);
+                        pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
+                }
+}
+
+static void instance_unplug(struct supervisor *s, struct instance *i) {
+        const struct link_message m = {.type = LINK_SLOT_REMOVE, .instance = i->number};
+
+        i->removing = true;
+        unlink(i->socket);
+        if (link_send(i->process->channel, &m, NULL, 0) < 0)
+                pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
+        if (!s->removal_timer)
+                loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
+}
+
+/* ---- processes ---- */
+
+static void process_free(struct supervisor *s, struct process *gone) {
+        for (struct process **p = &s->processes; *p; p = &(*p)->next)
+                if (*p == gone) {
+                        *p = gone->next;
+                        break;
+                }
+        loop_source_remove(gone->restart);
+        loop_source_remove(gone->pidfd_source);
+        loop_source_remove(gone->channel_source);
+        close_fd(&gone->channel);
+        if (gone->pidfd >= 0)
+                worker_process_finish(gone->pidfd, 1000);
+        close_fd(&gone->pidfd);
+        free(gone);
+}
+
+static void on_restart(void *userdata) {
+        struct process *p = userdata;
+
+        p->restart = loop_source_remove(p->restart);
+        supervisor_reconcile(p->supervisor);
+}
+
+static void process_died(struct process *p, const char *how, int number) {
+        struct supervisor *s = p->supervisor;
+        struct instance *i, *next;
+
+        journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
+                      "worker %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
+        p->pidfd_source = loop_source_remove(p->pidfd_source);
+        p->channel_source = loop_source_remove(p->channel_source);
+        close_fd(&p->channel);
+        close_fd(&p->pidfd);
+        p->channel = p->pidfd = -1;
+        p->pid = 0;
+        for (i = s->instances; i; i = next) {
+                next = i->next;
+                if (i->process != p)
+                        continue;
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, "");
+                instance_free(s, i);
+        }
+        p->restarts++;
+        p->failures = now_ns() - p->started > RESTART_FORGIVEN * SECOND ? 0 : p->failures + 1;
+        report_server(s, p);
+        unsigned int doublings = p->failures < RESTART_DELAYS ? p->failures : RESTART_DELAYS;
+        loop_add_timer(s->loop, p->failures <= 1 ? 0 : RESTART_DELAY << doublings, on_restart, p, &p->restart);
+}
+
+static void on_pidfd(void *userdata, int fd, uint32_t events) {
+        struct process *p = userdata;
+        siginfo_t info = {0};
+
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                return;
+        process_died(p, info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
+}
+
+static void handle_message(struct process *p, const struct link_message *m) {
+        struct supervisor *s = p->supervisor;
+        struct instance *i = instance_by_number(s, m->instance);
+
+        /* A worker can speak of its own slots only. */
+        if (!i || i->process != p)
+                return;
+        switch (m->type) {
+        case LINK_CONNECTED:
+                i->connected = true;
+                journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_CONNECTED, m->pid, i->socket);
+                report_server(s, p);
+                break;
+        case LINK_DISCONNECTED:
+                i->connected = false;
+                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
+                              m->text);
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->removing ? "" : i->socket);
+                report_server(s, p);
+                break;
+        case LINK_FAILED:
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_FAILED, 0, "");
+                break;
+        case LINK_REMOVED:
+                if (!i->removing)
+                        return;
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
+                instance_free(s, i);
+                supervisor_reconcile(s);
+                break;
+        case LINK_LOG:
+                journal_log(s->journal, (int)(m->level & 7), "%s: %s", i->vadapter, m->text);
+                break;
+        default:
+                break;
+        }
+}
+
+static void on_channel(void *userdata, int fd, uint32_t events) {
+        struct process *p = userdata;
+        struct link_message m;
+        int fds[LINK_FDS_MAX];
+        unsigned int n = 0;
+        /* handle_message() may end the process object, and with it the channel. */
+        struct supervisor *s = p->supervisor;
+
+        int r = link_receive(fd, &m, fds, &n);
+        if (r == -EAGAIN)
+                return;
+        if (r < 0) {
+                p->channel_source = loop_source_remove(p->channel_source);
+                if (r == -EBADMSG) {
+                        journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server, "worker %d sends nonsense: killed",
+                                      (int)p->pid);
+                        pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+                }
+                return; /* its end is told by the pidfd */
+        }
+        for (unsigned int i = 0; i < n; i++)
+                close(fds[i]);
+        handle_message(p, &m);
+}
+
+static struct process *process_of(struct supervisor *s, const char *server) {
+        for (struct process *p = s->processes; p; p = p->next)
+                if (strcmp(p->server, server) == 0)
+                        return p;
+        struct process *p = calloc(1, sizeof(*p));
+        if (!p)
+                return NULL;
+        p->supervisor = s;
+        p->pidfd = p->channel = -1;
+        field_set(p->server, sizeof(p->server), server);
+        p->next = s->processes;
+        s->processes = p;
+        return p;
+}
+
+static int process_start(struct supervisor *s, struct process *p) {
+        int r = worker_process_start(p->server, &p->pid, &p->pidfd, &p->channel);
+
+        if (r < 0) {
+                p->pid = 0;
+                return r;
+        }
+        p->started = now_ns();
+        r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
+        if (r == 0)
+                r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
+        journal_log(s->journal, LOG_INFO, "%s: worker %d started", p->server, (int)p->pid);
+        report_server(s, p);
+        return r;
+}
+
+/* ---- reconciling ---- */
+
+static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        if (!va || va->slot != i->slot || strcmp(va->server, i->server) != 0)
+                return false;
+        return persona_make(model, va, &persona, volumes) && memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+}
+
+static bool anything_removing(const struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (i->removing)
+                        return true;
+        return false;
+}
+
+static void plug(struct supervisor *s, const struct iov_vadapter *va) {
+        struct process *p = process_of(s, va->server);
+        int r = p ? 0 : -ENOMEM;
+
+        if (p && p->restart)
+                return; /* it comes back by itself when its time has come */
+        if (p && !p->pid)
+                r = process_start(s, p);
+        if (r == 0)
+                r = instance_plug(s, p, va);
+        if (r < 0) {
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, va->name, "cannot be plugged into slot %u of server %s: %s",
+                              va->slot, va->server, strerror(-r));
+                s->events->vadapter_status(s->userdata, va->name, IOV_VADAPTER_FAILED, 0, "");
+        }
+}
+
+static void end_idle_processes(struct supervisor *s) {
+        struct process *p, *next;
+
+        for (p = s->processes; p; p = next) {
+                bool used = false;
+
+                next = p->next;
+                for (const struct instance *i = s->instances; i; i = i->next)
+                        used |= i->process == p;
+                if (used || p->restart)
+                        continue;
+                journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->pid);
+                s->events->server_status(s->userdata, p->server, IOV_SERVER_OFF, 0, 0);
+                process_free(s, p);
+        }
+}
+
+void supervisor_reconcile(struct supervisor *s) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va;
+
+        for (struct instance *i = s->instances; i; i = i->next)
+                if (!i->removing && !instance_is_wanted(s, i))
+                        instance_unplug(s, i);
+        /* A medium must not be plugged in anew while an old holder may still be writing to it. */
+        if (anything_removing(s))
+                return;
+        s->removal_timer = loop_source_remove(s->removal_timer);
+        iov_model_foreach (model, IOV_KIND_VADAPTER, va)
+                if (*va->server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
+                        plug(s, va);
+        end_idle_processes(s);
+}
+
+int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct iov_counter *ret_counter) {
+        const struct instance *i = instance_of(s, vadapter);
+
+        if (!i)
+                return -ENOENT;
+        memcpy(ret_counter, i->counters, sizeof(*ret_counter));
+        return 0;
+}
+
+int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret_config) {
+        const struct instance *i = instance_of(s, vadapter);
+
+        if (!i)
+                return -ENOENT;
+        memcpy(ret_config, i->image, VPC_CONFIG_SIZE);
+        return 0;
+}
+
+int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
+                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
+        struct supervisor *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->loop = loop;
+        s->journal = journal;
+        s->state_directory = state_directory;
+        field_set(s->run_directory, sizeof(s->run_directory), run_directory);
+        s->events = events;
+        s->userdata = userdata;
+        *ret_supervisor = s;
+        return 0;
+}
+
+struct supervisor *supervisor_free(struct supervisor *s) {
+        if (!s)
+                return NULL;
+        /* All channels first, so that the workers end side by side. */
+        for (struct process *p = s->processes; p; p = p->next) {
+                p->channel_source = loop_source_remove(p->channel_source);
+                close_fd(&p->channel);
+                p->channel = -1;
+        }
+        while (s->processes)
+                process_free(s, s->processes);
+        while (s->instances)
+                instance_free(s, s->instances);
+        loop_source_remove(s->removal_timer);
+        free(s);
+        return NULL;
+}

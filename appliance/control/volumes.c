@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/volumes.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util.h"
+
+/* Make a directory entry durable together with what it is in. */
+static int make_directory(int parent, const char *name, int *ret_fd) {
+        bool made = mkdirat(parent, name, 0700) == 0;
+
+        if (!made && errno != EEXIST)
+                return -errno;
+        int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        if (made && fsync(parent) < 0) {
+                int r = -errno;
+                close(fd);
+                return r;
+        }
+        *ret_fd = fd;
+        return 0;
+}
+
+static int adapter_directory(int state_directory, const char *adapter, int *ret_fd) {
+        CLEANUP_CLOSE int media = -1;
+        int r = make_directory(state_directory, "media", &media);
+
+        return r < 0 ? r : make_directory(media, adapter, ret_fd);
+}
+
+static void file_name(const struct iov_volume *volume, char name[32]) {
+        snprintf(name, 32, "%" PRIu64 ".img", volume->id);
+}
+
+int volume_open(int state_directory, const struct iov_volume *volume, int *ret_fd) {
+        CLEANUP_CLOSE int directory = -1;
+        char name[32];
+        int r = adapter_directory(state_directory, volume->adapter, &directory);
+
+        if (r < 0)
+                return r;
+        file_name(volume, name);
+        int fd = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0 && errno == ENOENT) {
+                fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+                if (fd >= 0 && fsync(directory) < 0) {
+                        r = -errno;
+                        close(fd);
+                        return r;
+                }
+        }
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+int volume_discard(int state_directory, const struct iov_volume *volume) {
+        CLEANUP_CLOSE int directory = -1, retained = -1;
+        char name[32], to[IOV_NAME_SIZE + 32];
+        int r = adapter_directory(state_directory, volume->adapter, &directory);
+
+        if (r < 0)
+                return r;
+        file_name(volume, name);
+        if (volume->on_remove == IOV_ON_REMOVE_DELETE)
+                return unlinkat(directory, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+        r = make_directory(directory, "retained", &retained);
+        if (r < 0)
+                return r;
+        snprintf(to, sizeof(to), "%.63s-%" PRIu64 ".img", volume->name, volume->id);
+        if (renameat(directory, name, retained, to) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        return fsync(retained) < 0 ? -errno : 0;
+}
+
+/* The ids of all volumes, sorted. */
+struct ids {
+        size_t n;
+        uint64_t *id;
+};
+
+static int compare_ids(const void *a, const void *b) {
+        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+        return (x > y) - (x < y);
+}
+
+static int collect_ids(const struct iov_model *model, struct ids *ids) {
+        const struct iov_volume *v;
+
+        ids->id = calloc(iov_model_count(model, IOV_KIND_VOLUME) + 1, sizeof(*ids->id));
+        if (!ids->id)
+                return -ENOMEM;
+        iov_model_foreach (model, IOV_KIND_VOLUME, v)
+                ids->id[ids->n++] = v->id;
+        qsort(ids->id, ids->n, sizeof(*ids->id), compare_ids);
+        return 0;
+}
+
+/* Only names that volume_open() makes are ever touched: digits and ".img". */
+static bool is_orphan(const char *name, const struct ids *ids) {
+        size_t digits = strspn(name, "0123456789");
+
+        if (digits == 0 || digits > 20 || strcmp(name + digits, ".img") != 0)
+                return false;
+        uint64_t id = strtoull(name, NULL, 10);
+        return !bsearch(&id, ids->id, ids->n, sizeof(id), compare_ids);
+}
+
+static int retain_orphan(int directory, const char *name) {
+        CLEANUP_CLOSE int retained = -1;
+        char to[64];
+        int r = make_directory(directory, "retained", &retained);
+
+        if (r < 0)
+                return r;
+        snprintf(to, sizeof(to), "orphan-%.40s", name);
+        return renameat(directory, name, retained, to) < 0 ? -errno : 1;
+}
+
+static int sweep_adapter(int media, const char *adapter, const struct ids *ids) {
+        int fd = openat(media, adapter, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), n = 0, r = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        const struct dirent *e;
+
+        if (!dir) {
+                r = -errno;
+                close_fd(&fd);
+                return r == -ENOTDIR || r == -ELOOP ? 0 : r;
+        }
+        while (r >= 0 && (e = readdir(dir)))
+                if (is_orphan(e->d_name, ids)) {
+                        r = retain_orphan(fd, e->d_name);
+                        n++;
+                }
+        closedir(dir);
+        return r < 0 ? r : n;
+}
+
+int volumes_sweep(int state_directory, const struct iov_model *model) {
+        int fd = openat(state_directory, "media", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), n = 0;
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct ids ids = {0};
+        const struct dirent *e;
+
+        if (!dir) {
+                int r = -errno;
+                close_fd(&fd);
+                return r == -ENOENT ? 0 : r;
+        }
+        int r = collect_ids(model, &ids);
+        while (r >= 0 && (e = readdir(dir)))
+                if (e->d_name[0] != '.') {
+                        r = sweep_adapter(fd, e->d_name, &ids);
+                        n += r;
+                }
+        free(ids.id);
+        closedir(dir);
+        return r < 0 ? r : n;
+}

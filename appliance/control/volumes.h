@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The media of the chassis: a volume is a sparse file STATE/media/ADAPTER/ID.img, so that a worker can be given the descriptors
+ * of its own server's volumes and nothing else. A file is made when a volume is first attached; a shorter file reads as zeroes
+ * behind its end.
+ */
+#ifndef IOV_CONTROL_VOLUMES_H
+#define IOV_CONTROL_VOLUMES_H
+
+#include "iov/libiov.h"
+
+/* Open the file of a volume for reading and writing, made and durable in its directory where it was missing. */
+int volume_open(int state_directory, const struct iov_volume *volume, int *ret_fd);
+/* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
+ * volume that never had a file is fine. */
+int volume_discard(int state_directory, const struct iov_volume *volume);
+/* At start: move files of volumes that are not in the model, left by a crash between commit and discard, to
+ * STATE/media/ADAPTER/retained/. They are never deleted: what the volume's on_remove was is not known any more. Returns how many,
+ * or a negative errno. */
+int volumes_sweep(int state_directory, const struct iov_model *model);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* iovd: the appliance. With --worker it is the worker of one server link, which only iovd itself starts. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "link/worker.h"
+
+#define EXIT_USAGE 2
+
+static int usage_error(const char *what, const char *value) {
+        fprintf(stderr, "iovd: %s%s%s; iovd --help lists the options\n", what, value ? ": " : "", value ? value : "");
+        return EXIT_USAGE;
+}
+
+static void print_help(void) {
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--log-level N]\n"
+             "\n"
+             "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
+             "\n"
+             "  --state DIR     state and media, kept (default /var/lib/iov)\n"
+             "  --run DIR       sockets: DIR/mgmt.sock and DIR/servers/SERVER/SLOT.sock (default /run/iov)\n"
+             "  --chassis FILE  the hardware, kind: chassis (default STATE/chassis.yaml, else built in)\n"
+             "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
+             "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
+             "  --help, --version");
+}
+
+static int number(const char *s, long max, int *ret_value) {
+        char *end;
+        long v = strtol(s, &end, 10);
+
+        if (!*s || *end || v < 0 || v > max)
+                return -1;
+        *ret_value = (int)v;
+        return 0;
+}
+
+int main(int argc, char *argv[]) {
+        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_SIM_FD, OPT_HELP, OPT_VERSION };
+        static const struct option options[] = {
+                {"state", required_argument, NULL, OPT_STATE},     {"run", required_argument, NULL, OPT_RUN},
+                {"chassis", required_argument, NULL, OPT_CHASSIS}, {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+                {"sim-fd", required_argument, NULL, OPT_SIM_FD},   {"help", no_argument, NULL, OPT_HELP},
+                {"version", no_argument, NULL, OPT_VERSION},       {NULL, 0, NULL, 0}};
+        struct control_options o = {
+                .state_directory = "/var/lib/iov", .run_directory = "/run/iov", .sim_fd = -1, .log_level = LOG_INFO};
+        int c;
+
+        if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
+                _exit(link_worker_main());
+        opterr = 0;
+        while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
+                switch (c) {
+                case OPT_STATE:
+                        o.state_directory = optarg;
+                        break;
+                case OPT_RUN:
+                        o.run_directory = optarg;
+                        break;
+                case OPT_CHASSIS:
+                        o.chassis = optarg;
+                        break;
+                case OPT_LOG_LEVEL:
+                        if (number(optarg, LOG_DEBUG, &o.log_level) < 0)
+                                return usage_error("--log-level takes 0 to 7", optarg);
+                        break;
+                case OPT_SIM_FD:
+                        if (number(optarg, 65535, &o.sim_fd) < 0)
+                                return usage_error("--sim-fd takes a descriptor", optarg);
+                        break;
+                case OPT_HELP:
+                        print_help();
+                        return EXIT_SUCCESS;
+                case OPT_VERSION:
+                        puts("iovd " PACKAGE_VERSION);
+                        return EXIT_SUCCESS;
+                default:
+                        return usage_error("unknown option, or one without its value", argv[optind - 1]);
+                }
+        if (optind < argc)
+                return usage_error("unexpected argument", argv[optind]);
+        if (o.sim_fd >= 0) {
+                o.run_directory = NULL;
+                o.log_level = o.log_level == LOG_INFO ? LOG_ERR : o.log_level;
+        }
+        return control_main(&o);
+}

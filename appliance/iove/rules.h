@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What may be where: the rules that hold in every state of the appliance. */
+#ifndef IOV_IOVE_RULES_H
+#define IOV_IOVE_RULES_H
+
+#include "iove/transaction.h"
+
+/* Fill in a refusal and return -EBADMSG. `op_index` UINT32_MAX: no operation in particular. */
+int iove_refuse(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, ...)
+        __attribute__((format(printf, 4, 5)));
+
+/* Finds the operation to blame for an object: the last one that named it, UINT32_MAX: none. */
+typedef uint32_t (*iove_blame_fn)(const void *userdata, enum iov_kind kind, const char *name);
+struct iove_blame {
+        iove_blame_fn fn;
+        const void *userdata;
+};
+
+/* Check the form of one record on its own, before it is looked at by anything else. Returns NULL or what is wrong (static). */
+const char *iove_record_check(enum iov_kind kind, const void *record);
+
+/* Check all of the candidate against itself. 0 or -EBADMSG. */
+int iove_rules_check(const struct iov_model *candidate, const struct iove_limits *limits, const struct iove_blame *blame,
+                     struct iove_refusal *ret_refusal);
+/* Check that nothing changes under a running server, and that no volume shrinks: `have` is what is now. */
+int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
+                            const struct iove_blame *blame, struct iove_refusal *ret_refusal);
+/* True where the device that a server sees in the slot would not be the same: persona, place or media. */
+bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter);
+/* Fill in the STATUS fields that follow from the model: allocated, vadapters of adapters; attached or detached of vAdapters that
+ * are not connected. */
+int iove_rules_derive(struct iov_model *model);
+
+#endif

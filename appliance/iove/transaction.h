@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A transaction: operations applied in order to a copy of the model, which is then judged as a whole by the rules of the switch.
+ * Nothing here touches the appliance: the result is a candidate model, or the reason why there is none.
+ */
+#ifndef IOV_IOVE_TRANSACTION_H
+#define IOV_IOVE_TRANSACTION_H
+
+#include <stdbool.h>
+
+#include "iov/libiov.h"
+
+#define IOVE_OPERATIONS_MAX 262144
+
+struct iove_transaction;
+
+/* Why a transaction is refused: `code` is an enum iov_retcode. */
+struct iove_refusal {
+        enum iov_retcode code;
+        struct iov_mb_error error;
+};
+
+int iove_transaction_new(const struct iov_mb_txn_begin *begin, struct iove_transaction **ret_transaction);
+struct iove_transaction *iove_transaction_free(struct iove_transaction *transaction);
+/* Take a sequence of struct iov_mb_op and records, copied before they are looked at. Whole operations only. */
+int iove_transaction_append(struct iove_transaction *transaction, const void *operations, size_t size,
+                            struct iove_refusal *ret_refusal);
+uint32_t iove_transaction_flags(const struct iove_transaction *transaction);
+
+/* What the rules must know beside the model. */
+struct iove_limits {
+        size_t run_dir_length; /* of the directory that holds servers/, for the length of socket paths; 0: no sockets are made */
+};
+/*
+ * Make the candidate: a copy of `have` with all operations applied and every rule checked, ids given (from *next_id, which moves
+ * on), auto serials allocated. `ret_changed` is the number of operations that changed something. -EBADMSG: refused, see
+ * `ret_refusal`.
+ */
+int iove_transaction_run(const struct iove_transaction *transaction, struct iov_model *have, const struct iove_limits *limits,
+                         uint64_t *next_id, struct iov_model **ret_candidate, uint32_t *ret_changed,
+                         struct iove_refusal *ret_refusal);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The channel between the control process and the worker of a server link: a SOCK_SEQPACKET socketpair, one struct a message,
+ * with descriptors. The control process trusts nothing that a worker says beyond what it can harm: its own server.
+ */
+#ifndef IOV_LINK_CHANNEL_H
+#define IOV_LINK_CHANNEL_H
+
+#include <stdint.h>
+
+#include "vpc/model.h"
+
+#define LINK_CHANNEL_FD 3 /* where a worker finds it */
+#define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
+
+enum link_message_type {
+        /* control to worker */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
+        LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
+        /* worker to control */
+        LINK_CONNECTED,    /* a server drives the slot */
+        LINK_DISCONNECTED, /* and does not any more; `text` is why */
+        LINK_REMOVED,
+        LINK_FAILED, /* the slot could not be brought up; `text` is why */
+        LINK_LOG,    /* `level`, `text` */
+};
+
+/* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
+struct link_message {
+        uint32_t type;
+        uint32_t level;
+        uint64_t instance;
+        uint32_t pid, uid; /* CONNECTED: of the peer, by SO_PEERCRED */
+        char model[16];    /* SLOT_ADD */
+        char name[IOV_NAME_SIZE];
+        char text[256];
+        uint32_t n_media;
+        uint32_t reserved;
+        uint64_t media_size[VPC_MEDIA_MAX];
+};
+
+/* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */
+int link_send(int fd, const struct link_message *message, const int *fds, unsigned int n);
+/* Receive one; descriptors are the caller's, at most LINK_FDS_MAX. -EAGAIN: none there, -ECONNRESET: the other side is gone,
+ * -EBADMSG: malformed (descriptors are closed). Strings are made to end. */
+int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n);
+
+#endif

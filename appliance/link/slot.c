@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "link/slot.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "media/file.h"
+#include "util.h"
+#include "vpc/function.h"
+#include "vpc/server.h"
+
+struct link_slot {
+        struct loop *loop;
+        uint64_t instance;
+        char name[IOV_NAME_SIZE];
+        const struct link_slot_events *events;
+        void *userdata;
+        int listener;
+        struct loop_source *listener_source;
+        void *image;
+        size_t image_size;
+        struct iov_counter *counters;
+        struct vpc_function *function;
+        struct vpc_connection *connection;
+        struct media_file *media[VPC_MEDIA_MAX];
+        unsigned int n_media;
+        bool removing, connected;
+        uint32_t peer_pid, peer_uid;
+};
+
+static int map_fd(int fd, size_t size, void **ret_memory) {
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if ((size_t)st.st_size < size)
+                return -EBADMSG;
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (p == MAP_FAILED)
+                return -errno;
+        *ret_memory = p;
+        return 0;
+}
+
+static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = context;
+
+        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
+        if (medium < s->n_media)
+                media_file_submit(s->media[medium], io);
+        else
+                io->private.finish(io, -ENXIO);
+}
+
+static void slot_log(void *context, int level, const char *text) {
+        struct link_slot *s = context;
+
+        s->events->log(s, level, text);
+}
+
+/* ---- connections ---- */
+
+static void on_opened(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->connected = true;
+        s->events->connected(s, s->peer_pid, s->peer_uid);
+}
+
+static void on_closed(void *userdata, const char *reason) {
+        struct link_slot *s = userdata;
+        bool was_connected = s->connected;
+
+        s->connection = NULL;
+        s->connected = false;
+        if (was_connected)
+                s->events->disconnected(s, reason);
+        if (s->removing)
+                s->events->removed(s);
+}
+
+/* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
+static void on_refused_closed(void *userdata, const char *reason) {
+}
+
+static const struct vpc_connection_events connection_events = {.opened = on_opened, .closed = on_closed};
+static const struct vpc_connection_events refused_events = {.closed = on_refused_closed};
+
+static void on_listener(void *userdata, int fd, uint32_t events) {
+        struct link_slot *s = userdata;
+        struct ucred peer = {0};
+        socklen_t n = sizeof(peer);
+        int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (client < 0)
+                return; /* gone again, or out of descriptors: the next one may do */
+        if (s->connection) {
+                struct vpc_connection *ignored;
+
+                slot_log(s, LOG_NOTICE, "a second client was turned away: the slot has one");
+                vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
+                return;
+        }
+        if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
+                s->peer_pid = (uint32_t)peer.pid;
+                s->peer_uid = peer.uid;
+        }
+        int r = vpc_connection_new(s->loop, client, s->function, &connection_events, s, &s->connection);
+        if (r < 0)
+                slot_log(s, LOG_ERR, strerror(-r));
+}
+
+/* ---- life ---- */
+
+static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
+        if (n_fds != 3 + m->n_media)
+                return -EBADMSG;
+        for (unsigned int i = 0; i < m->n_media; i++) {
+                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+
+                if (r < 0)
+                        return r;
+                s->n_media++;
+        }
+        return 0;
+}
+
+static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
+        const struct vpc_model *model = vpc_model_find(m->model);
+        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        int r;
+
+        if (!model || n_fds < 3)
+                return -EBADMSG;
+        s->image_size = vpc_image_size(model);
+        r = map_fd(fds[1], s->image_size, &s->image);
+        if (r < 0)
+                return r;
+        r = vpc_image_check(s->image, s->image_size, model);
+        if (r < 0)
+                return r;
+        void *counters;
+        r = map_fd(fds[2], sizeof(*s->counters), &counters);
+        if (r < 0)
+                return r;
+        s->counters = counters;
+        r = slot_open_media(s, m, fds, n_fds);
+        if (r < 0)
+                return r;
+        r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
+        if (r < 0)
+                return r;
+        s->listener = take_fd(&fds[0]);
+        return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
+}
+
+int link_slot_new(struct loop *loop, const struct link_message *message, const int *fds, unsigned int n_fds,
+                  const struct link_slot_events *events, void *userdata, struct link_slot **ret_slot) {
+        struct link_slot *s = calloc(1, sizeof(*s));
+        int mine[LINK_FDS_MAX], r = -ENOMEM;
+
+        memcpy(mine, fds, n_fds * sizeof(int));
+        if (s) {
+                s->loop = loop;
+                s->instance = message->instance;
+                memcpy(s->name, message->name, sizeof(s->name));
+                s->events = events;
+                s->userdata = userdata;
+                s->listener = -1;
+                r = slot_bring_up(s, message, mine, n_fds);
+        }
+        for (unsigned int i = 0; i < n_fds; i++)
+                close_fd(&mine[i]);
+        if (r < 0) {
+                link_slot_free(s);
+                return r;
+        }
+        *ret_slot = s;
+        return 0;
+}
+
+void link_slot_free(struct link_slot *s) {
+        if (!s)
+                return;
+        loop_source_remove(s->listener_source);
+        close_fd(&s->listener);
+        vpc_function_free(s->function);
+        for (unsigned int i = 0; i < s->n_media; i++)
+                media_file_free(s->media[i]);
+        if (s->image)
+                munmap(s->image, s->image_size);
+        if (s->counters)
+                munmap(s->counters, sizeof(*s->counters));
+        free(s);
+}
+
+void link_slot_remove(struct link_slot *s) {
+        if (s->removing)
+                return;
+        s->removing = true;
+        s->listener_source = loop_source_remove(s->listener_source);
+        if (s->connection)
+                vpc_connection_close(s->connection, "unplugged by the appliance");
+        else
+                s->events->removed(s);
+}
+
+uint64_t link_slot_instance(const struct link_slot *s) {
+        return s->instance;
+}
+
+const char *link_slot_name(const struct link_slot *s) {
+        return s->name;
+}
+
+void *link_slot_userdata(const struct link_slot *s) {
+        return s->userdata;
+}

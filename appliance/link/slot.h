@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A slot as its worker sees it: a listening socket, a function over its image, the media, and at most one connection. */
+#ifndef IOV_LINK_SLOT_H
+#define IOV_LINK_SLOT_H
+
+#include "link/channel.h"
+#include "loop/loop.h"
+
+struct link_slot;
+
+/* How a slot speaks up; called from the loop. */
+struct link_slot_events {
+        void (*connected)(struct link_slot *slot, uint32_t pid, uint32_t uid);
+        void (*disconnected)(struct link_slot *slot, const char *reason);
+        /* The slot is quiet and can be freed, which the callback does. */
+        void (*removed)(struct link_slot *slot);
+        void (*log)(struct link_slot *slot, int level, const char *text);
+};
+
+/* Bring up a slot from a SLOT_ADD message. The descriptors are taken over, on failure too. */
+int link_slot_new(struct loop *loop, const struct link_message *message, const int *fds, unsigned int n_fds,
+                  const struct link_slot_events *events, void *userdata, struct link_slot **ret_slot);
+void link_slot_free(struct link_slot *slot);
+/* Close socket and connection; events->removed follows, maybe from within. */
+void link_slot_remove(struct link_slot *slot);
+uint64_t link_slot_instance(const struct link_slot *slot);
+const char *link_slot_name(const struct link_slot *slot);
+void *link_slot_userdata(const struct link_slot *slot);
+
+#endif

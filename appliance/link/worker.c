@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The worker of one server link. It holds that server's sockets, memory and media descriptors, and no other's. */
+#include "link/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "link/channel.h"
+#include "link/slot.h"
+#include "loop/loop.h"
+#include "util.h"
+
+#define SLOTS_MAX 256
+
+struct worker {
+        struct loop *loop;
+        struct loop_source *channel;
+        struct link_slot *slots[SLOTS_MAX];
+        unsigned int n_slots;
+};
+
+/* What cannot be sent because the control process is slow to read is dropped where it is a mere log line. */
+static void tell(enum link_message_type type, const struct link_slot *slot, int level, const char *text, uint32_t pid,
+                 uint32_t uid) {
+        struct link_message m = {.type = type, .level = (uint32_t)level, .pid = pid, .uid = uid};
+
+        if (slot) {
+                m.instance = link_slot_instance(slot);
+                field_set(m.name, sizeof(m.name), link_slot_name(slot));
+        }
+        snprintf(m.text, sizeof(m.text), "%s", text ? text : "");
+        int r = link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+        /* State must not be lost: without it the control process would wait for ever, so the worker ends and is started anew. */
+        if (r == -EAGAIN && type != LINK_LOG)
+                _exit(EXIT_FAILURE);
+}
+
+static void on_connected(struct link_slot *slot, uint32_t pid, uint32_t uid) {
+        tell(LINK_CONNECTED, slot, LOG_INFO, NULL, pid, uid);
+}
+
+static void on_disconnected(struct link_slot *slot, const char *reason) {
+        tell(LINK_DISCONNECTED, slot, LOG_INFO, reason, 0, 0);
+}
+
+static void on_log(struct link_slot *slot, int level, const char *text) {
+        tell(LINK_LOG, slot, level, text, 0, 0);
+}
+
+static void on_removed(struct link_slot *slot) {
+        struct worker *w = link_slot_userdata(slot);
+
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (w->slots[i] == slot) {
+                        w->slots[i] = w->slots[--w->n_slots];
+                        break;
+                }
+        tell(LINK_REMOVED, slot, LOG_INFO, NULL, 0, 0);
+        link_slot_free(slot);
+}
+
+static const struct link_slot_events slot_events = {
+        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log};
+
+static void slot_add(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct link_slot *slot = NULL;
+        int r = -E2BIG;
+
+        if (w->n_slots < SLOTS_MAX)
+                r = link_slot_new(w->loop, m, fds, n_fds, &slot_events, w, &slot);
+        else
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+        if (r < 0) {
+                struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
+
+                snprintf(failed.text, sizeof(failed.text), "the worker cannot bring it up: %s", strerror(-r));
+                link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+                return;
+        }
+        w->slots[w->n_slots++] = slot;
+}
+
+static void slot_remove(struct worker *w, uint64_t instance) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == instance) {
+                        link_slot_remove(w->slots[i]);
+                        return;
+                }
+        struct link_message m = {.type = LINK_REMOVED, .instance = instance};
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+}
+
+static void on_channel(void *userdata, int fd, uint32_t events) {
+        struct worker *w = userdata;
+        struct link_message m;
+        int fds[LINK_FDS_MAX];
+        unsigned int n = 0;
+
+        for (;;) {
+                int r = link_receive(fd, &m, fds, &n);
+
+                if (r == -EAGAIN)
+                        return;
+                if (r < 0) {
+                        /* The control process is gone: so is the appliance. */
+                        loop_stop(w->loop, r == -ECONNRESET ? 0 : r);
+                        return;
+                }
+                if (m.type == LINK_SLOT_ADD) {
+                        slot_add(w, &m, fds, n);
+                        continue;
+                }
+                for (unsigned int i = 0; i < n; i++)
+                        close(fds[i]);
+                if (m.type == LINK_SLOT_REMOVE)
+                        slot_remove(w, m.instance);
+        }
+}
+
+int link_worker_main(void) {
+        struct worker w = {0};
+        int r;
+
+        /* Signals of the terminal are for the control process, which ends the workers by closing the channel. */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        prctl(PR_SET_NAME, "iovd-link");
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
+        r = loop_new(&w.loop, 256);
+        if (r == 0)
+                r = loop_add_fd(w.loop, LINK_CHANNEL_FD, POLLIN, on_channel, &w, &w.channel);
+        if (r == 0)
+                r = loop_run(w.loop);
+        if (r < 0)
+                fprintf(stderr, "iovd worker: %s\n", strerror(-r));
+        /* Requests under way end with the process: the kernel waits for them before it lets go of the descriptors. */
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

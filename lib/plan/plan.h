@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IOV_PLAN_H
+#define IOV_PLAN_H
+
+#include "iov/libiov.h"
+
+struct iov_plan {
+        struct iov_model *have, *want;
+        struct iov_plan_step *steps;
+        size_t n_steps, n_allocated;
+        /* Wanted records that differ from those of `want` by an identity the appliance chose; n_steps is at least as many. */
+        struct iov_vadapter **own;
+        size_t n_own;
+};
+
+#endif

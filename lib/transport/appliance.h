@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* An opened appliance, as the files of this folder see it. */
+#ifndef IOV_TRANSPORT_APPLIANCE_H
+#define IOV_TRANSPORT_APPLIANCE_H
+
+#include <stdbool.h>
+
+#include "context.h"
+#include "transport.h"
+
+struct iov_appliance {
+        struct iov_ctx *ctx;
+        struct transport *transport;
+        char *address;
+        size_t payload_size; /* of the mailbox, bytes */
+        int command_ms;      /* how long a mailbox command may take */
+        bool problem_told;
+};
+
+/* iov_open() with another time for answers. */
+int appliance_open(struct iov_ctx *ctx, const char *address, int timeout_ms, struct iov_appliance **ret_appliance);
+/* Log an error about the appliance, with its address in front; returns `error`. */
+int appliance_error(struct iov_appliance *a, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* CLOCK_MONOTONIC. */
+int64_t appliance_now_ms(void);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The appliance's tables as a model, and its counters. What the tables hold is input like any other. */
+#include <errno.h>
+
+#include "appliance.h"
+#include "model.h"
+#include "tables.h"
+#include "util.h"
+
+#define LINKS_MAX 65536 /* of a chassis, and slots of a link: more is nonsense */
+#define SNAPSHOTS_MAX 10
+
+static const enum iov_kind object_kinds[] = {IOV_KIND_SERVER, IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER,
+                                             IOV_KIND_NAMESPACE};
+
+/* Rows of the objects as they were copied. */
+struct copy {
+        struct tables tables;
+        unsigned char *rows[ARRAY_LENGTH(object_kinds)];
+};
+
+static void copy_free(struct copy *copy) {
+        for (size_t i = 0; i < ARRAY_LENGTH(copy->rows); i++)
+                free(copy->rows[i]);
+}
+
+static int copy_rows(struct copy *copy, size_t n_kinds) {
+        for (size_t i = 0; i < n_kinds; i++) {
+                const struct iov_table *entry = &copy->tables.directory[object_kinds[i]];
+                size_t size = (size_t)entry->rows * entry->record_size;
+                unsigned char *rows = realloc(copy->rows[i], size ? size : 1);
+
+                if (!rows)
+                        return -ENOMEM;
+                copy->rows[i] = rows;
+                int r = tables_copy(&copy->tables, entry->offset, rows, size);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+/* Copy the directory and the rows of the first `n_kinds` of object_kinds, all as of one moment. */
+static int copy_make(struct copy *copy, size_t n_kinds) {
+        struct tables *tables = &copy->tables;
+        int64_t deadline = appliance_now_ms() + tables->appliance->transport->timeout_ms;
+
+        do {
+                const char *why = NULL;
+                uint64_t sequence = 0;
+                int valid = 0, r = tables_begin(tables, deadline, &sequence);
+
+                if (r >= 0)
+                        r = valid = tables_read_directory(tables, &why);
+                if (r > 0)
+                        r = copy_rows(copy, n_kinds);
+                if (r >= 0)
+                        r = tables_end(tables, sequence);
+                if (r < 0)
+                        return r;
+                if (r > 0)
+                        return valid ? 0 : appliance_error(tables->appliance, -EPROTO, "its tables cannot be read: %s", why);
+        } while (appliance_now_ms() < deadline);
+        return appliance_error(tables->appliance, -ETIMEDOUT, "its tables change all the time; try again");
+}
+
+/* Strings end within their field, are padded with NULs and hold nothing that a terminal would obey. */
+static bool string_is_valid(const char *s, size_t size) {
+        size_t length = strnlen(s, size);
+
+        for (size_t i = 0; i < length; i++)
+                if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
+                        return false;
+        for (size_t i = length; i < size; i++)
+                if (s[i])
+                        return false;
+        return length < size;
+}
+
+static const char *record_check(enum iov_kind kind, const unsigned char *record) {
+        const struct iov_record_info *info = iov_records_get(kind);
+
+        for (unsigned int i = 0; i < info->n_fields; i++) {
+                const struct iov_rfield_info *f = &info->fields[i];
+
+                if (f->type == IOV_TYPE_chars && !string_is_valid((const char *)record + f->offset, f->count))
+                        return f->name;
+        }
+        if (kind == IOV_KIND_NAMESPACE) {
+                const struct iov_namespace *ns = (const struct iov_namespace *)record;
+                struct iov_namespace named = {0};
+
+                return iov_namespace_init(&named, ns->vadapter, ns->nsid) < 0 || strcmp(named.name, ns->name) != 0 ? "name"
+                                                                                                                   : NULL;
+        }
+        return iov_name_is_valid((const char *)record) ? NULL : "name";
+}
+
+static int put_records(struct iov_appliance *a, struct iov_model *model, enum iov_kind kind, const unsigned char *rows,
+                       unsigned int n) {
+        const struct iov_record_info *info = iov_records_get(kind);
+
+        for (unsigned int row = 0; row < n; row++) {
+                const unsigned char *record = rows + (size_t)row * info->size;
+
+                if (!*record)
+                        continue;
+                const char *field = record_check(kind, record);
+                if (field)
+                        return appliance_error(a, -EPROTO, "its tables cannot be read: %s in row %u: malformed %s", info->name,
+                                               row, field);
+                int r = model_put(model, kind, row, record);
+                if (r == -EEXIST)
+                        return appliance_error(a, -EPROTO, "its tables cannot be read: %s in row %u: a second `%s`", info->name,
+                                               row, (const char *)record);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int model_fill(struct iov_appliance *a, struct copy *copy, struct iov_model *model) {
+        uint32_t links = 0, slots = 0;
+        int r;
+
+        if ((r = iov_read32(a, 0, IOV_REG_LINKS, &links)) < 0 || (r = iov_read32(a, 0, IOV_REG_SLOTS, &slots)) < 0)
+                return r;
+        if (links > LINKS_MAX || slots > LINKS_MAX)
+                return appliance_error(a, -EPROTO, "impossible numbers of links (%u) or slots (%u)", links, slots);
+        iov_model_set_links(model, links, slots);
+        iov_model_set_generation(model, copy->tables.generation);
+        for (size_t i = 0; i < ARRAY_LENGTH(object_kinds); i++) {
+                r = put_records(a, model, object_kinds[i], copy->rows[i], copy->tables.directory[object_kinds[i]].rows);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int iov_model_load(struct iov_appliance *a, struct iov_model **ret_model) {
+        struct copy copy = {0};
+        struct iov_model *model = NULL;
+
+        tables_init(&copy.tables, a);
+        int r = copy_make(&copy, ARRAY_LENGTH(object_kinds));
+        if (r >= 0)
+                r = iov_model_new(a->ctx, &model);
+        if (r >= 0)
+                r = model_fill(a, &copy, model);
+        copy_free(&copy);
+        if (r < 0) {
+                iov_model_unref(model);
+                return r;
+        }
+        *ret_model = model;
+        return 0;
+}
+
+/* Others may ask for snapshots too: what was copied is one snapshot only where the time is the same before and after. */
+static int counters_copy(struct tables *tables, struct iov_counter *counters, size_t n, uint64_t *ret_time_ns) {
+        const struct iov_table *entry = &tables->directory[IOV_KIND_COUNTER];
+
+        for (unsigned int i = 0; i < SNAPSHOTS_MAX; i++) {
+                uint64_t before = 0, after = 0;
+                int r;
+
+                if ((r = iov_read64(tables->appliance, 0, IOV_REG_TELEMETRY_TIME, &before)) < 0 ||
+                    (r = tables_copy(tables, entry->offset, counters, n * sizeof(*counters))) < 0 ||
+                    (r = iov_read64(tables->appliance, 0, IOV_REG_TELEMETRY_TIME, &after)) < 0)
+                        return r;
+                if (before == after) {
+                        *ret_time_ns = after;
+                        return 0;
+                }
+        }
+        return appliance_error(tables->appliance, -EAGAIN, "its counters change all the time; try again");
+}
+
+int iov_counters_read(struct iov_appliance *a, struct iov_counter *ret_counters, size_t n, size_t *ret_n, uint64_t *ret_time_ns) {
+        struct copy copy = {0};
+        uint64_t time_ns = 0;
+        int r;
+
+        tables_init(&copy.tables, a);
+        if ((r = iov_write32(a, 0, IOV_REG_TELEMETRY_SNAPSHOT, 1)) < 0 || (r = copy_make(&copy, 0)) < 0)
+                return r;
+        if (n > copy.tables.directory[IOV_KIND_COUNTER].rows)
+                n = copy.tables.directory[IOV_KIND_COUNTER].rows;
+        r = counters_copy(&copy.tables, ret_counters, n, &time_ns);
+        if (r < 0)
+                return r;
+        *ret_n = n;
+        *ret_time_ns = time_ns;
+        return 0;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The list of findings, and the hash of the places where things were defined. */
+#include "diagnostics.h"
+
+#include <errno.h>
+
+#include "source.h"
+#include "util.h"
+
+#define ARENA_CHUNK 65536
+
+struct finding {
+        struct iov_diagnostic diagnostic;
+        char *text, *source;
+        int shift; /* columns that `source` is cut off in front */
+};
+
+/* Keys of noted places are kept in chunks: there may be a hundred thousand. */
+struct chunk {
+        struct chunk *next;
+        size_t used, size;
+        char bytes[];
+};
+
+struct noted {
+        uint32_t space, hash;
+        const char *key;
+        struct place place;
+};
+
+struct iov_diagnostics {
+        struct finding **findings;
+        size_t n_findings;
+        struct source *files;
+        uint32_t n_files;
+        struct noted *noted;
+        uint32_t n_noted, n_noted_allocated;
+        uint32_t *buckets; /* index into noted + 1, 0: free; open addressing, a power of two, at most half full */
+        uint32_t n_buckets;
+        struct chunk *chunks;
+        uint32_t n_spaces;
+};
+
+int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics) {
+        struct iov_diagnostics *d = calloc(1, sizeof(*d));
+
+        if (!d)
+                return -ENOMEM;
+        *ret_diagnostics = d;
+        return 0;
+}
+
+struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *d) {
+        if (!d)
+                return NULL;
+        for (size_t i = 0; i < d->n_findings; i++) {
+                free(d->findings[i]->text);
+                free(d->findings[i]->source);
+                free(d->findings[i]);
+        }
+        for (uint32_t i = 0; i < d->n_files; i++) {
+                free(d->files[i].name);
+                free(d->files[i].text);
+        }
+        while (d->chunks) {
+                struct chunk *next = d->chunks->next;
+
+                free(d->chunks);
+                d->chunks = next;
+        }
+        free(d->findings);
+        free(d->files);
+        free(d->noted);
+        free(d->buckets);
+        free(d);
+        return NULL;
+}
+
+size_t iov_diagnostics_count(const struct iov_diagnostics *d, enum iov_severity severity) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < d->n_findings; i++)
+                n += d->findings[i]->diagnostic.severity == severity;
+        return n;
+}
+
+const struct iov_diagnostic *iov_diagnostics_get(const struct iov_diagnostics *d, size_t i) {
+        return i < d->n_findings ? &d->findings[i]->diagnostic : NULL;
+}
+
+int iov_diagnostics_print(const struct iov_diagnostics *d, FILE *stream) {
+        for (size_t i = 0; i < d->n_findings; i++) {
+                const struct iov_diagnostic *f = &d->findings[i]->diagnostic;
+
+                if (f->file)
+                        fprintf(stream, "%s:", f->file);
+                if (f->line)
+                        fprintf(stream, "%u:%u:", f->line, f->column);
+                fprintf(stream, "%s%s: %s\n", f->file ? " " : "", f->severity == IOV_ERROR ? "error" : "warning", f->text);
+                if (!f->source || !f->line)
+                        continue;
+                fprintf(stream, "%s\n", f->source);
+                source_caret(f->source, (unsigned int)((int)f->column - d->findings[i]->shift), f->length, stream);
+        }
+        return ferror(stream) ? -EIO : 0;
+}
+
+int diagnostics_add_file(struct iov_diagnostics *d, const char *name, const char *text, size_t length, uint32_t *ret_file) {
+        CLEANUP_FREE char *own_name = strdup(strcmp(name, "-") == 0 ? "<stdin>" : name);
+        CLEANUP_FREE char *own_text = malloc(length ? length : 1);
+        struct source *files = realloc(d->files, (d->n_files + 1) * sizeof(*files));
+
+        if (files)
+                d->files = files;
+        if (!own_name || !own_text || !files)
+                return -ENOMEM;
+        if (length)
+                memcpy(own_text, text, length);
+        files[d->n_files] = (struct source){.name = TAKE_PTR(own_name), .text = TAKE_PTR(own_text), .length = length};
+        *ret_file = d->n_files++;
+        return 0;
+}
+
+const char *diagnostics_file_name(const struct iov_diagnostics *d, uint32_t file) {
+        return d->files[file].name;
+}
+
+struct place diagnostics_place_of_byte(struct iov_diagnostics *d, uint32_t file, size_t offset) {
+        struct place place = {.file = file, .length = 1};
+
+        source_position(&d->files[file], offset, &place.line, &place.column);
+        return place;
+}
+
+unsigned char diagnostics_byte_at(struct iov_diagnostics *d, const struct place *place) {
+        struct source *source = &d->files[place->file];
+        size_t offset = source_byte(source, place->line, place->column);
+
+        return offset < source->length ? (unsigned char)source->text[offset] : 0;
+}
+
+int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const struct place *place, const char *text) {
+        struct finding **findings = realloc(d->findings, (d->n_findings + 1) * sizeof(struct finding *));
+
+        if (!findings)
+                return -ENOMEM;
+        d->findings = findings;
+        CLEANUP_FREE struct finding *f = calloc(1, sizeof(*f));
+        CLEANUP_FREE char *own_text = strdup(text), *source = NULL;
+        if (!f || !own_text)
+                return -ENOMEM;
+        f->diagnostic.severity = severity;
+        if (place && place->line) {
+                source = source_excerpt(&d->files[place->file], place->line, place->column, &f->shift);
+                if (!source)
+                        return -ENOMEM;
+                f->diagnostic.line = place->line;
+                f->diagnostic.column = place->column;
+                f->diagnostic.length = place->length ? place->length : 1;
+        }
+        if (place)
+                f->diagnostic.file = d->files[place->file].name;
+        f->diagnostic.text = f->text = TAKE_PTR(own_text);
+        f->diagnostic.source = f->source = TAKE_PTR(source);
+        d->findings[d->n_findings++] = TAKE_PTR(f);
+        return 0;
+}
+
+/* ---- places ---- */
+
+static uint32_t key_hash(uint32_t space, const char *key) {
+        uint32_t h = UINT32_C(2166136261) ^ space;
+
+        for (; *key; key++)
+                h = (h ^ (unsigned char)*key) * UINT32_C(16777619);
+        /* FNV's low bits depend on few bits of the last characters; names mostly differ there. */
+        return h ^ h >> 15;
+}
+
+static uint32_t bucket_of(const struct iov_diagnostics *d, uint32_t space, const char *key, uint32_t hash) {
+        uint32_t mask = d->n_buckets - 1, b = hash & mask;
+
+        for (; d->buckets[b]; b = (b + 1) & mask) {
+                const struct noted *n = &d->noted[d->buckets[b] - 1];
+
+                if (n->hash == hash && n->space == space && strcmp(n->key, key) == 0)
+                        break;
+        }
+        return b;
+}
+
+static int grow(struct iov_diagnostics *d) {
+        if (d->n_noted == d->n_noted_allocated) {
+                uint32_t n = d->n_noted ? d->n_noted * 2 : 64;
+                struct noted *noted = realloc(d->noted, n * sizeof(*noted));
+
+                if (!noted)
+                        return -ENOMEM;
+                d->noted = noted;
+                d->n_noted_allocated = n;
+        }
+        if ((d->n_noted + 1) * 2 <= d->n_buckets)
+                return 0;
+        uint32_t n = d->n_buckets ? d->n_buckets * 2 : 256;
+        uint32_t *buckets = calloc(n, sizeof(*buckets));
+        if (!buckets)
+                return -ENOMEM;
+        free(d->buckets);
+        d->buckets = buckets;
+        d->n_buckets = n;
+        for (uint32_t i = 0; i < d->n_noted; i++)
+                buckets[bucket_of(d, d->noted[i].space, d->noted[i].key, d->noted[i].hash)] = i + 1;
+        return 0;
+}
+
+static char *keep_key(struct iov_diagnostics *d, const char *key) {
+        size_t size = strlen(key) + 1;
+
+        if (!d->chunks || d->chunks->size - d->chunks->used < size) {
+                size_t room = size > ARENA_CHUNK ? size : ARENA_CHUNK;
+                struct chunk *chunk = malloc(sizeof(*chunk) + room);
+
+                if (!chunk)
+                        return NULL;
+                *chunk = (struct chunk){.next = d->chunks, .size = room};
+                d->chunks = chunk;
+        }
+        char *kept = memcpy(d->chunks->bytes + d->chunks->used, key, size);
+        d->chunks->used += size;
+        return kept;
+}
+
+int diagnostics_note(struct iov_diagnostics *d, uint32_t space, const char *key, const struct place *place,
+                     struct place *ret_first) {
+        uint32_t hash = key_hash(space, key);
+
+        if (grow(d) < 0)
+                return -ENOMEM;
+        uint32_t b = bucket_of(d, space, key, hash);
+        if (d->buckets[b]) {
+                if (ret_first)
+                        *ret_first = d->noted[d->buckets[b] - 1].place;
+                return 0;
+        }
+        const char *kept = keep_key(d, key);
+        if (!kept)
+                return -ENOMEM;
+        d->noted[d->n_noted] = (struct noted){.space = space, .hash = hash, .key = kept, .place = *place};
+        d->buckets[b] = ++d->n_noted;
+        return 1;
+}
+
+uint32_t diagnostics_new_space(struct iov_diagnostics *d) {
+        return PLACE_OWN + d->n_spaces++;
+}
+
+static const struct place *find(const struct iov_diagnostics *d, enum iov_kind kind, const char *name) {
+        uint32_t space = PLACE_OBJECT + (uint32_t)kind;
+
+        if (!d->n_buckets || space >= IOV_KIND_COUNT)
+                return NULL;
+        uint32_t b = bucket_of(d, space, name, key_hash(space, name));
+        return d->buckets[b] ? &d->noted[d->buckets[b] - 1].place : NULL;
+}
+
+int iov_diagnostics_locate(const struct iov_diagnostics *d, enum iov_kind kind, const char *name,
+                           struct iov_diagnostic *ret_place) {
+        const struct place *place = find(d, kind, name);
+
+        if (!place)
+                return -ENOENT;
+        *ret_place = (struct iov_diagnostic){.severity = IOV_ERROR,
+                                             .file = d->files[place->file].name,
+                                             .line = place->line,
+                                             .column = place->column,
+                                             .length = place->length,
+                                             .text = ""};
+        return 0;
+}
+
+int iov_diagnostics_add_object(struct iov_diagnostics *d, enum iov_severity severity, enum iov_kind kind, const char *name,
+                               const char *text) {
+        return diagnostics_add(d, severity, find(d, kind, name), text);
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Transactions: all or nothing, every rule with its own refusal and the operation at fault. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "iove/rules.h"
+#include "iove/transaction.h"
+#include "util.h"
+
+struct fixture {
+        struct iov_ctx *ctx;
+        struct iov_model *model;
+        struct iove_transaction *transaction;
+        struct iove_refusal refusal;
+        uint64_t next_id;
+        uint32_t changed;
+};
+
+static void begin(struct fixture *f, uint64_t generation, uint32_t flags) {
+        const struct iov_mb_txn_begin b = {.generation = generation, .flags = flags};
+
+        iove_transaction_free(f->transaction);
+        assert_int_equal(iove_transaction_new(&b, &f->transaction), 0);
+}
+
+static int append(struct fixture *f, enum iov_op_verb verb, enum iov_kind kind, const void *record) {
+        unsigned char bytes[sizeof(struct iov_mb_op) + IOV_VADAPTER_RECORD_SIZE];
+        const struct iov_mb_op op = {(uint16_t)verb, (uint16_t)kind, iov_records_get(kind)->size};
+
+        memcpy(bytes, &op, sizeof(op));
+        memcpy(bytes + sizeof(op), record, op.size);
+        return iove_transaction_append(f->transaction, bytes, sizeof(op) + op.size, &f->refusal);
+}
+
+static void set_server(struct fixture *f, const char *name, uint32_t link) {
+        struct iov_server s = {.link = link};
+
+        field_set(s.name, sizeof(s.name), name);
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_SERVER, &s), 0);
+}
+
+static void set_volume(struct fixture *f, const char *name, const char *adapter, uint64_t size) {
+        struct iov_volume v = {.size = size};
+
+        field_set(v.name, sizeof(v.name), name);
+        field_set(v.adapter, sizeof(v.adapter), adapter);
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_VOLUME, &v), 0);
+}
+
+static void set_vadapter(struct fixture *f, const char *name, const char *adapter, const char *server, uint32_t slot,
+                         const char *serial) {
+        struct iov_vadapter v = {.slot = slot, .state = IOV_VADAPTER_CONNECTED /* not the operator's to say */, .id = 99};
+
+        field_set(v.name, sizeof(v.name), name);
+        field_set(v.adapter, sizeof(v.adapter), adapter);
+        field_set(v.server, sizeof(v.server), server);
+        field_set(v.serial, sizeof(v.serial), serial);
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_VADAPTER, &v), 0);
+}
+
+static void set_namespace(struct fixture *f, const char *vadapter, uint32_t nsid, const char *volume) {
+        struct iov_namespace ns = {0};
+
+        assert_int_equal(iov_namespace_init(&ns, vadapter, nsid), 0);
+        field_set(ns.volume, sizeof(ns.volume), volume);
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_NAMESPACE, &ns), 0);
+}
+
+static void remove_object(struct fixture *f, enum iov_kind kind, const char *name) {
+        char record[IOV_VADAPTER_RECORD_SIZE] = "";
+
+        field_set(record, IOV_NAME_SIZE, name);
+        assert_int_equal(append(f, IOV_VERB_REMOVE, kind, record), 0);
+}
+
+static int run(struct fixture *f, struct iov_model **ret_candidate) {
+        const struct iove_limits limits = {.run_dir_length = strlen("/run/iov")};
+
+        return iove_transaction_run(f->transaction, f->model, &limits, &f->next_id, ret_candidate, &f->changed, &f->refusal);
+}
+
+static void commit(struct fixture *f) {
+        struct iov_model *candidate = NULL;
+
+        assert_int_equal(run(f, &candidate), 0);
+        iov_model_set_generation(candidate, iov_model_get_generation(f->model) + 1);
+        iov_model_unref(f->model);
+        f->model = candidate;
+}
+
+static void refused(struct fixture *f, enum iov_retcode code, uint32_t op_index, const char *text) {
+        struct iov_model *candidate = NULL;
+
+        assert_int_equal(run(f, &candidate), -EBADMSG);
+        assert_null(candidate);
+        assert_int_equal(f->refusal.code, code);
+        assert_int_equal(f->refusal.error.op_index, op_index);
+        if (!strstr(f->refusal.error.text, text))
+                fail_msg("'%s' does not say '%s'", f->refusal.error.text, text);
+}
+
+static void add_adapter(struct iov_model *m, const char *name, enum iov_adapter_kind kind, uint64_t capacity, bool supported) {
+        struct iov_adapter a = {.kind = kind, .capacity = capacity, .supported = supported};
+
+        field_set(a.name, sizeof(a.name), name);
+        assert_int_equal(iov_model_set(m, IOV_KIND_ADAPTER, &a), 0);
+}
+
+static int setup(void **state) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        if (!f || iov_new(&f->ctx) < 0 || iov_model_new(f->ctx, &f->model) < 0)
+                return -1;
+        f->next_id = 1;
+        iov_model_set_links(f->model, 4, 8);
+        add_adapter(f->model, "ssd0", IOV_ADAPTER_SSD, 1 << 20, true);
+        add_adapter(f->model, "ssd1", IOV_ADAPTER_SSD, 1 << 20, true);
+        add_adapter(f->model, "nic0", IOV_ADAPTER_NIC, 0, false);
+        begin(f, IOV_GENERATION_ANY, 0);
+        set_server(f, "a", 0);
+        set_server(f, "b", 1);
+        set_volume(f, "v0", "ssd0", 65536);
+        set_vadapter(f, "d0", "ssd0", "a", 0, "SERIAL0");
+        set_namespace(f, "d0", 1, "v0");
+        commit(f);
+        begin(f, 1, 0);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+
+        iove_transaction_free(f->transaction);
+        iov_model_unref(f->model);
+        iov_unref(f->ctx);
+        free(f);
+        return 0;
+}
+
+static void test_commit(void **state) {
+        struct fixture *f = *state;
+        const struct iov_vadapter *va = iov_model_get(f->model, IOV_KIND_VADAPTER, "d0");
+        const struct iov_adapter *ssd0 = iov_model_get(f->model, IOV_KIND_ADAPTER, "ssd0");
+
+        assert_int_equal(f->changed, 5);
+        assert_int_equal(va->state, IOV_VADAPTER_ATTACHED);
+        assert_int_not_equal(va->id, 99);
+        assert_int_equal(ssd0->allocated, 65536);
+        assert_int_equal(ssd0->vadapters, 1);
+        /* the same again changes nothing */
+        set_volume(f, "v0", "ssd0", 65536);
+        set_vadapter(f, "d0", "ssd0", "a", 0, "");
+        commit(f);
+        assert_int_equal(f->changed, 0);
+        assert_string_equal(((const struct iov_vadapter *)iov_model_get(f->model, IOV_KIND_VADAPTER, "d0"))->serial, "SERIAL0");
+}
+
+static void test_auto_serial(void **state) {
+        struct fixture *f = *state;
+
+        set_vadapter(f, "d1", "ssd0", "", 0, "");
+        set_vadapter(f, "d2", "ssd0", "", 0, "");
+        commit(f);
+        const struct iov_vadapter *d1 = iov_model_get(f->model, IOV_KIND_VADAPTER, "d1"),
+                                  *d2 = iov_model_get(f->model, IOV_KIND_VADAPTER, "d2");
+        assert_true(strlen(d1->serial) > 3 && strlen(d1->serial) <= IOV_SERIAL_MAX);
+        assert_string_not_equal(d1->serial, d2->serial);
+        assert_int_equal(d1->state, IOV_VADAPTER_DETACHED);
+}
+
+static void test_remove_takes_namespaces(void **state) {
+        struct fixture *f = *state;
+
+        remove_object(f, IOV_KIND_VADAPTER, "d0");
+        remove_object(f, IOV_KIND_VOLUME, "v0");
+        commit(f);
+        assert_int_equal(iov_model_count(f->model, IOV_KIND_NAMESPACE), 0);
+        assert_int_equal(((const struct iov_adapter *)iov_model_get(f->model, IOV_KIND_ADAPTER, "ssd0"))->allocated, 0);
+}
+
+static void test_stale(void **state) {
+        struct fixture *f = *state;
+
+        begin(f, 0, 0);
+        set_server(f, "c", 2);
+        refused(f, IOV_RET_STALE, UINT32_MAX, "plan again");
+}
+
+static void test_links(void **state) {
+        struct fixture *f = *state;
+
+        set_server(f, "c", 4);
+        refused(f, IOV_RET_NOT_FOUND, 0, "links 0 to 3");
+        begin(f, 1, 0);
+        set_volume(f, "v1", "ssd0", 4096);
+        set_server(f, "c", 1);
+        refused(f, IOV_RET_EXISTS, 1, "link 1 is that of server b");
+}
+
+static void test_volumes(void **state) {
+        struct fixture *f = *state;
+
+        set_volume(f, "v1", "ssd0", 1 << 20);
+        refused(f, IOV_RET_NO_SPACE, 0, "volume v1: 1MiB asked, 960KiB free on ssd0");
+        begin(f, 1, 0);
+        set_volume(f, "v1", "ssd7", 4096);
+        refused(f, IOV_RET_NOT_FOUND, 0, "no adapter ssd7");
+        begin(f, 1, 0);
+        set_volume(f, "v1", "nic0", 4096);
+        refused(f, IOV_RET_UNSUPPORTED, 0, "no media");
+        begin(f, 1, 0);
+        set_volume(f, "v0", "ssd0", 4096);
+        refused(f, IOV_RET_UNSUPPORTED, 0, "cannot shrink");
+        begin(f, 1, 0);
+        set_volume(f, "v0", "ssd0", 131072);
+        commit(f);
+}
+
+static void test_volume_in_use_stays(void **state) {
+        struct fixture *f = *state;
+
+        remove_object(f, IOV_KIND_VOLUME, "v0");
+        refused(f, IOV_RET_NOT_FOUND, UINT32_MAX, "no volume v0");
+        begin(f, 1, 0);
+        remove_object(f, IOV_KIND_SERVER, "a");
+        refused(f, IOV_RET_NOT_FOUND, UINT32_MAX, "no server a");
+        begin(f, 1, 0);
+        remove_object(f, IOV_KIND_SERVER, "nobody");
+        refused(f, IOV_RET_NOT_FOUND, 0, "no server nobody to remove");
+}
+
+static void test_vadapters(void **state) {
+        struct fixture *f = *state;
+
+        set_vadapter(f, "d1", "nic0", "", 0, "");
+        refused(f, IOV_RET_UNSUPPORTED, 0, "not yet");
+        begin(f, 1, 0);
+        set_vadapter(f, "d1", "ssd0", "a", 0, "");
+        refused(f, IOV_RET_EXISTS, 0, "slot 0 of server a is taken by d0");
+        begin(f, 1, 0);
+        set_vadapter(f, "d1", "ssd0", "a", 8, "");
+        refused(f, IOV_RET_NOT_FOUND, 0, "slots 0 to 7");
+        begin(f, 1, 0);
+        set_vadapter(f, "d1", "ssd0", "z", 1, "");
+        refused(f, IOV_RET_NOT_FOUND, 0, "no server z");
+        begin(f, 1, 0);
+        set_vadapter(f, "d1", "ssd0", "", 0, "SERIAL0");
+        refused(f, IOV_RET_EXISTS, 0, "serial SERIAL0 is taken by d0");
+}
+
+static void test_namespaces(void **state) {
+        struct fixture *f = *state;
+
+        set_vadapter(f, "d1", "ssd1", "", 0, "");
+        set_namespace(f, "d1", 1, "v0");
+        refused(f, IOV_RET_INVALID_INPUT, 1, "volume v0 is on ssd0, vadapter d1 on ssd1");
+        begin(f, 1, 0);
+        set_vadapter(f, "d1", "ssd0", "", 0, "");
+        set_namespace(f, "d1", 1, "v0");
+        refused(f, IOV_RET_EXISTS, 1, "volume v0 is taken by d0/1");
+        begin(f, 1, 0);
+        set_namespace(f, "d9", 1, "v0");
+        refused(f, IOV_RET_NOT_FOUND, 0, "no vadapter d9");
+}
+
+static void test_running_server(void **state) {
+        struct fixture *f = *state;
+        struct iov_vadapter va = *(const struct iov_vadapter *)iov_model_get(f->model, IOV_KIND_VADAPTER, "d0");
+
+        va.state = IOV_VADAPTER_CONNECTED;
+        va.peer_pid = 4711;
+        iov_model_set(f->model, IOV_KIND_VADAPTER, &va);
+        set_vadapter(f, "d0", "ssd0", "", 0, "");
+        refused(f, IOV_RET_BUSY, 0, "process 4711");
+        begin(f, 1, 0);
+        set_volume(f, "v0", "ssd0", 131072);
+        refused(f, IOV_RET_BUSY, UINT32_MAX, "runs with it");
+        begin(f, 1, IOV_TXN_FORCE);
+        set_vadapter(f, "d0", "ssd0", "", 0, "");
+        commit(f);
+}
+
+static void test_hostile_operations(void **state) {
+        struct fixture *f = *state;
+        struct iov_server s = {0};
+        struct iov_mb_op op = {IOV_VERB_SET, IOV_KIND_ADAPTER, IOV_ADAPTER_RECORD_SIZE};
+
+        assert_int_equal(iove_transaction_append(f->transaction, &op, sizeof(op), &f->refusal), -EBADMSG);
+        assert_int_equal(f->refusal.code, IOV_RET_UNSUPPORTED);
+        op = (struct iov_mb_op){IOV_VERB_SET, 0xffff, 0};
+        assert_int_equal(iove_transaction_append(f->transaction, &op, sizeof(op), &f->refusal), -EBADMSG);
+        op = (struct iov_mb_op){IOV_VERB_SET, IOV_KIND_SERVER, UINT32_MAX};
+        assert_int_equal(iove_transaction_append(f->transaction, &op, sizeof(op), &f->refusal), -EBADMSG);
+        op.size = IOV_SERVER_RECORD_SIZE;
+        assert_int_equal(iove_transaction_append(f->transaction, &op, sizeof(op), &f->refusal), -EBADMSG);
+        assert_int_equal(iove_transaction_append(f->transaction, &op, sizeof(op) - 1, &f->refusal), -EBADMSG);
+        assert_int_equal(append(f, (enum iov_op_verb)7, IOV_KIND_SERVER, &s), -EBADMSG);
+        memset(s.name, 'x', sizeof(s.name));
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_SERVER, &s), -EBADMSG);
+        assert_int_equal(append(f, IOV_VERB_REMOVE, IOV_KIND_SERVER, &s), -EBADMSG);
+        field_set(s.name, sizeof(s.name), "../../etc/passwd");
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_SERVER, &s), -EBADMSG);
+}
+
+static void test_socket_path(void **state) {
+        struct fixture *f = *state;
+        const struct iove_limits limits = {.run_dir_length = 60};
+        struct iov_model *candidate = NULL;
+
+        set_server(f, "a-name-of-forty-characters-or-a-little-more", 2);
+        assert_int_equal(
+                iove_transaction_run(f->transaction, f->model, &limits, &f->next_id, &candidate, &f->changed, &f->refusal),
+                -EBADMSG);
+        assert_int_equal(f->refusal.code, IOV_RET_LIMIT);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_commit, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_auto_serial, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_remove_takes_namespaces, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_volumes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_volume_in_use_stays, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_vadapters, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_running_server, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_hostile_operations, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_socket_path, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Volume files: made when first opened, deleted or retained as asked, and never deleted by a guess. */
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <cmocka.h>
+
+#include "control/volumes.h"
+#include "util.h"
+
+struct fixture {
+        char path[64];
+        int directory;
+};
+
+static int setup(void **state) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        if (!f)
+                return -1;
+        snprintf(f->path, sizeof(f->path), "/tmp/iov-volumes.XXXXXX");
+        *state = f;
+        if (!mkdtemp(f->path))
+                return -1;
+        f->directory = open(f->path, O_RDONLY | O_DIRECTORY);
+        return f->directory < 0 ? -1 : 0;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw) {
+        return remove(path);
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+
+        close(f->directory);
+        nftw(f->path, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+        free(f);
+        return 0;
+}
+
+static struct iov_volume volume(uint64_t id, uint32_t on_remove) {
+        struct iov_volume v = {.size = 4096, .id = id, .on_remove = on_remove};
+
+        snprintf(v.name, sizeof(v.name), "vol%u", (unsigned int)id);
+        field_set(v.adapter, sizeof(v.adapter), "ssd0");
+        return v;
+}
+
+static void fill(struct fixture *f, const struct iov_volume *v) {
+        int fd = -1;
+
+        assert_int_equal(volume_open(f->directory, v, &fd), 0);
+        assert_int_equal(write(fd, "data", 4), 4);
+        close(fd);
+}
+
+static bool exists(struct fixture *f, const char *path) {
+        return faccessat(f->directory, path, F_OK, 0) == 0;
+}
+
+static void test_open_twice_is_the_same(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume v = volume(7, IOV_ON_REMOVE_DELETE);
+        char data[5] = "";
+        int fd = -1;
+
+        fill(f, &v);
+        assert_int_equal(volume_open(f->directory, &v, &fd), 0);
+        assert_int_equal(read(fd, data, 5), 4);
+        assert_string_equal(data, "data");
+        close(fd);
+        assert_true(exists(f, "media/ssd0/7.img"));
+}
+
+static void test_discard(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume gone = volume(1, IOV_ON_REMOVE_DELETE), kept = volume(2, IOV_ON_REMOVE_RETAIN),
+                          never = volume(3, IOV_ON_REMOVE_RETAIN);
+
+        fill(f, &gone);
+        fill(f, &kept);
+        assert_int_equal(volume_discard(f->directory, &gone), 0);
+        assert_int_equal(volume_discard(f->directory, &kept), 0);
+        assert_int_equal(volume_discard(f->directory, &never), 0);
+        assert_false(exists(f, "media/ssd0/1.img"));
+        assert_false(exists(f, "media/ssd0/2.img"));
+        assert_true(exists(f, "media/ssd0/retained/vol2-2.img"));
+}
+
+static void test_sweep_moves_what_nobody_knows(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume known = volume(1, 0), orphan = volume(2, 0);
+        struct iov_model *model = NULL;
+        struct iov_ctx *ctx = NULL;
+
+        fill(f, &known);
+        fill(f, &orphan);
+        close(openat(f->directory, "media/ssd0/notes.txt", O_CREAT | O_WRONLY, 0600));
+        assert_int_equal(iov_new(&ctx), 0);
+        assert_int_equal(iov_model_new(ctx, &model), 0);
+        assert_int_equal(iov_model_set(model, IOV_KIND_VOLUME, &known), 0);
+        assert_int_equal(volumes_sweep(f->directory, model), 1);
+        assert_int_equal(volumes_sweep(f->directory, model), 0);
+        assert_true(exists(f, "media/ssd0/1.img"));
+        assert_true(exists(f, "media/ssd0/notes.txt"));
+        assert_true(exists(f, "media/ssd0/retained/orphan-2.img"));
+        iov_model_unref(model);
+        iov_unref(ctx);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_open_twice_is_the_same, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_sweep_moves_what_nobody_knows, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
