@@ -88,7 +88,7 @@ static int table_reserve(struct table *t, unsigned int n) {
                 unsigned char *rows = realloc(t->rows, (size_t)want * t->record_size);
                 if (!rows)
                         return -ENOMEM;
-                memset(rows + (size_t)t->n_allocated * t->record_size, 0, (size_t)(want - t->n_allocated) * t->record_size);
+                /* Rows past n_rows are never looked at: not written, they cost no memory. */
                 t->rows = rows;
                 t->n_allocated = want;
         }
@@ -172,7 +172,7 @@ static int table_copy(struct table *to, const struct table *from) {
                 to->rows = malloc((size_t)from->n_allocated * from->record_size);
                 if (!to->rows)
                         return -ENOMEM;
-                memcpy(to->rows, from->rows, (size_t)from->n_allocated * from->record_size);
+                memcpy(to->rows, from->rows, (size_t)from->n_rows * from->record_size);
         }
         if (from->n_buckets) {
                 to->buckets = malloc(from->n_buckets * sizeof(*to->buckets));
