@@ -45,7 +45,8 @@ static int read_file(struct tool *tool, const char *file, bool chassis_too, stru
 }
 
 static int read_files(struct tool *tool, char **files, unsigned int n_files, bool chassis_too, struct wanted *wanted) {
-        static char *standard_input[] = {(char[]){"-"}};
+        static char dash[] = "-";
+        char *standard_input[] = {dash};
         int status = STATUS_DONE;
 
         if (n_files == 0 && isatty(STDIN_FILENO))
