@@ -49,6 +49,20 @@ static void print_command(const struct command *c) {
                 print_options(c, c->options);
 }
 
+static const char environment[] = ".Sh ENVIRONMENT\n"
+                                  ".Bl -tag -width Ds\n"
+                                  ".It Ev IOV_APPLIANCE\n"
+                                  "The address of the appliance where\n"
+                                  ".Fl a\n"
+                                  "is not given.\n"
+                                  ".It Ev IOVD\n"
+                                  "The iovd that\n"
+                                  ".Ql sim:\n"
+                                  "starts, instead of the installed one.\n"
+                                  ".It Ev NO_COLOR\n"
+                                  "When not empty, nothing is coloured.\n"
+                                  ".El\n";
+
 int mdoc_print(const struct tool *tool) {
         const struct command *commands = tool->info->commands;
 
@@ -63,6 +77,7 @@ int mdoc_print(const struct tool *tool) {
                 puts(".Pp\nThe options common to all tools:");
         }
         print_options(tool_has_verbs(tool->info) ? NULL : commands, common_options);
+        fputs(environment, stdout);
         puts(".Sh EXIT STATUS\n.Bl -tag -width Ds -compact");
         for (int s = 0; status_text(s); s++)
                 printf(".It %d\n%s\n", s, status_text(s));

@@ -7,19 +7,20 @@
 #include "tools/common/report.h"
 #include "util.h"
 
-/* The library's own message where it has one; with no appliance the two ways on are always named. */
+/* The library's own message says where, why and what to do; without one, with no appliance the two ways on are named here. */
 static int report_open(struct tool *tool, int r) {
         const char *address = tool->appliance ? tool->appliance : getenv("IOV_APPLIANCE");
         enum status status = status_from_errno(r);
 
+        if (*tool->held)
+                return report_error(tool, status, "%s", tool->held);
         if (!address || !*address)
                 address = "unix:/run/iov/mgmt.sock";
         if (r == -ENODEV)
-                return report_error(tool, status,
-                                    "no appliance: %s%s; start iovd (systemctl start iovd), or use -a sim:DIR for a simulator",
-                                    *tool->held ? tool->held : address, *tool->held ? "" : ": nothing answers there");
-        if (*tool->held)
-                return report_error(tool, status, "%s", tool->held);
+                return report_error(
+                        tool, status,
+                        "%s: no appliance answers there; start iovd (systemctl start iovd), or use -a sim:DIR for a simulator",
+                        address);
         return report_errno(tool, r, "%s", address);
 }
 
