@@ -1,1 +1,2 @@
 # docs
+EXTRA_DIST += docs/architecture.md docs/register-map.md docs/performance.md

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "context.h"
 #include "iov/libiov.h"
@@ -10,12 +11,14 @@
 #include "util.h"
 
 #define NO_ROW UINT32_MAX
+#define MAP_LEAST ((size_t)65536) /* bytes mapped for a table's first rows: a multiple of any page size */
 
 /* One kind's rows. A free row has an empty name. `buckets` holds row + 1, 0 for none, with open addressing; its length is a power
  * of two and at least twice the rows in use. */
 struct table {
         unsigned int record_size, max;
         unsigned char *rows;
+        size_t n_mapped; /* bytes of `rows` */
         unsigned int n_rows, n_allocated, n_used, first_free_hint;
         uint32_t *buckets;
         unsigned int n_buckets;
@@ -77,20 +80,37 @@ static int table_rehash(struct table *t, unsigned int n_buckets) {
         return 0;
 }
 
+/*
+ * Room for at least `n` rows. Rows are mapped rather than allocated: growing copies nothing, and what is new is populated in one
+ * call, since a fault for each page was most of the time of reading a large topology.
+ * Kernels before 5.14 cannot, and need not.
+ */
+static int table_map(struct table *t, unsigned int n) {
+        size_t want = t->n_mapped ? t->n_mapped * 2 : MAP_LEAST;
+        void *rows;
+
+        while (want < (size_t)n * t->record_size)
+                want *= 2;
+        rows = t->rows ? mremap(t->rows, t->n_mapped, want, MREMAP_MAYMOVE)
+                       : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (rows == MAP_FAILED)
+                return -ENOMEM;
+        t->rows = rows;
+        if (want > MAP_LEAST)
+                madvise(t->rows + t->n_mapped, want - t->n_mapped, MADV_POPULATE_WRITE);
+        t->n_mapped = want;
+        t->n_allocated = want / t->record_size < t->max ? (unsigned int)(want / t->record_size) : t->max;
+        return 0;
+}
+
 static int table_reserve(struct table *t, unsigned int n) {
         if (n > t->max)
                 return -E2BIG;
         if (n > t->n_allocated) {
-                unsigned int want = t->n_allocated ? t->n_allocated * 2 : 16;
+                int r = table_map(t, n);
 
-                want = want < n ? n : want;
-                want = want > t->max ? t->max : want;
-                unsigned char *rows = realloc(t->rows, (size_t)want * t->record_size);
-                if (!rows)
-                        return -ENOMEM;
-                memset(rows + (size_t)t->n_allocated * t->record_size, 0, (size_t)(want - t->n_allocated) * t->record_size);
-                t->rows = rows;
-                t->n_allocated = want;
+                if (r < 0)
+                        return r;
         }
         if ((t->n_used + 1) * 2 > t->n_buckets)
                 return table_rehash(t, t->n_buckets ? t->n_buckets * 2 : 32);
@@ -156,7 +176,8 @@ struct iov_model *iov_model_unref(struct iov_model *m) {
         if (!m || --m->refs > 0)
                 return NULL;
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
-                free(m->tables[k].rows);
+                if (m->tables[k].rows)
+                        munmap(m->tables[k].rows, m->tables[k].n_mapped);
                 free(m->tables[k].buckets);
         }
         iov_unref(m->ctx);
@@ -165,14 +186,12 @@ struct iov_model *iov_model_unref(struct iov_model *m) {
 }
 
 static int table_copy(struct table *to, const struct table *from) {
-        *to = *from;
-        to->rows = NULL;
-        to->buckets = NULL;
-        if (from->n_allocated) {
-                to->rows = malloc((size_t)from->n_allocated * from->record_size);
-                if (!to->rows)
-                        return -ENOMEM;
-                memcpy(to->rows, from->rows, (size_t)from->n_allocated * from->record_size);
+        if (from->n_rows) {
+                int r = table_map(to, from->n_rows);
+
+                if (r < 0)
+                        return r;
+                memcpy(to->rows, from->rows, (size_t)from->n_rows * from->record_size);
         }
         if (from->n_buckets) {
                 to->buckets = malloc(from->n_buckets * sizeof(*to->buckets));
@@ -180,6 +199,10 @@ static int table_copy(struct table *to, const struct table *from) {
                         return -ENOMEM;
                 memcpy(to->buckets, from->buckets, from->n_buckets * sizeof(*to->buckets));
         }
+        to->n_rows = from->n_rows;
+        to->n_used = from->n_used;
+        to->first_free_hint = from->first_free_hint;
+        to->n_buckets = from->n_buckets;
         return 0;
 }
 

@@ -1,1 +1,21 @@
-# appliance/adapters
+# Device models. They see of the appliance only vpc/host.h, vpc/io.h and vpc/model.h.
+noinst_LTLIBRARIES += libadapters.la
+libadapters_la_SOURCES = \
+	appliance/adapters/registry.c \
+	appliance/adapters/nvme/admin.c \
+	appliance/adapters/nvme/controller.c \
+	appliance/adapters/nvme/device.c \
+	appliance/adapters/nvme/events.c \
+	appliance/adapters/nvme/features.c \
+	appliance/adapters/nvme/identify.c \
+	appliance/adapters/nvme/image.h \
+	appliance/adapters/nvme/io.c \
+	appliance/adapters/nvme/logs.c \
+	appliance/adapters/nvme/nvme.h \
+	appliance/adapters/nvme/prp.c \
+	appliance/adapters/nvme/queue.c \
+	appliance/adapters/nvme/queue-admin.c \
+	appliance/adapters/nvme/resume.c \
+	appliance/adapters/nvme/slot.c \
+	appliance/adapters/nvme/spec.h
+libadapters_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

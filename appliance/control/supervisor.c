@@ -307,7 +307,7 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 supervisor_reconcile(s);
                 break;
         case LINK_LOG:
-                journal_log(s->journal, (int)(m->level & 7), "%s: %s", i->vadapter, m->text);
+                journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
                 break;
         default:
                 break;

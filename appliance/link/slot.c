@@ -59,10 +59,18 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
                 io->private.finish(io, -ENXIO);
 }
 
+/* Text of the function, which names the vAdapter. */
 static void slot_log(void *context, int level, const char *text) {
         struct link_slot *s = context;
 
         s->events->log(s, level, text);
+}
+
+static void slot_say(struct link_slot *s, int level, const char *what) {
+        char text[256];
+
+        snprintf(text, sizeof(text), "%s: %s", s->name, what);
+        slot_log(s, level, text);
 }
 
 /* ---- connections ---- */
@@ -104,7 +112,7 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         if (s->connection) {
                 struct vpc_connection *ignored;
 
-                slot_log(s, LOG_NOTICE, "a second client was turned away: the slot has one");
+                slot_say(s, LOG_NOTICE, "a second client was turned away: the slot has one");
                 vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
                 return;
         }
@@ -114,7 +122,7 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         }
         int r = vpc_connection_new(s->loop, client, s->function, &connection_events, s, &s->connection);
         if (r < 0)
-                slot_log(s, LOG_ERR, strerror(-r));
+                slot_say(s, LOG_ERR, strerror(-r));
 }
 
 /* ---- life ---- */

@@ -58,11 +58,11 @@ static int check_kind(struct reader *r, const struct subject *subject, const str
         int e = 0;
 
         for (size_t i = ADAPTER_PORTS; e == 0 && i <= ADAPTER_CAPACITY; i++)
-                if (has[adapter->kind][i] && !values[i].key.line)
-                        e = reader_error(r, &subject->place, "adapter %s: a %s needs \"%s\"", subject->name, kind,
+                if (has[adapter->kind][i] && !values[i].key.line && !values[i].meant)
+                        e = reader_error(r, &subject->place, "adapter %s: kind %s needs \"%s\"", subject->name, kind,
                                          adapter_keys[i].name);
                 else if (!has[adapter->kind][i] && values[i].key.line)
-                        e = reader_error(r, &values[i].key, "adapter %s: a %s has no \"%s\"", subject->name, kind,
+                        e = reader_error(r, &values[i].key, "adapter %s: kind %s has no \"%s\"", subject->name, kind,
                                          adapter_keys[i].name);
         return e;
 }

@@ -23,9 +23,15 @@ struct chunk {
 };
 
 struct noted {
-        uint32_t space, hash;
+        uint32_t space;
         const char *key;
         struct place place;
+};
+
+/* With the hash at hand, a look-up seldom touches what is noted. */
+struct bucket {
+        uint32_t hash;
+        uint32_t entry; /* index into noted + 1, 0: free */
 };
 
 struct iov_diagnostics {
@@ -35,7 +41,7 @@ struct iov_diagnostics {
         uint32_t n_files;
         struct noted *noted;
         uint32_t n_noted, n_noted_allocated;
-        uint32_t *buckets; /* index into noted + 1, 0: free; open addressing, a power of two, at most half full */
+        struct bucket *buckets; /* open addressing; a power of two of them, at most half in use */
         uint32_t n_buckets;
         struct chunk *chunks;
         uint32_t n_spaces;
@@ -97,7 +103,7 @@ int iov_diagnostics_print(const struct iov_diagnostics *d, FILE *stream) {
                 if (f->line)
                         fprintf(stream, "%u:%u:", f->line, f->column);
                 fprintf(stream, "%s%s: %s\n", f->file ? " " : "", f->severity == IOV_ERROR ? "error" : "warning", f->text);
-                if (!f->source || !f->line)
+                if (!f->source || !*f->source || !f->line)
                         continue;
                 fprintf(stream, "%s\n", f->source);
                 source_caret(f->source, (unsigned int)((int)f->column - d->findings[i]->shift), f->length, stream);
@@ -180,10 +186,11 @@ static uint32_t key_hash(uint32_t space, const char *key) {
 static uint32_t bucket_of(const struct iov_diagnostics *d, uint32_t space, const char *key, uint32_t hash) {
         uint32_t mask = d->n_buckets - 1, b = hash & mask;
 
-        for (; d->buckets[b]; b = (b + 1) & mask) {
-                const struct noted *n = &d->noted[d->buckets[b] - 1];
-
-                if (n->hash == hash && n->space == space && strcmp(n->key, key) == 0)
+        for (; d->buckets[b].entry; b = (b + 1) & mask) {
+                if (d->buckets[b].hash != hash)
+                        continue;
+                const struct noted *n = &d->noted[d->buckets[b].entry - 1];
+                if (n->space == space && strcmp(n->key, key) == 0)
                         break;
         }
         return b;
@@ -202,14 +209,22 @@ static int grow(struct iov_diagnostics *d) {
         if ((d->n_noted + 1) * 2 <= d->n_buckets)
                 return 0;
         uint32_t n = d->n_buckets ? d->n_buckets * 2 : 256;
-        uint32_t *buckets = calloc(n, sizeof(*buckets));
+        struct bucket *buckets = calloc(n, sizeof(*buckets));
         if (!buckets)
                 return -ENOMEM;
+        /* All keys are different: the first free bucket is theirs. */
+        for (uint32_t i = 0; i < d->n_buckets; i++) {
+                uint32_t b = d->buckets[i].hash & (n - 1);
+
+                if (!d->buckets[i].entry)
+                        continue;
+                while (buckets[b].entry)
+                        b = (b + 1) & (n - 1);
+                buckets[b] = d->buckets[i];
+        }
         free(d->buckets);
         d->buckets = buckets;
         d->n_buckets = n;
-        for (uint32_t i = 0; i < d->n_noted; i++)
-                buckets[bucket_of(d, d->noted[i].space, d->noted[i].key, d->noted[i].hash)] = i + 1;
         return 0;
 }
 
@@ -237,16 +252,16 @@ int diagnostics_note(struct iov_diagnostics *d, uint32_t space, const char *key,
         if (grow(d) < 0)
                 return -ENOMEM;
         uint32_t b = bucket_of(d, space, key, hash);
-        if (d->buckets[b]) {
+        if (d->buckets[b].entry) {
                 if (ret_first)
-                        *ret_first = d->noted[d->buckets[b] - 1].place;
+                        *ret_first = d->noted[d->buckets[b].entry - 1].place;
                 return 0;
         }
         const char *kept = keep_key(d, key);
         if (!kept)
                 return -ENOMEM;
-        d->noted[d->n_noted] = (struct noted){.space = space, .hash = hash, .key = kept, .place = *place};
-        d->buckets[b] = ++d->n_noted;
+        d->noted[d->n_noted] = (struct noted){.space = space, .key = kept, .place = *place};
+        d->buckets[b] = (struct bucket){.hash = hash, .entry = ++d->n_noted};
         return 1;
 }
 
@@ -260,7 +275,7 @@ static const struct place *find(const struct iov_diagnostics *d, enum iov_kind k
         if (!d->n_buckets || space >= IOV_KIND_COUNT)
                 return NULL;
         uint32_t b = bucket_of(d, space, name, key_hash(space, name));
-        return d->buckets[b] ? &d->noted[d->buckets[b] - 1].place : NULL;
+        return d->buckets[b].entry ? &d->noted[d->buckets[b].entry - 1].place : NULL;
 }
 
 int iov_diagnostics_locate(const struct iov_diagnostics *d, enum iov_kind kind, const char *name,

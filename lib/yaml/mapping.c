@@ -52,8 +52,10 @@ static unsigned int distance(const char *a, const char *b) {
         return row[m];
 }
 
-static int unknown_key(struct reader *r, const char *text, const struct key *keys, size_t n_keys, const struct subject *subject) {
+static int unknown_key(struct reader *r, const char *text, const struct key *keys, size_t n_keys, const struct subject *subject,
+                       struct value *values) {
         unsigned int best = 3;
+        size_t best_key = 0;
         const char *meant = NULL;
         char show[READER_SHOW_SIZE], of[SUBJECT_SIZE], known[256] = "";
         struct place place = reader_place(r);
@@ -68,8 +70,11 @@ static int unknown_key(struct reader *r, const char *text, const struct key *key
                 if (edits < best && edits < strlen(keys[i].name)) {
                         best = edits;
                         meant = keys[i].name;
+                        best_key = i;
                 }
         }
+        if (meant)
+                values[best_key].meant = true;
         reader_show(show, text);
         int e = meant ? reader_error(r, &place, "unknown key %s in %s; did you mean \"%s\"?", show, subject_text(of, subject),
                                      meant)
@@ -119,7 +124,7 @@ static int read_pair(struct reader *r, const struct key *keys, size_t n_keys, co
         while (i < n_keys && strcmp(keys[i].name, text) != 0)
                 i++;
         if (i == n_keys)
-                return unknown_key(r, text, keys, n_keys, subject);
+                return unknown_key(r, text, keys, n_keys, subject, values);
         if (values[i].key.line)
                 return twice(r, text, &values[i].key);
         values[i].key = reader_place(r);
@@ -162,7 +167,7 @@ int reader_mapping(struct reader *r, const struct key *keys, size_t n_keys, cons
                         return e;
         }
         for (size_t i = 0; i < n_keys; i++)
-                if ((keys[i].flags & KEY_REQUIRED) && !values[i].key.line) {
+                if ((keys[i].flags & KEY_REQUIRED) && !values[i].key.line && !values[i].meant) {
                         int e = reader_error(r, &subject->place, "%s needs \"%s\"", subject_text(of, subject), keys[i].name);
 
                         if (e < 0)

@@ -264,6 +264,12 @@ static int read_root(struct reader *r, const char *kind, const struct key *keys,
 int reader_document(struct iov_model *model, const char *file, const char *text, size_t length,
                     struct iov_diagnostics *diagnostics, const char *kind, const struct key *keys, size_t n_keys) {
         struct reader r = {.diagnostics = diagnostics, .model = model};
+
+        /* libyaml skips a byte order mark only where it may guess the encoding, which it may not. */
+        if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+                text += 3;
+                length -= 3;
+        }
         int e = diagnostics_add_file(diagnostics, file, text, length > TEXT_MAX ? 0 : length, &r.file);
 
         if (e < 0)

@@ -48,6 +48,7 @@ struct subject {
 struct value {
         struct place key, at;
         bool good;
+        bool meant; /* not given, but a misspelt key probably meant it: its lack needs no finding of its own */
 };
 
 #define READER_KEYS_MAX 16

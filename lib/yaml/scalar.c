@@ -50,11 +50,11 @@ enum scalar scalar_resolve(const char *s) {
         static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
         static const char *const bools[] = {"true", "True", "TRUE", "false", "False", "FALSE", NULL};
 
+        /* Most scalars are words, and what is not text starts with one of few characters. */
+        if (!is_digit(*s) && *s && !strchr("+-.~nNtTfF", *s))
+                return SCALAR_TEXT;
         if (is_one_of(s, nulls))
                 return SCALAR_NULL;
-        /* Most scalars are words: none of the rest starts with another letter. */
-        if (!is_digit(*s) && !strchr("+-.tTfF", *s))
-                return SCALAR_TEXT;
         if (is_one_of(s, bools))
                 return SCALAR_BOOL;
         if (all_digits(s + (*s == '-' || *s == '+'), "0123456789") ||

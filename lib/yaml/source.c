@@ -84,14 +84,27 @@ static bool is_unprintable(uint32_t c) {
                (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff || c == 0xfffd;
 }
 
+static bool is_long(const struct source *source, size_t offset) {
+        uint32_t c;
+
+        for (unsigned int n = 0; n <= EXCERPT_MAX; n++) {
+                if (offset >= source->length || break_length(source->text + offset, source->length - offset))
+                        return false;
+                offset += decode(source->text + offset, source->length - offset, &c);
+        }
+        return true;
+}
+
 char *source_excerpt(struct source *source, uint32_t line, uint32_t column, int *ret_shift) {
         size_t offset = source_line(source, line);
-        uint32_t first = column > EXCERPT_BEFORE ? column - EXCERPT_BEFORE : 1, at = 1, kept = 0;
+        uint32_t first = 1, at = 1, kept = 0;
         size_t size = EXCERPT_MAX * 4 + 8, n = 0;
         char *copy = malloc(size);
 
         if (!copy)
                 return NULL;
+        if (column > EXCERPT_BEFORE && is_long(source, offset))
+                first = column - EXCERPT_BEFORE;
         if (first > 1)
                 n = (size_t)snprintf(copy, size, "...");
         for (; offset < source->length && !break_length(source->text + offset, source->length - offset); at++) {

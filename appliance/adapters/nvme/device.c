@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The model as the VPC sees it: PCI description, power-on image, run-time object. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "adapters/nvme/nvme.h"
+
+/*
+ * 1af4:10f0 to 10ff are for experimental use without registration. Linux binds by class and has no quirk for this one; that
+ * the id is virtio's vendor does no harm: virtio_pci takes only devices 1000h to 107fh.
+ *
+ * BAR0: registers, the doorbells in a page of their own, MSI-X table and pending bits in pages of their own.
+ */
+const struct vpc_description nvme_description = {
+        .vendor_id = 0x1af4,
+        .device_id = 0x10f1,
+        .subsystem_vendor_id = 0x1af4,
+        .subsystem_id = 0x10f1,
+        .revision = 1,
+        .class_code = 0x010802, /* [2.1.5] */
+        .interrupt_pin = 1,
+        .bars = {{.size = 0x4000, .is_64bit = true}},
+        .msi_vectors = 0,
+        .msix_vectors = NVME_VECTORS,
+        .msix_bar = 0,
+        .msix_table_offset = 0x2000,
+        .msix_pba_offset = 0x3000,
+        .link_width = 4,
+        .link_speed = 3,
+        .has_aer = true,
+        .has_dsn = true,
+};
+
+uint64_t nvme_clock(const struct nvme_device *device) {
+        return device->host->clock(device->host->context);
+}
+
+void nvme_life_update(struct nvme_device *device) {
+        struct nvme_life *life = &device->image->life;
+        uint64_t now = nvme_clock(device);
+
+        life->powered_ns += now - device->powered_since;
+        device->powered_since = now;
+        if (device->n_inflight) {
+                life->busy_ns += now - device->busy_since;
+                device->busy_since = now;
+        }
+}
+
+void nvme_event_end(struct nvme_device *device) {
+        if (device->needs_resume)
+                nvme_resume(device);
+        nvme_settle(device);
+        nvme_post_held(device);
+        nvme_fetch(device);
+        nvme_irq_update(device);
+}
+
+static int model_init(void *state, const struct vpc_persona *persona) {
+        struct nvme_image *image = state;
+
+        if (persona->n_media > VPC_MEDIA_MAX)
+                return -EINVAL;
+        for (uint32_t i = 0; i < persona->n_media; i++) {
+                const struct vpc_medium *m = &persona->media[i];
+
+                /* [5.15.2.1] LBADS is at least 9; larger blocks than pages are of no use here. */
+                if (m->id < 1 || m->id > NVME_NAMESPACES || image->namespaces[m->id - 1].blocks || m->block_size < 512 ||
+                    m->block_size > NVME_PAGE_SIZE || (m->block_size & (m->block_size - 1)) || !m->size ||
+                    m->size % m->block_size)
+                        return -EINVAL;
+                image->namespaces[m->id - 1] = (struct nvme_namespace){
+                        .blocks = m->size / m->block_size,
+                        .block_shift = (uint32_t)__builtin_ctz(m->block_size),
+                        .medium = i,
+                        .read_only = m->read_only != 0,
+                };
+        }
+        image->n_media = persona->n_media;
+        image->life.power_cycles = 1;
+        nvme_identify_init(image, persona);
+        nvme_features_reset(image);
+        return 0;
+}
+
+/* What the device object knows and the image says only indirectly. */
+static void derive(struct nvme_device *device) {
+        struct nvme_image *image = device->image;
+
+        for (unsigned int q = 0; q < NVME_QUEUES; q++) {
+                struct nvme_sq *sq = &image->sqs[q];
+                struct nvme_cq *cq = &image->cqs[q];
+
+                device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};
+                cq->n_held = sq->n_media = 0;
+                if (sq->size && sq->fetched != sq->tail)
+                        device->pending |= UINT64_C(1) << q;
+                if (cq->size && cq->interrupts && cq->posted != cq->consumed)
+                        device->cq_nonempty |= UINT64_C(1) << q;
+        }
+        device->free_io = device->free_admin = (struct nvme_list){NVME_NONE, NVME_NONE};
+        for (uint16_t i = 0; i < NVME_SLOTS; i++) {
+                struct nvme_command *command = &device->commands[i];
+
+                command->device = device;
+                command->index = i;
+                if (nvme_slot(command)->state == NVME_SLOT_FREE)
+                        nvme_list_append(device, i < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+                else
+                        device->needs_resume = true;
+        }
+}
+
+static int model_attach(void *state, const struct vpc_host *host, struct iov_counter *counters, void **ret_device) {
+        struct nvme_device *device = calloc(1, sizeof(*device));
+
+        if (!device)
+                return -ENOMEM;
+        device->image = state;
+        device->host = host;
+        device->counters = counters;
+        device->powered_since = device->busy_since = nvme_clock(device);
+        derive(device);
+        __atomic_store_n(&counters->inflight, 0, __ATOMIC_RELAXED);
+        if (device->needs_resume || device->pending || device->cq_nonempty || device->image->is_resetting ||
+            (device->image->registers.csts & NVME_CSTS_SHST_MASK) == NVME_CSTS_SHST_OCCURRING)
+                host->timer(host->context, 0);
+        *ret_device = device;
+        return 0;
+}
+
+static void model_detach(void *opaque) {
+        struct nvme_device *device = opaque;
+
+        device->host->timer(device->host->context, UINT64_MAX);
+        nvme_life_update(device);
+        free(device);
+}
+
+static uint64_t model_bar_read(void *device, unsigned int bar, uint64_t offset, unsigned int length) {
+        return bar == 0 ? nvme_register_read(device, offset, length) : 0;
+}
+
+static void model_bar_write(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value) {
+        if (bar != 0)
+                return;
+        nvme_register_write(device, offset, length, value);
+        nvme_event_end(device);
+}
+
+static void model_reset(void *device, enum vpc_reset scope) {
+        nvme_reset(device, scope);
+}
+
+static void model_timer(void *device) {
+        nvme_event_end(device);
+}
+
+const struct vpc_model nvme_model = {
+        .name = "nvme",
+        .description = &nvme_description,
+        .state_version = NVME_STATE_VERSION,
+        .state_size = sizeof(struct nvme_image),
+        .init = model_init,
+        .attach = model_attach,
+        .detach = model_detach,
+        .bar_read = model_bar_read,
+        .bar_write = model_bar_write,
+        .reset = model_reset,
+        .timer = model_timer,
+};

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Identify [5.15], and the identities that it tells. */
+#include <stdio.h>
+#include <string.h>
+
+#include "adapters/nvme/nvme.h"
+
+#define MODEL_NUMBER "iov-tools NVMe vAdapter"
+
+/* A company id of our own there is not: this one has the locally administered bit set, like our MAC addresses. */
+static const uint8_t oui[3] = {0x02, 0x1a, 0x4a};
+
+static void put16(unsigned char *data, unsigned int offset, uint16_t value) {
+        memcpy(data + offset, &value, sizeof(value));
+}
+static void put32(unsigned char *data, unsigned int offset, uint32_t value) {
+        memcpy(data + offset, &value, sizeof(value));
+}
+static void put64(unsigned char *data, unsigned int offset, uint64_t value) {
+        memcpy(data + offset, &value, sizeof(value));
+}
+
+/* ASCII, padded with spaces [1.6]. */
+static void put_text(void *field, size_t size, const char *text, size_t text_size) {
+        size_t length = strnlen(text, text_size);
+
+        length = length < size ? length : size;
+        memset(field, ' ', size);
+        memcpy(field, text, length);
+}
+
+static void put_big_endian(uint8_t *to, uint64_t value, unsigned int bytes) {
+        for (unsigned int i = 0; i < bytes; i++)
+                to[i] = (uint8_t)(value >> (bytes - 1 - i) * 8);
+}
+
+/* A bijection, so that different numbers stay different (the finaliser of MurmurHash3). */
+static uint64_t mix(uint64_t x) {
+        x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
+        x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+        return x ^ x >> 33;
+}
+
+/* [7.10] and the same medium has the same one for ever. NGUID: identifier extension, company id, extension. */
+static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
+        uint64_t folded = (unique_id ^ unique_id >> 40) & UINT64_C(0xffffffffff);
+
+        memcpy(ns->eui64, oui, 3);
+        put_big_endian(ns->eui64 + 3, folded, 5);
+        put_big_endian(ns->nguid, unique_id, 8);
+        memcpy(ns->nguid + 8, ns->eui64, 8);
+}
+
+void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona) {
+        uint64_t a = mix(persona->unique_id), b = mix(persona->unique_id + 1);
+
+        put_text(image->serial, sizeof(image->serial), persona->serial, sizeof(persona->serial));
+        /* [7.9] a UUID of version 8 (RFC 9562), all of it made from the vAdapter's id */
+        snprintf(image->subnqn, sizeof(image->subnqn), "nqn.2014-08.org.nvmexpress:uuid:%08x-%04x-8%03x-%04x-%012llx",
+                 (unsigned int)(a >> 32), (unsigned int)(a >> 16 & 0xffff), (unsigned int)(a & 0xfff),
+                 0x8000 | (unsigned int)(b >> 48 & 0x3fff), (unsigned long long)(b & UINT64_C(0xffffffffffff)));
+        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+                if (image->namespaces[i].blocks)
+                        namespace_ids(&image->namespaces[i], persona->media[image->namespaces[i].medium].unique_id);
+}
+
+/* [5.15.2.2] What is left zero is not supported. */
+static void identify_controller(const struct nvme_image *image, unsigned char *d) {
+        put16(d, 0, nvme_description.vendor_id);
+        put16(d, 2, nvme_description.subsystem_vendor_id);
+        memcpy(d + 4, image->serial, sizeof(image->serial));
+        put_text(d + 24, 40, MODEL_NUMBER, sizeof(MODEL_NUMBER));
+        put_text(d + 64, 8, PACKAGE_VERSION, sizeof(PACKAGE_VERSION));
+        d[72] = 3; /* RAB: 8 commands */
+        for (unsigned int i = 0; i < 3; i++)
+                d[73 + i] = oui[2 - i]; /* IEEE, little endian */
+        d[77] = NVME_MDTS;
+        put16(d, 78, 1); /* CNTLID */
+        put32(d, 80, NVME_VERSION);
+        put32(d, 84, 1000000);  /* RTD3R, us */
+        put32(d, 88, 30000000); /* RTD3E, us: what is cached is written */
+        d[111] = 1;             /* CNTRLTYPE: I/O controller */
+        d[258] = NVME_ABORT_MAX - 1;
+        d[259] = NVME_AER_MAX - 1;
+        d[260] = 1 << 1 | 1;      /* FRMW: one slot, read only */
+        d[261] = 1 << 1 | 1 << 2; /* LPA: effects log, log page offsets */
+        d[262] = NVME_ERROR_ENTRIES - 1;
+        put16(d, 266, NVME_WCTEMP);
+        put16(d, 268, NVME_CCTEMP);
+        d[512] = 0x66; /* SQES */
+        d[513] = 0x44; /* CQES */
+        put32(d, 516, NVME_NAMESPACES);
+        put16(d, 520, 1 << 4); /* ONCS: Select of Get Features, Save of Set Features */
+        d[525] = 3 << 1 | 1;   /* VWC: there is one; flush takes NSID ffffffffh */
+        memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
+        put16(d, 2048, 2500); /* PSD0: 25 W, the most an x4 slot gives */
+}
+
+/* [5.15.2.1] */
+static void identify_namespace(const struct nvme_namespace *ns, unsigned char *d) {
+        put64(d, 0, ns->blocks);
+        put64(d, 8, ns->blocks);
+        put64(d, 16, ns->blocks);
+        d[99] = ns->read_only != 0; /* NSATTR: write protected */
+        memcpy(d + 104, ns->nguid, sizeof(ns->nguid));
+        memcpy(d + 120, ns->eui64, sizeof(ns->eui64));
+        d[128 + 2] = (unsigned char)ns->block_shift; /* LBAF0: LBADS */
+}
+
+/* [5.15.2.3] the active identifiers above `nsid`, in order */
+static void identify_list(const struct nvme_image *image, uint32_t nsid, unsigned char *d) {
+        for (unsigned int id = nsid + 1, n = 0; id <= NVME_NAMESPACES; id++)
+                if (image->namespaces[id - 1].blocks)
+                        put32(d, n++ * 4, id);
+}
+
+/* [5.15.2.4] type, length, two reserved bytes, value; the list ends with a length of 0 */
+static void identify_descriptors(const struct nvme_namespace *ns, unsigned char *d) {
+        d[0] = 1;
+        d[1] = sizeof(ns->eui64);
+        memcpy(d + 4, ns->eui64, sizeof(ns->eui64));
+        d += 4 + sizeof(ns->eui64);
+        d[0] = 2;
+        d[1] = sizeof(ns->nguid);
+        memcpy(d + 4, ns->nguid, sizeof(ns->nguid));
+}
+
+uint32_t nvme_identify(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        const struct nvme_image *image = device->image;
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        bool is_valid = sqe->nsid >= 1 && sqe->nsid <= NVME_NAMESPACES;
+        const struct nvme_namespace *ns = is_valid ? &image->namespaces[sqe->nsid - 1] : NULL;
+
+        memset(device->data, 0, sizeof(device->data));
+        switch (sqe->cdw10 & 0xff) {
+        case 0: /* one that is not there is all zeroes */
+                if (!ns)
+                        return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
+                if (ns->blocks)
+                        identify_namespace(ns, device->data);
+                break;
+        case 1:
+                identify_controller(image, device->data);
+                break;
+        case 2:
+                if (sqe->nsid >= NVME_NSID_ALL - 1)
+                        return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
+                identify_list(image, sqe->nsid, device->data);
+                break;
+        case 3:
+                if (!ns || !ns->blocks)
+                        return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
+                identify_descriptors(ns, device->data);
+                break;
+        default:
+                return NVME_INVALID_FIELD(40);
+        }
+        return nvme_prp_send(command, device->data, sizeof(device->data), sizeof(device->data));
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The state of an NVMe controller: a flat struct without pointers, shared with the control process. Whatever a later process
+ * needs to go on where this one stopped is here, commands under way included (resume.c).
+ *
+ * Queue positions are counts since the queue was made, so that index and phase tag change in one store.
+ */
+#ifndef IOV_NVME_IMAGE_H
+#define IOV_NVME_IMAGE_H
+
+#include <stdint.h>
+
+#include "adapters/nvme/spec.h"
+#include "iov/registers.h"
+
+#define NVME_STATE_VERSION 1
+
+#define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
+#define NVME_QUEUE_MAX 1024 /* entries */
+#define NVME_VECTORS 64
+#define NVME_IO_SLOTS 256
+#define NVME_ADMIN_SLOTS 16
+#define NVME_SLOTS                                                                                                               \
+        (NVME_IO_SLOTS + NVME_ADMIN_SLOTS) /* admin slots behind the others, so that load cannot lock admin commands out */
+#define NVME_AER_MAX 4
+#define NVME_ABORT_MAX 4
+#define NVME_ERROR_ENTRIES 64
+#define NVME_NAMESPACES IOV_NSID_MAX
+#define NVME_PAGE_SIZE 4096 /* CAP.MPSMIN = CAP.MPSMAX = 0 */
+#define NVME_MDTS 8         /* 2^8 pages: 1 MiB */
+#define NVME_TRANSFER_MAX ((uint32_t)NVME_PAGE_SIZE << NVME_MDTS)
+
+/* Temperatures in kelvin. The medium is a file: a constant stands for its temperature. */
+#define NVME_TEMPERATURE 308
+#define NVME_WCTEMP 343
+#define NVME_CCTEMP 353
+
+struct nvme_sq {
+        uint64_t base;
+        uint64_t fetched; /* entries taken */
+        uint64_t tail;    /* entries the host has announced */
+        uint32_t size;    /* entries; 0: there is no such queue */
+        uint16_t cq_id;
+        uint16_t deleting; /* admin slot + 1 of the command that deletes it */
+        uint32_t n_media;  /* its commands that wait for a medium */
+        uint32_t reserved;
+};
+
+struct nvme_cq {
+        uint64_t base;
+        uint64_t posted;   /* entries written */
+        uint64_t consumed; /* entries the host has read */
+        uint32_t size;     /* entries; 0: there is no such queue */
+        uint16_t vector;
+        uint8_t interrupts, reserved;
+        uint32_t n_sqs;  /* submission queues that complete here */
+        uint32_t n_held; /* completions that wait for room */
+};
+
+enum nvme_slot_state {
+        NVME_SLOT_FREE,
+        NVME_SLOT_FETCHED, /* being executed */
+        NVME_SLOT_MEDIA,   /* waits for a medium */
+        NVME_SLOT_ORPHAN,  /* waits for a medium, but its queue is gone */
+        NVME_SLOT_EVENT,   /* asynchronous event request */
+        NVME_SLOT_DELETE,  /* delete submission queue: waits for that queue's commands */
+        NVME_SLOT_DONE,    /* status is known, completion not yet posted */
+};
+
+/* A command under way. */
+struct nvme_slot {
+        uint32_t state; /* enum nvme_slot_state */
+        uint16_t sq_id;
+        uint16_t medium;  /* of the request under way */
+        uint32_t outcome; /* NVME_ERROR(), 0: success */
+        uint32_t result;  /* dword 0 of the completion */
+        uint64_t fetched; /* the queue's count with this command */
+        uint64_t posted;  /* the completion queue's count before this completion, UINT64_MAX: not tried yet */
+        uint64_t start_ns;
+        struct nvme_sqe sqe;
+};
+
+struct nvme_namespace {
+        uint64_t blocks; /* 0: no such namespace */
+        uint32_t block_shift;
+        uint32_t medium;
+        uint32_t read_only;
+        uint32_t error_recovery; /* feature 05h, per namespace */
+        uint8_t nguid[16];
+        uint8_t eui64[8];
+};
+
+struct nvme_event {
+        uint32_t pending; /* bit i: event information i */
+        uint32_t masked;  /* reported; until the host reads the log page */
+};
+
+struct nvme_registers {
+        uint32_t intms, cc, csts, aqa;
+        uint64_t asq, acq;
+};
+
+/* What survives every reset: [5.14.1.2] figures are those of the life of the controller. */
+struct nvme_life {
+        uint64_t read_bytes, write_bytes, reads, writes;
+        uint64_t busy_ns, powered_ns;
+        uint64_t power_cycles, unsafe_shutdowns, media_errors;
+        uint64_t error_count;
+        struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* entry of count n at n % NVME_ERROR_ENTRIES */
+};
+
+struct nvme_image {
+        char serial[20];
+        char subnqn[256];
+        uint32_t n_media;
+        struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
+
+        struct nvme_registers registers;
+        uint32_t is_resetting;    /* CC.EN was cleared, CSTS.RDY is not yet */
+        uint32_t shutdown_medium; /* next to flush */
+        uint32_t features[NVME_FEAT_COUNT];
+        uint32_t temperature_under;
+        uint32_t reserved;
+        uint64_t coalescing_disabled; /* bit i: vector i */
+        struct nvme_event events[NVME_EVENT_TYPES];
+
+        struct nvme_sq sqs[NVME_QUEUES];
+        struct nvme_cq cqs[NVME_QUEUES];
+        struct nvme_slot slots[NVME_SLOTS];
+
+        struct nvme_life life;
+};
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Get Log Page [5.14]. */
+#include <string.h>
+
+#include "adapters/nvme/nvme.h"
+
+void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *entry) {
+        struct nvme_life *life = &device->image->life;
+        struct nvme_error_entry *to = &life->errors[++life->error_count % NVME_ERROR_ENTRIES];
+
+        *to = *entry;
+        to->count = life->error_count;
+}
+
+/* [5.14.1.1] the newest first */
+static size_t log_errors(const struct nvme_image *image, unsigned char *d) {
+        const struct nvme_life *life = &image->life;
+
+        for (unsigned int i = 0; i < NVME_ERROR_ENTRIES && i < life->error_count; i++)
+                memcpy(d + i * sizeof(life->errors[0]), &life->errors[(life->error_count - i) % NVME_ERROR_ENTRIES],
+                       sizeof(life->errors[0]));
+        return sizeof(life->errors);
+}
+
+uint8_t nvme_critical_warning(const struct nvme_image *image) {
+        bool is_hot = NVME_TEMPERATURE >= image->features[NVME_FEAT_TEMPERATURE];
+
+        return is_hot || NVME_TEMPERATURE <= image->temperature_under ? 1 << 1 : 0;
+}
+
+static void put128(unsigned char *d, unsigned int offset, uint64_t value) {
+        memcpy(d + offset, &value, sizeof(value)); /* the upper half is zero */
+}
+
+/* [5.14.1.2] */
+static size_t log_smart(struct nvme_device *device, unsigned char *d) {
+        const struct nvme_life *life = &device->image->life;
+        const uint16_t temperature = NVME_TEMPERATURE;
+
+        nvme_life_update(device);
+        d[0] = nvme_critical_warning(device->image);
+        memcpy(d + 1, &temperature, sizeof(temperature));
+        d[3] = 100; /* available spare, and its threshold: a file does not wear */
+        d[4] = 10;
+        put128(d, 32, (life->read_bytes + 511999) / 512000);
+        put128(d, 48, (life->write_bytes + 511999) / 512000);
+        put128(d, 64, life->reads);
+        put128(d, 80, life->writes);
+        put128(d, 96, life->busy_ns / UINT64_C(60000000000));
+        put128(d, 112, life->power_cycles);
+        put128(d, 128, life->powered_ns / UINT64_C(3600000000000));
+        put128(d, 144, life->unsafe_shutdowns);
+        put128(d, 160, life->media_errors);
+        put128(d, 176, life->error_count);
+        return 512;
+}
+
+/* [5.14.1.3] slot 1 is active */
+static size_t log_firmware(unsigned char *d) {
+        d[0] = 1;
+        memset(d + 8, ' ', 8);
+        memcpy(d + 8, PACKAGE_VERSION, sizeof(PACKAGE_VERSION) - 1 < 8 ? sizeof(PACKAGE_VERSION) - 1 : 8);
+        return 512;
+}
+
+/* [5.14.1.5] bit 0: supported, bit 1: changes logical blocks */
+static size_t log_effects(unsigned char *d) {
+        static const uint8_t admin[] = {NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,    NVME_ADMIN_GET_LOG,
+                                        NVME_ADMIN_DELETE_CQ, NVME_ADMIN_CREATE_CQ,    NVME_ADMIN_IDENTIFY,
+                                        NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
+                                        NVME_ADMIN_AER};
+
+        for (unsigned int i = 0; i < sizeof(admin); i++)
+                d[admin[i] * 4] = 1;
+        d += 1024;
+        d[NVME_IO_FLUSH * 4] = 1;
+        d[NVME_IO_WRITE * 4] = 3;
+        d[NVME_IO_READ * 4] = 1;
+        return NVME_DATA_SIZE;
+}
+
+/* Builds a page in device->data. Returns its size, 0: there is no such page. */
+static size_t build(struct nvme_device *device, unsigned int page) {
+        memset(device->data, 0, sizeof(device->data));
+        switch (page) {
+        case NVME_LOG_ERROR:
+                return log_errors(device->image, device->data);
+        case NVME_LOG_SMART:
+                return log_smart(device, device->data);
+        case NVME_LOG_FIRMWARE:
+                return log_firmware(device->data);
+        case NVME_LOG_CHANGED_NS: /* [5.14.1.4] namespaces do not change while a vAdapter is plugged in: always empty */
+                return 4096;
+        case NVME_LOG_EFFECTS:
+                return log_effects(device->data);
+        default:
+                return 0;
+        }
+}
+
+uint32_t nvme_get_log(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        unsigned int page = sqe->cdw10 & 0xff;
+        uint64_t length = (((uint64_t)(sqe->cdw11 & 0xffff) << 16 | sqe->cdw10 >> 16) + 1) * 4;
+        uint64_t offset = (uint64_t)sqe->cdw13 << 32 | sqe->cdw12;
+        bool retain = sqe->cdw10 & 1u << 15;
+        size_t size = build(device, page);
+
+        if (!size)
+                return NVME_ERROR(NVME_SC_INVALID_LOG_PAGE | NVME_DNR, 40);
+        if (sqe->nsid && sqe->nsid != NVME_NSID_ALL) /* all of them are of the controller */
+                return NVME_INVALID_FIELD(4);
+        if (length > NVME_TRANSFER_MAX)
+                return NVME_INVALID_FIELD(42);
+        if (offset % 4 || offset > size)
+                return NVME_INVALID_FIELD(48);
+        uint32_t outcome = nvme_prp_send(command, device->data + offset, size - offset, (uint32_t)length);
+        if (!outcome && !retain && page == NVME_LOG_ERROR)
+                nvme_event_clear(device, NVME_EVENT_ERROR);
+        if (!outcome && !retain && page == NVME_LOG_SMART)
+                nvme_event_clear(device, NVME_EVENT_SMART);
+        return outcome;
+}

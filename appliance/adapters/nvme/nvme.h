@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The NVMe controller model, internal interface. Control flow: an event (register write, medium done, timer) changes the image,
+ * then nvme_event_end() fetches what may be fetched, finishes state changes that waited and raises interrupts.
+ */
+#ifndef IOV_NVME_H
+#define IOV_NVME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "adapters/nvme/image.h"
+#include "vpc/model.h"
+
+/* Worst case: every page apart, and data that starts within a page. */
+#define NVME_IOV_MAX ((1u << NVME_MDTS) + 1)
+#define NVME_NONE UINT16_MAX
+
+struct nvme_device;
+
+/* Run-time part of a slot, so that an I/O allocates nothing. */
+struct nvme_command {
+        struct vpc_io io;
+        struct nvme_device *device;
+        uint16_t index; /* of the slot */
+        uint16_t next;  /* in a list of slots: free, or held for a completion queue; NVME_NONE: last */
+};
+
+struct nvme_list {
+        uint16_t first, last;
+};
+
+struct nvme_device {
+        struct nvme_image *image;
+        const struct vpc_host *host;
+        struct iov_counter *counters;
+
+        struct nvme_list free_io, free_admin;
+        struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
+        uint64_t pending;                   /* submission queues that may have commands */
+        uint64_t cq_held;                   /* completion queues with completions that wait */
+        uint64_t irq_pending;               /* vectors to raise at the end of the event */
+        uint64_t cq_nonempty;               /* completion queues with interrupts enabled that the host has to read */
+        uint64_t busy_since;                /* clock, when n_inflight left 0 */
+        uint64_t powered_since;             /* clock, up to which life.powered_ns counts */
+        unsigned int n_inflight;            /* I/O commands under way */
+        unsigned int n_media;               /* requests at media */
+        unsigned int last_sq;               /* round robin */
+        bool irq_level;                     /* as last told to the host */
+        bool needs_resume;                  /* the image had commands under way */
+        bool is_flushing;                   /* shutdown_io is under way, for a shutdown that is still wanted */
+        struct vpc_io shutdown_io;
+
+        _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
+        struct nvme_command commands[NVME_SLOTS];
+        struct iovec iov[NVME_SLOTS][NVME_IOV_MAX]; /* last, so that what is never used never costs memory */
+};
+
+/* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */
+#define NVME_ERROR(status, location) ((uint32_t)(location) << 16 | (uint32_t)(status))
+#define NVME_NOWHERE 0xffffu
+#define NVME_INVALID_FIELD(location) NVME_ERROR(NVME_SC_INVALID_FIELD | NVME_DNR, (location))
+/* Not an outcome: the command is completed later. */
+#define NVME_LATER UINT32_MAX
+
+static inline struct nvme_slot *nvme_slot(const struct nvme_command *command) {
+        return &command->device->image->slots[command->index];
+}
+
+static inline struct iovec *nvme_iov(const struct nvme_command *command) {
+        return command->device->iov[command->index];
+}
+
+/* One writer, readers in other processes. */
+static inline void nvme_count(uint64_t *counter, uint64_t n) {
+        __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* controller.c: registers, enable, disable, shutdown */
+uint64_t nvme_register_read(struct nvme_device *device, uint64_t offset, unsigned int length);
+void nvme_register_write(struct nvme_device *device, uint64_t offset, unsigned int length, uint64_t value);
+bool nvme_is_ready(const struct nvme_device *device);
+/* State changes that wait until no medium is busy. */
+void nvme_settle(struct nvme_device *device);
+/* [9.5] nothing more can be done until the host resets the controller; `why` for the log. */
+void nvme_fatal(struct nvme_device *device, const char *why, int error);
+void nvme_reset(struct nvme_device *device, enum vpc_reset scope);
+
+/* device.c: run-time object */
+void nvme_event_end(struct nvme_device *device);
+uint64_t nvme_clock(const struct nvme_device *device);
+/* Bring life.powered_ns and life.busy_ns up to date. */
+void nvme_life_update(struct nvme_device *device);
+
+/* slot.c: slots, completion, medium requests */
+void nvme_list_append(struct nvme_device *device, struct nvme_list *list, struct nvme_command *command);
+struct nvme_command *nvme_list_take(struct nvme_device *device, struct nvme_list *list);
+struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_id);
+void nvme_slot_free(struct nvme_command *command);
+void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t result);
+/* Send the request that was set up in command->io to a medium. */
+void nvme_media_submit(struct nvme_command *command, unsigned int medium);
+/* Forget all commands; those at media become orphans. */
+void nvme_slots_drop(struct nvme_device *device);
+
+/* queue.c */
+void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value);
+/* Fetch commands of all queues in turn, up to a bound. */
+void nvme_fetch(struct nvme_device *device);
+/* Post what waits for room, or for Bus Master Enable. */
+void nvme_post_held(struct nvme_device *device);
+void nvme_post(struct nvme_command *command);
+void nvme_irq_update(struct nvme_device *device);
+void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id);
+void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vector, bool interrupts);
+uint32_t nvme_create_cq(struct nvme_command *command);
+uint32_t nvme_create_sq(struct nvme_command *command);
+uint32_t nvme_delete_cq(struct nvme_command *command);
+uint32_t nvme_delete_sq(struct nvme_command *command);
+/* Forget the completions of a submission queue that wait. */
+void nvme_held_drop(struct nvme_device *device, unsigned int sq_id);
+/* A queue that is being deleted is gone once its commands have ended. */
+void nvme_delete_sq_finish(struct nvme_device *device, unsigned int sq_id);
+
+/* prp.c */
+/* Map the data of a command into its scatter list, nvme_iov(); *ret_n pieces. An outcome. */
+uint32_t nvme_prp_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n);
+/* Send `length` bytes to the host: `size` bytes of `data`, then zeroes. */
+uint32_t nvme_prp_send(struct nvme_command *command, const void *data, size_t size, uint32_t length);
+
+/* admin.c, identify.c, features.c, logs.c, events.c, io.c */
+void nvme_admin_execute(struct nvme_command *command);
+void nvme_io_execute(struct nvme_command *command);
+/* A request of the command has ended. */
+void nvme_io_advance(struct nvme_command *command, int error);
+/* A namespace that can be used; NULL and the outcome where it cannot. */
+const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
+uint32_t nvme_identify(struct nvme_command *command);
+void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona);
+uint32_t nvme_get_log(struct nvme_command *command);
+void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *entry);
+uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result);
+uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result);
+void nvme_features_reset(struct nvme_image *image);
+uint32_t nvme_event_request(struct nvme_command *command);
+void nvme_event_raise(struct nvme_device *device, unsigned int type, unsigned int information);
+void nvme_event_clear(struct nvme_device *device, unsigned int type);
+void nvme_events_report(struct nvme_device *device);
+/* [5.14.1.2] critical warning of the SMART log. */
+uint8_t nvme_critical_warning(const struct nvme_image *image);
+
+/* What all commands have in common [4.2]: no fused operations, no SGLs. */
+static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe) {
+        return sqe->flags & (NVME_SQE_FLAGS_FUSE | NVME_SQE_FLAGS_PSDT) ? NVME_INVALID_FIELD(1) : 0;
+}
+
+/* resume.c: go on with the commands of an image that another process left. */
+void nvme_resume(struct nvme_device *device);
+
+/* for adapters/registry.c and tests */
+extern const struct vpc_model nvme_model;
+extern const struct vpc_description nvme_description;
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Command slots: taken when a command is fetched, freed when its completion is posted. */
+#include <stddef.h>
+
+#include "adapters/nvme/nvme.h"
+
+void nvme_list_append(struct nvme_device *device, struct nvme_list *list, struct nvme_command *command) {
+        command->next = NVME_NONE;
+        if (list->first == NVME_NONE)
+                list->first = command->index;
+        else
+                device->commands[list->last].next = command->index;
+        list->last = command->index;
+}
+
+struct nvme_command *nvme_list_take(struct nvme_device *device, struct nvme_list *list) {
+        if (list->first == NVME_NONE)
+                return NULL;
+        struct nvme_command *command = &device->commands[list->first];
+        list->first = command->next;
+        return command;
+}
+
+struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_id) {
+        return nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
+}
+
+void nvme_slot_free(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+
+        nvme_slot(command)->state = NVME_SLOT_FREE;
+        nvme_list_append(device, command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+}
+
+static void account_io(struct nvme_device *device, const struct nvme_slot *slot) {
+        struct nvme_life *life = &device->image->life;
+        const struct nvme_namespace *ns = &device->image->namespaces[(slot->sqe.nsid - 1) % NVME_NAMESPACES];
+        uint64_t bytes = (uint64_t)((slot->sqe.cdw12 & 0xffff) + 1) << ns->block_shift;
+        uint64_t now = nvme_clock(device);
+
+        nvme_count(&device->counters->busy_ns, now - slot->start_ns);
+        if (--device->n_inflight == 0)
+                life->busy_ns += now - device->busy_since;
+        __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
+        if (slot->sqe.opcode == NVME_IO_READ) {
+                nvme_count(&device->counters->read_ops, 1);
+                life->reads++;
+                if (!slot->outcome) {
+                        nvme_count(&device->counters->read_bytes, bytes);
+                        life->read_bytes += bytes;
+                }
+        } else if (slot->sqe.opcode == NVME_IO_WRITE) {
+                nvme_count(&device->counters->write_ops, 1);
+                life->writes++;
+                if (!slot->outcome) {
+                        nvme_count(&device->counters->write_bytes, bytes);
+                        life->write_bytes += bytes;
+                }
+        } else {
+                nvme_count(&device->counters->other_ops, 1);
+        }
+}
+
+static void account_error(struct nvme_device *device, const struct nvme_slot *slot) {
+        const struct nvme_sqe *sqe = &slot->sqe;
+        struct nvme_error_entry entry = {
+                .sq_id = slot->sq_id,
+                .cid = sqe->cid,
+                .status = (uint16_t)(slot->outcome << 1),
+                .location = (uint16_t)(slot->outcome >> 16),
+                .nsid = sqe->nsid,
+        };
+
+        if (slot->sq_id && (sqe->opcode == NVME_IO_READ || sqe->opcode == NVME_IO_WRITE))
+                entry.lba = sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
+        nvme_count(&device->counters->errors, 1);
+        nvme_log_error(device, &entry);
+}
+
+void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t result) {
+        struct nvme_device *device = command->device;
+        struct nvme_slot *slot = nvme_slot(command);
+
+        slot->outcome = outcome;
+        slot->result = result;
+        slot->posted = UINT64_MAX;
+        slot->state = NVME_SLOT_DONE;
+        if (slot->sq_id)
+                account_io(device, slot);
+        else
+                nvme_count(&device->counters->admin_ops, 1);
+        if (outcome)
+                account_error(device, slot);
+        nvme_post(command);
+}
+
+static void media_done(struct vpc_io *io, int error) {
+        struct nvme_command *command = (struct nvme_command *)((char *)io - offsetof(struct nvme_command, io));
+        struct nvme_device *device = command->device;
+        struct nvme_slot *slot = nvme_slot(command);
+
+        device->n_media--;
+        if (slot->state == NVME_SLOT_ORPHAN) {
+                nvme_slot_free(command);
+        } else {
+                unsigned int sq_id = slot->sq_id;
+
+                slot->state = NVME_SLOT_FETCHED;
+                device->image->sqs[sq_id].n_media--;
+                nvme_io_advance(command, error);
+                nvme_delete_sq_finish(device, sq_id);
+        }
+        nvme_event_end(device);
+}
+
+void nvme_media_submit(struct nvme_command *command, unsigned int medium) {
+        struct nvme_device *device = command->device;
+        struct nvme_slot *slot = nvme_slot(command);
+
+        slot->state = NVME_SLOT_MEDIA;
+        slot->medium = (uint16_t)medium;
+        device->image->sqs[slot->sq_id].n_media++;
+        device->n_media++;
+        command->io.done = media_done;
+        device->host->io_submit(device->host->context, medium, &command->io);
+}
+
+void nvme_slots_drop(struct nvme_device *device) {
+        nvme_life_update(device);
+        device->n_inflight = 0;
+        __atomic_store_n(&device->counters->inflight, 0, __ATOMIC_RELAXED);
+        device->free_io = device->free_admin = (struct nvme_list){NVME_NONE, NVME_NONE};
+        for (unsigned int q = 0; q < NVME_QUEUES; q++)
+                device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};
+        for (unsigned int i = 0; i < NVME_SLOTS; i++) {
+                struct nvme_command *command = &device->commands[i];
+                struct nvme_slot *slot = nvme_slot(command);
+
+                /* Before nvme_resume() nothing of this process is at a medium. */
+                if (!device->needs_resume && (slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN))
+                        slot->state = NVME_SLOT_ORPHAN;
+                else
+                        nvme_slot_free(command);
+        }
+        device->needs_resume = false;
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Constants and structures of the NVM Express Base Specification, revision 1.4; sections are cited as [3.1.1]. */
+#ifndef IOV_NVME_SPEC_H
+#define IOV_NVME_SPEC_H
+
+#include <stdint.h>
+
+/* [3.1] controller registers */
+enum {
+        NVME_REG_CAP = 0x00,         /* [3.1.1] */
+        NVME_REG_VS = 0x08,          /* [3.1.2] */
+        NVME_REG_INTMS = 0x0c,       /* [3.1.3] */
+        NVME_REG_INTMC = 0x10,       /* [3.1.4] */
+        NVME_REG_CC = 0x14,          /* [3.1.5] */
+        NVME_REG_CSTS = 0x1c,        /* [3.1.6] */
+        NVME_REG_AQA = 0x24,         /* [3.1.8] */
+        NVME_REG_ASQ = 0x28,         /* [3.1.9] */
+        NVME_REG_ACQ = 0x30,         /* [3.1.10] */
+        NVME_REG_DOORBELLS = 0x1000, /* [3.1.24] SQ y tail at 1000h + 2y * 4, [3.1.25] CQ y head at 1000h + (2y + 1) * 4 */
+};
+
+/* [3.1.1] CAP */
+#define NVME_CAP_MQES(n) ((uint64_t)(n)) /* 0's based */
+#define NVME_CAP_CQR (UINT64_C(1) << 16)
+#define NVME_CAP_TO(n) ((uint64_t)(n) << 24) /* units of 500 ms */
+#define NVME_CAP_CSS_NVM (UINT64_C(1) << 37)
+
+/* [3.1.2] VS: 1.4.0 */
+#define NVME_VERSION UINT32_C(0x00010400)
+
+/* [3.1.5] CC */
+#define NVME_CC_EN UINT32_C(0x1)
+#define NVME_CC_CSS(cc) (((cc) >> 4) & 7)
+#define NVME_CC_MPS(cc) (((cc) >> 7) & 15)
+#define NVME_CC_AMS(cc) (((cc) >> 11) & 7)
+#define NVME_CC_SHN(cc) (((cc) >> 14) & 3)
+#define NVME_CC_IOSQES(cc) (((cc) >> 16) & 15)
+#define NVME_CC_IOCQES(cc) (((cc) >> 20) & 15)
+#define NVME_CC_MASK UINT32_C(0x00fffff1) /* the rest is reserved */
+
+/* [3.1.6] CSTS */
+#define NVME_CSTS_RDY UINT32_C(0x1)
+#define NVME_CSTS_CFS UINT32_C(0x2)
+#define NVME_CSTS_SHST_MASK UINT32_C(0xc)
+#define NVME_CSTS_SHST_OCCURRING UINT32_C(0x4)
+#define NVME_CSTS_SHST_COMPLETE UINT32_C(0x8)
+
+/* [3.1.8] AQA: both sizes are 0's based */
+#define NVME_AQA_MASK UINT32_C(0x0fff0fff)
+
+/* [4.2] submission queue entry */
+struct nvme_sqe {
+        uint8_t opcode;
+        uint8_t flags; /* FUSE 1:0, PSDT 7:6 */
+        uint16_t cid;
+        uint32_t nsid;
+        uint32_t cdw2, cdw3;
+        uint64_t mptr;
+        uint64_t prp1, prp2;
+        uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+};
+_Static_assert(sizeof(struct nvme_sqe) == 64, "[4.2]");
+#define NVME_SQE_FLAGS_FUSE 0x03
+#define NVME_SQE_FLAGS_PSDT 0xc0
+
+/* [4.6] completion queue entry */
+struct nvme_cqe {
+        uint32_t result, reserved;
+        uint16_t sq_head, sq_id;
+        uint16_t cid, status; /* status: phase tag in bit 0 */
+};
+_Static_assert(sizeof(struct nvme_cqe) == 16, "[4.6]");
+
+/* [4.6.1] status field without the phase tag: SC 7:0, SCT 10:8, CRD 12:11, M 13, DNR 14 */
+enum nvme_status {
+        NVME_DNR = 0x4000,
+
+        /* [4.6.1.2.1] generic command status */
+        NVME_SC_SUCCESS = 0x000,
+        NVME_SC_INVALID_OPCODE = 0x001,
+        NVME_SC_INVALID_FIELD = 0x002,
+        NVME_SC_DATA_TRANSFER_ERROR = 0x004,
+        NVME_SC_INTERNAL_ERROR = 0x006,
+        NVME_SC_ABORT_REQUESTED = 0x007,
+        NVME_SC_INVALID_NAMESPACE = 0x00b,
+        NVME_SC_SEQUENCE_ERROR = 0x00c,
+        NVME_SC_PRP_OFFSET_INVALID = 0x013,
+        NVME_SC_WRITE_PROTECTED = 0x020,
+        NVME_SC_LBA_OUT_OF_RANGE = 0x080,
+        NVME_SC_CAPACITY_EXCEEDED = 0x081,
+
+        /* [4.6.1.2.2] command specific status */
+        NVME_SC_CQ_INVALID = 0x100,
+        NVME_SC_INVALID_QUEUE_ID = 0x101,
+        NVME_SC_INVALID_QUEUE_SIZE = 0x102,
+        NVME_SC_AER_LIMIT = 0x105,
+        NVME_SC_INVALID_VECTOR = 0x108,
+        NVME_SC_INVALID_LOG_PAGE = 0x109,
+        NVME_SC_INVALID_QUEUE_DELETION = 0x10c,
+        NVME_SC_FEATURE_NOT_SAVEABLE = 0x10d,
+        NVME_SC_FEATURE_NOT_PER_NS = 0x10f,
+
+        /* [4.6.1.2.3] media and data integrity errors */
+        NVME_SC_WRITE_FAULT = 0x280,
+        NVME_SC_READ_ERROR = 0x281,
+};
+
+/* [5] admin command opcodes */
+enum {
+        NVME_ADMIN_DELETE_SQ = 0x00,
+        NVME_ADMIN_CREATE_SQ = 0x01,
+        NVME_ADMIN_GET_LOG = 0x02,
+        NVME_ADMIN_DELETE_CQ = 0x04,
+        NVME_ADMIN_CREATE_CQ = 0x05,
+        NVME_ADMIN_IDENTIFY = 0x06,
+        NVME_ADMIN_ABORT = 0x08,
+        NVME_ADMIN_SET_FEATURES = 0x09,
+        NVME_ADMIN_GET_FEATURES = 0x0a,
+        NVME_ADMIN_AER = 0x0c,
+};
+
+/* [6] NVM command opcodes */
+enum {
+        NVME_IO_FLUSH = 0x00, /* [6.8] */
+        NVME_IO_WRITE = 0x01, /* [6.15] */
+        NVME_IO_READ = 0x02,  /* [6.9] */
+};
+#define NVME_IO_FUA (UINT32_C(1) << 30) /* command dword 12 of read and write */
+
+#define NVME_NSID_ALL UINT32_C(0xffffffff)
+
+/* [5.14.1] log page identifiers */
+enum {
+        NVME_LOG_ERROR = 0x01,
+        NVME_LOG_SMART = 0x02,
+        NVME_LOG_FIRMWARE = 0x03,
+        NVME_LOG_CHANGED_NS = 0x04,
+        NVME_LOG_EFFECTS = 0x05,
+};
+
+/* [5.21.1] feature identifiers */
+enum {
+        NVME_FEAT_ARBITRATION = 0x01,
+        NVME_FEAT_POWER = 0x02,
+        NVME_FEAT_TEMPERATURE = 0x04,
+        NVME_FEAT_ERROR_RECOVERY = 0x05,
+        NVME_FEAT_WRITE_CACHE = 0x06,
+        NVME_FEAT_QUEUES = 0x07,
+        NVME_FEAT_COALESCING = 0x08,
+        NVME_FEAT_VECTOR = 0x09,
+        NVME_FEAT_ATOMICITY = 0x0a,
+        NVME_FEAT_EVENTS = 0x0b,
+        NVME_FEAT_COUNT = 0x0c,
+};
+
+/* [5.2] asynchronous events: type in bits 2:0 of the result, information in 15:8, log page in 23:16 */
+enum {
+        NVME_EVENT_ERROR = 0,
+        NVME_EVENT_SMART = 1,
+        NVME_EVENT_TYPES = 2, /* those that this controller can report */
+};
+enum {
+        NVME_EVENT_ERROR_REGISTER = 0, /* write to invalid doorbell register */
+        NVME_EVENT_ERROR_VALUE = 1,    /* invalid doorbell write value */
+        NVME_EVENT_SMART_TEMPERATURE = 1,
+};
+
+/* [5.14.1.1] an entry of the error information log */
+struct nvme_error_entry {
+        uint64_t count;
+        uint16_t sq_id, cid;
+        uint16_t status;   /* as in the completion, phase tag in bit 0 */
+        uint16_t location; /* byte 7:0, bit 10:8; ffffh: none */
+        uint64_t lba;
+        uint32_t nsid;
+        uint8_t vendor, trtype;
+        uint8_t reserved[2];
+        uint64_t command_specific;
+        uint16_t trtype_specific;
+        uint8_t reserved2[22];
+};
+_Static_assert(sizeof(struct nvme_error_entry) == 64, "[5.14.1.1]");
+
+#define NVME_DATA_SIZE 4096 /* identify structures, and the largest log page here */
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Completion: `TOOL --complete CURRENT [WORD...]` prints what could stand for CURRENT behind the words, one a line, or the single
+ * line
+ * `:files`. The shell's part (completions/tool.bash.in) only asks, so it is never stale.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/common/objects.h"
+#include "tools/common/report.h"
+#include "tools/common/tool.h"
+#include "util.h"
+
+struct state {
+        const struct option *pending; /* its value comes next */
+        const char *object;
+        unsigned int n_words;
+        bool only_words;
+};
+
+static void candidate(const char *prefix, const char *word) {
+        if (strncmp(word, prefix, strlen(prefix)) == 0)
+                puts(word);
+}
+
+static void take_word(struct tool *tool, struct state *s, const char *word) {
+        bool verbs = s->object || !tool_has_objects(tool->info);
+        unsigned int n;
+
+        if (tool->command) {
+                s->n_words++;
+                return;
+        }
+        if (!s->object && strcmp(word, "help") == 0)
+                return;
+        const char *full = command_word(tool->info, verbs, s->object, word, &n);
+        if (full && !verbs)
+                s->object = full;
+        else if (full)
+                tool->command = command_find(tool->info, s->object, full);
+}
+
+static void take(struct tool *tool, struct state *s, const char *word) {
+        const struct option *o = NULL;
+        const char *value = NULL;
+        unsigned int n;
+
+        if (s->pending) {
+                value = word;
+                o = s->pending;
+                s->pending = NULL;
+        } else if (s->only_words || word[0] != '-' || !word[1]) {
+                take_word(tool, s, word);
+        } else if (strcmp(word, "--") == 0) {
+                s->only_words = true;
+        } else if (word[1] == '-') {
+                o = option_by_name(tool->command, word + 2, strcspn(word + 2, "="), &n);
+                value = strchr(word, '=') ? strchr(word, '=') + 1 : NULL;
+        } else {
+                o = option_by_letter(tool->command, word[1]);
+                value = word[2] ? word + 2 : NULL;
+        }
+        if (o && o->type != VALUE_FLAG && !value)
+                s->pending = o;
+        else if (o && o->type == VALUE_ADDRESS)
+                tool->appliance = value;
+}
+
+static void complete_names(struct tool *tool, enum iov_kind kind, const char *current) {
+        CLEANUP_MODEL struct iov_model *model = NULL;
+        CLEANUP_FREE const void **records = NULL;
+
+        tool->quiet = true;
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        tool->holding++;
+        if (iov_open(tool->ctx, tool->appliance, &appliance) < 0 || iov_model_load(appliance, &model) < 0)
+                return;
+        int n = iov_model_sorted(model, kind, &records);
+        for (int i = 0; i < n; i++)
+                candidate(current, records[i]);
+}
+
+static void complete_output(const struct tool *tool, const char *current) {
+        const struct command *c = tool->command;
+
+        for (unsigned int f = 0; f < FORMAT_COUNT; f++)
+                if (!c || c->formats & FORMAT_BIT(f))
+                        candidate(current, format_name((enum format)f));
+        for (const struct column *col = c ? c->columns : NULL; col && col->name; col++)
+                candidate(current, col->name);
+        candidate(current, "help");
+}
+
+static void complete_value(struct tool *tool, enum value_type type, const char *current) {
+        switch (type) {
+        case VALUE_FILE:
+                puts(":files");
+                break;
+        case VALUE_ADDRESS:
+                candidate(current, "unix:");
+                candidate(current, "sim:");
+                break;
+        case VALUE_OUTPUT:
+                complete_output(tool, current);
+                break;
+        case VALUE_SERVER:
+                complete_names(tool, IOV_KIND_SERVER, current);
+                break;
+        case VALUE_ADAPTER:
+                complete_names(tool, IOV_KIND_ADAPTER, current);
+                break;
+        case VALUE_VOLUME:
+                complete_names(tool, IOV_KIND_VOLUME, current);
+                break;
+        case VALUE_VADAPTER:
+                complete_names(tool, IOV_KIND_VADAPTER, current);
+                break;
+        case VALUE_FLAG:
+        case VALUE_TEXT:
+        case VALUE_NUMBER:
+        case VALUE_SECONDS:
+                break;
+        }
+}
+
+static void complete_options(const struct tool *tool, const char *current) {
+        const struct option *lists[] = {tool->command ? tool->command->options : NULL, common_options};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+                for (const struct option *o = lists[i]; o && o->name; o++) {
+                        CLEANUP_FREE char *name = xasprintf("--%s", o->name);
+
+                        candidate(current, name);
+                }
+}
+
+static void complete_words(const struct tool *tool, const struct state *s, const char *current) {
+        bool verbs = s->object || !tool_has_objects(tool->info);
+        const char *previous = "";
+
+        for (const struct command *c = tool->info->commands; c->run; c++) {
+                const char *word = verbs ? c->verb : c->object;
+
+                if ((s->object && strcmp(c->object, s->object) != 0) || strcmp(word, previous) == 0)
+                        continue;
+                previous = word;
+                candidate(current, word);
+        }
+}
+
+int complete_print(struct tool *tool, int argc, char **argv) {
+        const char *current = argc ? argv[0] : "";
+        struct state s = {0};
+
+        if (!tool_has_verbs(tool->info))
+                tool->command = tool->info->commands;
+        for (int i = 1; i < argc; i++)
+                take(tool, &s, argv[i]);
+        if (s.pending) {
+                complete_value(tool, s.pending->type, current);
+        } else if (*current == '-' && !s.only_words) {
+                complete_options(tool, current);
+        } else if (!tool->command) {
+                complete_words(tool, &s, current);
+        } else {
+                const struct argument *a = tool->command->arguments;
+
+                for (unsigned int i = 0; a && a->name && i < s.n_words && !a->repeated; i++)
+                        a++;
+                if (a && a->name)
+                        complete_value(tool, a->type, current);
+        }
+        return STATUS_DONE;
+}

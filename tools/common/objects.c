@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/common/objects.h"
+
+#include <string.h>
+
+#include "util.h"
+
+const struct column server_columns[] = {
+        {"name", 0, "name"},
+        {"link", COLUMN_RIGHT, "the server link it is cabled to"},
+        {"state", 0, "off, on, or down (its worker is not running)"},
+        {"vadapters", COLUMN_RIGHT, "number of vAdapters attached to it"},
+        {"worker_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that serves the link"},
+        {"worker_restarts", COLUMN_RIGHT | COLUMN_WIDE, "how often that process had to be started again"},
+        {"slots", COLUMN_DETAIL, "the slots that are in use"},
+        {0},
+};
+static const struct column slot_columns[] = {
+        {"slot", COLUMN_RIGHT, ""}, {"vadapter", 0, ""}, {"adapter", 0, ""}, {"state", 0, ""}, {0},
+};
+const struct column adapter_columns[] = {
+        {"name", 0, "name"},
+        {"kind", 0, "nic, hba, raid, ssd or sata"},
+        {"supported", 0, "whether this version can make vAdapters of it"},
+        {"ports", COLUMN_RIGHT, "external ports, or disks of a RAID controller"},
+        {"capacity", COLUMN_RIGHT, "size of its media"},
+        {"free", COLUMN_RIGHT, "what no volume takes of it"},
+        {"vadapters", COLUMN_RIGHT, "number of vAdapters on it"},
+        {"rate", COLUMN_RIGHT | COLUMN_WIDE, "bit/s of a port"},
+        {"allocated", COLUMN_RIGHT | COLUMN_WIDE, "what volumes take of its media"},
+        {"vendor_id", COLUMN_WIDE, "PCI vendor id that its vAdapters show"},
+        {"device_id", COLUMN_WIDE, "PCI device id that its vAdapters show"},
+        {"model", COLUMN_WIDE, "what it is, in words"},
+        {0},
+};
+const struct column volume_columns[] = {
+        {"name", 0, "name"},
+        {"adapter", 0, "the adapter whose media it is on"},
+        {"size", COLUMN_RIGHT, "size"},
+        {"used_by", 0, "vAdapters that show it, as VADAPTER/NSID"},
+        {"on_remove", COLUMN_WIDE, "what becomes of its data when it is removed: delete or retain"},
+        {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other volume of this appliance ever had"},
+        {0},
+};
+const struct column vadapter_columns[] = {
+        {"name", 0, "name"},
+        {"adapter", 0, "the adapter it is an image of"},
+        {"server", 0, "the server it is attached to"},
+        {"slot", COLUMN_RIGHT, "the slot it is plugged into"},
+        {"state", 0, "detached, attached, connected or failed"},
+        {"serial", 0, "serial number of its persona"},
+        {"peer_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that drives it (QEMU)"},
+        {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other vAdapter of this appliance ever had"},
+        {"socket", COLUMN_WIDE, "path of its vfio-user socket"},
+        {"namespaces", COLUMN_DETAIL, "the volumes that it shows"},
+        {"counters", COLUMN_DETAIL, "running totals"},
+        {0},
+};
+static const struct column namespace_columns[] = {
+        {"nsid", COLUMN_RIGHT, ""},
+        {"volume", 0, ""},
+        {"size", COLUMN_RIGHT, ""},
+        {0},
+};
+/* The counters of the register map, less id and reserved. */
+static const struct column counter_columns[] = {
+        {"read_ops", COLUMN_RIGHT, ""},   {"write_ops", COLUMN_RIGHT, ""},  {"other_ops", COLUMN_RIGHT, ""},
+        {"admin_ops", COLUMN_RIGHT, ""},  {"read_bytes", COLUMN_RIGHT, ""}, {"write_bytes", COLUMN_RIGHT, ""},
+        {"errors", COLUMN_RIGHT, ""},     {"inflight", COLUMN_RIGHT, ""},   {"busy_ns", COLUMN_RIGHT, ""},
+        {"interrupts", COLUMN_RIGHT, ""}, {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
+        {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},     {0},
+};
+
+#define PUT_FIELD(table, field) put_field((table), (field), sizeof(field))
+
+static bool field_is(const char *field, size_t size, const char *name) {
+        return strncmp(field, name, size) == 0;
+}
+#define FIELD_IS(field, name) field_is((field), sizeof(field), (name))
+
+static void put_number_or_null(struct table *t, uint64_t number) {
+        if (number)
+                put_number(t, number);
+        else
+                put_null(t);
+}
+
+static struct table *slots_table(const struct iov_model *model, const char *server) {
+        struct table *t = table_new("slots", slot_columns);
+
+        for (unsigned int slot = 0; slot < iov_model_get_slots(model); slot++) {
+                const struct iov_vadapter *v = iov_vadapter_in_slot(model, server, slot);
+
+                if (!v)
+                        continue;
+                table_row(t);
+                put_number(t, slot);
+                PUT_FIELD(t, v->name);
+                PUT_FIELD(t, v->adapter);
+                put_text(t, iov_vadapter_state_to_string(v->state));
+        }
+        return t;
+}
+
+static void server_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_server *server = record;
+        struct table *slots = slots_table(s->model, server->name);
+
+        PUT_FIELD(t, server->name);
+        put_number(t, server->link);
+        put_text(t, iov_server_state_to_string(server->state));
+        put_number(t, table_n_rows(slots));
+        put_number_or_null(t, server->worker_pid);
+        put_number(t, server->worker_restarts);
+        put_table(t, slots);
+}
+
+static void adapter_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_adapter *a = record;
+
+        PUT_FIELD(t, a->name);
+        put_text(t, iov_adapter_kind_to_string(a->kind));
+        put_bool(t, a->supported);
+        put_number_or_null(t, a->ports);
+        if (a->capacity) {
+                put_size(t, a->capacity);
+                put_size(t, a->allocated < a->capacity ? a->capacity - a->allocated : 0);
+        } else {
+                put_null(t);
+                put_null(t);
+        }
+        put_number(t, a->vadapters);
+        if (a->rate)
+                put_rate(t, a->rate);
+        else
+                put_null(t);
+        if (a->capacity)
+                put_size(t, a->allocated);
+        else
+                put_null(t);
+        if (a->vendor_id) {
+                put_hex(t, a->vendor_id, 4);
+                put_hex(t, a->device_id, 4);
+        } else {
+                put_null(t);
+                put_null(t);
+        }
+        PUT_FIELD(t, a->model);
+}
+
+static struct table *users_table(const struct iov_model *model, const char *volume) {
+        static const struct column columns[] = {{"namespace", 0, ""}, {0}};
+        struct table *t = table_new("used_by", columns);
+        const struct iov_namespace *ns;
+
+        iov_model_foreach (model, IOV_KIND_NAMESPACE, ns)
+                if (FIELD_IS(ns->volume, volume)) {
+                        table_row(t);
+                        PUT_FIELD(t, ns->name);
+                }
+        return t;
+}
+
+static void volume_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_volume *v = record;
+        struct table *users = users_table(s->model, v->name);
+
+        PUT_FIELD(t, v->name);
+        PUT_FIELD(t, v->adapter);
+        put_size(t, v->size);
+        put_table(t, users);
+        put_text(t, iov_on_remove_to_string(v->on_remove));
+        put_number_or_null(t, v->id);
+}
+
+static struct table *namespaces_table(const struct iov_model *model, const char *vadapter) {
+        struct table *t = table_new("namespaces", namespace_columns);
+        CLEANUP_FREE const void **records = NULL;
+        int n = iov_model_sorted(model, IOV_KIND_NAMESPACE, &records);
+
+        for (int i = 0; i < n; i++) {
+                const struct iov_namespace *ns = records[i];
+
+                if (!FIELD_IS(ns->vadapter, vadapter))
+                        continue;
+                CLEANUP_FREE char *name = xstrndup(ns->volume, sizeof(ns->volume));
+                const struct iov_volume *volume = iov_model_get(model, IOV_KIND_VOLUME, name);
+                table_row(t);
+                put_number(t, ns->nsid);
+                put_text(t, name);
+                if (volume)
+                        put_size(t, volume->size);
+                else
+                        put_null(t);
+        }
+        return t;
+}
+
+static struct table *counters_table(const struct iov_counter *c) {
+        struct table *t = table_new("counters", counter_columns);
+        const struct iov_record_info *info = iov_records_get(IOV_KIND_COUNTER);
+
+        if (!c)
+                return t;
+        table_row(t);
+        for (unsigned int i = 0; i < info->n_fields; i++) {
+                const struct iov_rfield_info *f = &info->fields[i];
+                uint64_t value;
+
+                if (column_find(counter_columns, f->name, strlen(f->name)) < 0)
+                        continue;
+                memcpy(&value, (const char *)c + f->offset, sizeof(value));
+                if (strcmp(f->name, "read_bytes") == 0 || strcmp(f->name, "write_bytes") == 0)
+                        put_size(t, value);
+                else
+                        put_number(t, value);
+        }
+        return t;
+}
+
+static void vadapter_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_vadapter *v = record;
+
+        PUT_FIELD(t, v->name);
+        PUT_FIELD(t, v->adapter);
+        PUT_FIELD(t, v->server);
+        if (*v->server)
+                put_number(t, v->slot);
+        else
+                put_null(t);
+        put_text(t, iov_vadapter_state_to_string(v->state));
+        PUT_FIELD(t, v->serial);
+        put_number_or_null(t, v->peer_pid);
+        put_number_or_null(t, v->id);
+        PUT_FIELD(t, v->socket);
+        put_table(t, namespaces_table(s->model, v->name));
+        put_record(t, counters_table(snapshot_counter(s, v)));
+}
+
+static const struct {
+        enum iov_kind kind;
+        const char *word, *plural;
+        const struct column *columns;
+        void (*row)(struct table *t, const struct snapshot *s, const void *record);
+} kinds[] = {
+        {IOV_KIND_SERVER, "server", "servers", server_columns, server_row},
+        {IOV_KIND_ADAPTER, "adapter", "adapters", adapter_columns, adapter_row},
+        {IOV_KIND_VOLUME, "volume", "volumes", volume_columns, volume_row},
+        {IOV_KIND_VADAPTER, "vAdapter", "vadapters", vadapter_columns, vadapter_row},
+};
+
+const char *kind_word(enum iov_kind kind) {
+        for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+                if (kinds[i].kind == kind)
+                        return kinds[i].word;
+        return iov_records_get(kind) ? iov_records_get(kind)->name : "object";
+}
+
+struct table *objects_table(const struct snapshot *s, enum iov_kind kind, const char *name) {
+        CLEANUP_FREE const void **records = NULL;
+        size_t k = 0;
+
+        while (kinds[k].kind != kind)
+                k++;
+        struct table *t = table_new(kinds[k].plural, kinds[k].columns);
+        int n = iov_model_sorted(s->model, kind, &records);
+        for (int i = 0; i < n; i++)
+                if (!name || strcmp(name, records[i]) == 0) {
+                        table_row(t);
+                        kinds[k].row(t, s, records[i]);
+                }
+        return t;
+}

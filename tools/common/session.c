@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tools/common/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tools/common/report.h"
+#include "util.h"
+
+/* The library's own message says where, why and what to do; without one, with no appliance the two ways on are named here. */
+static int report_open(struct tool *tool, int r) {
+        const char *address = tool->appliance ? tool->appliance : getenv("IOV_APPLIANCE");
+        enum status status = status_from_errno(r);
+
+        if (*tool->held)
+                return report_error(tool, status, "%s", tool->held);
+        if (!address || !*address)
+                address = "unix:/run/iov/mgmt.sock";
+        if (r == -ENODEV)
+                return report_error(
+                        tool, status,
+                        "%s: no appliance answers there; start iovd (systemctl start iovd), or use -a sim:DIR for a simulator",
+                        address);
+        return report_errno(tool, r, "%s", address);
+}
+
+int session_open(struct tool *tool, struct iov_appliance **ret_appliance) {
+        tool->holding++;
+        *tool->held = 0;
+        int r = iov_open(tool->ctx, tool->appliance, ret_appliance);
+        tool->holding--;
+        return r < 0 ? report_open(tool, r) : STATUS_DONE;
+}
+
+void snapshot_free(struct snapshot *s) {
+        s->model = iov_model_unref(s->model);
+        free(s->counters);
+        s->counters = NULL;
+}
+
+int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot) {
+        struct snapshot s = {0};
+        int r = iov_model_load(appliance, &s.model);
+
+        if (r < 0)
+                return r;
+        size_t n = iov_model_rows(s.model, IOV_KIND_VADAPTER);
+        s.counters = xcalloc(n, sizeof(*s.counters));
+        r = iov_counters_read(appliance, s.counters, n, &s.n_counters, &s.time_ns);
+        if (r < 0) {
+                snapshot_free(&s);
+                return r;
+        }
+        s.n_counters = s.n_counters > n ? n : s.n_counters;
+        *ret_snapshot = s;
+        return 0;
+}
+
+int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = snapshot_read(appliance, ret_snapshot);
+        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+}
+
+int session_load(struct tool *tool, struct iov_model **ret_model) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = iov_model_load(appliance, ret_model);
+        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+}
+
+const struct iov_counter *snapshot_counter(const struct snapshot *s, const struct iov_vadapter *vadapter) {
+        unsigned int row = iov_model_row(s->model, IOV_KIND_VADAPTER, vadapter);
+
+        /* A row that changed hands between the two reads is not this vAdapter's. */
+        return row < s->n_counters && s->counters[row].id == vadapter->id ? &s->counters[row] : NULL;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Talking to the appliance: open, take what is needed, close. Nothing is printed meanwhile, so that pipes of tools cannot
+ * deadlock. */
+#ifndef IOV_TOOLS_SESSION_H
+#define IOV_TOOLS_SESSION_H
+
+#include "tools/common/tool.h"
+
+/* Report a failure and return an exit code; STATUS_DONE: *ret_appliance is open. */
+int session_open(struct tool *tool, struct iov_appliance **ret_appliance);
+
+/* What the tools show: the model, and the counters by row of vAdapter. */
+struct snapshot {
+        struct iov_model *model;
+        struct iov_counter *counters;
+        size_t n_counters;
+        uint64_t time_ns;
+};
+void snapshot_free(struct snapshot *snapshot);
+#define CLEANUP_SNAPSHOT __attribute__((cleanup(snapshot_free)))
+/* From an open appliance; 0 or -errno. */
+int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot);
+/* Open, read, close; an exit code. */
+int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot);
+/* Only the model. */
+int session_load(struct tool *tool, struct iov_model **ret_model);
+/* Counters of a vAdapter, NULL: none. */
+const struct iov_counter *snapshot_counter(const struct snapshot *snapshot, const struct iov_vadapter *vadapter);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The table model: columns, rows, typed cells. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/common/tool.h"
+#include "util.h"
+
+struct table {
+        const char *plural;
+        const struct column *columns;
+        unsigned int n_columns, at; /* `at`: next cell of the row under way */
+        struct cell *cells;
+        size_t n_rows, n_allocated;
+};
+
+struct table *table_new(const char *plural, const struct column *columns) {
+        struct table *t = xcalloc(1, sizeof(*t));
+
+        t->plural = plural;
+        t->columns = columns;
+        while (columns[t->n_columns].name)
+                t->n_columns++;
+        return t;
+}
+
+struct table *table_free(struct table *t) {
+        if (!t)
+                return NULL;
+        for (size_t i = 0; i < t->n_rows * t->n_columns; i++) {
+                free(t->cells[i].text);
+                table_free(t->cells[i].table);
+        }
+        free(t->cells);
+        free(t);
+        return NULL;
+}
+
+void table_row(struct table *t) {
+        if (t->n_rows == t->n_allocated) {
+                t->n_allocated = t->n_allocated ? t->n_allocated * 2 : 16;
+                t->cells = xrealloc(t->cells, t->n_allocated * t->n_columns, sizeof(*t->cells));
+        }
+        memset(&t->cells[t->n_rows * t->n_columns], 0, t->n_columns * sizeof(*t->cells));
+        t->n_rows++;
+        t->at = 0;
+}
+
+static struct cell *next_cell(struct table *t, enum cell_type type) {
+        struct cell *c = &t->cells[(t->n_rows - 1) * t->n_columns + t->at++];
+
+        c->type = type;
+        return c;
+}
+
+void put_null(struct table *t) {
+        next_cell(t, CELL_NULL);
+}
+
+void put_text(struct table *t, const char *text) {
+        if (text && *text)
+                next_cell(t, CELL_TEXT)->text = xstrdup(text);
+        else
+                put_null(t);
+}
+
+void put_field(struct table *t, const char *field, size_t size) {
+        CLEANUP_FREE char *copy = xstrndup(field, size);
+
+        put_text(t, copy);
+}
+
+void put_number(struct table *t, uint64_t number) {
+        next_cell(t, CELL_NUMBER)->number = number;
+}
+
+void put_hex(struct table *t, uint64_t number, unsigned int digits) {
+        struct cell *c = next_cell(t, CELL_HEX);
+
+        c->number = number;
+        c->digits = digits;
+}
+
+void put_size(struct table *t, uint64_t bytes) {
+        next_cell(t, CELL_SIZE)->number = bytes;
+}
+
+void put_rate(struct table *t, uint64_t bits) {
+        next_cell(t, CELL_RATE)->number = bits;
+}
+
+void put_real(struct table *t, double real) {
+        next_cell(t, CELL_REAL)->real = real;
+}
+
+void put_bool(struct table *t, bool value) {
+        next_cell(t, CELL_BOOL)->number = value;
+}
+
+void put_table(struct table *t, struct table *sub) {
+        next_cell(t, CELL_TABLE)->table = sub;
+}
+
+void put_record(struct table *t, struct table *sub) {
+        next_cell(t, CELL_RECORD)->table = sub;
+}
+
+void put_cell(struct table *t, const struct cell *cell) {
+        struct cell *c = next_cell(t, cell->type);
+
+        *c = *cell;
+        c->text = cell->text ? xstrdup(cell->text) : NULL;
+}
+
+const char *table_plural(const struct table *t) {
+        return t->plural;
+}
+
+const struct column *table_columns(const struct table *t) {
+        return t->columns;
+}
+
+unsigned int table_n_columns(const struct table *t) {
+        return t->n_columns;
+}
+
+size_t table_n_rows(const struct table *t) {
+        return t->n_rows;
+}
+
+const struct cell *table_cell(const struct table *t, size_t row, unsigned int column) {
+        return &t->cells[row * t->n_columns + column];
+}
+
+static char fold(char c) {
+        return c == '-' ? '_' : c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+int column_find(const struct column *columns, const char *name, size_t length) {
+        for (int i = 0; columns[i].name; i++) {
+                size_t n = 0;
+
+                while (n < length && columns[i].name[n] && fold(name[n]) == columns[i].name[n])
+                        n++;
+                if (n == length && !columns[i].name[n])
+                        return i;
+        }
+        return -1;
+}
+
+/* `1:web-boot, 2:web-data`: a sub-table in one cell. */
+static char *table_join(const struct table *t, bool bytes) {
+        char *joined = xstrdup("");
+
+        for (size_t r = 0; r < t->n_rows; r++)
+                for (unsigned int c = 0; c < t->n_columns; c++) {
+                        CLEANUP_FREE char *cell = cell_format(table_cell(t, r, c), bytes);
+                        char *longer = xasprintf("%s%s%s", joined, c ? ":" : r ? ", " : "", cell);
+
+                        free(joined);
+                        joined = longer;
+                }
+        return joined;
+}
+
+char *cell_format(const struct cell *cell, bool bytes) {
+        char buffer[64];
+
+        switch (cell->type) {
+        case CELL_NULL:
+                return xstrdup("-");
+        case CELL_TEXT:
+                return xstrdup(cell->text);
+        case CELL_NUMBER:
+                return xasprintf("%" PRIu64, cell->number);
+        case CELL_HEX:
+                return xasprintf("0x%0*" PRIx64, (int)cell->digits, cell->number);
+        case CELL_SIZE:
+        case CELL_RATE:
+                if (bytes)
+                        return xasprintf("%" PRIu64, cell->number);
+                (cell->type == CELL_SIZE ? human_size : human_rate)(cell->number, buffer, sizeof(buffer));
+                return xstrdup(buffer);
+        case CELL_REAL:
+                if (bytes || (cell->real > 0 && cell->real < 99.95))
+                        return xasprintf("%.1f", cell->real);
+                human_number(cell->real, buffer, sizeof(buffer));
+                return xstrdup(buffer);
+        case CELL_BOOL:
+                return xstrdup(cell->number ? "yes" : "no");
+        case CELL_TABLE:
+        case CELL_RECORD:
+                return table_n_rows(cell->table) ? table_join(cell->table, bytes) : xstrdup("-");
+        }
+        return xstrdup("?");
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The commands of iovctl. Each takes its words and returns an exit code. */
+#ifndef IOV_TOOLS_IOVCTL_H
+#define IOV_TOOLS_IOVCTL_H
+
+#include "tools/common/tool.h"
+
+int objects_list(struct tool *tool, char **words, unsigned int n_words);
+int objects_show(struct tool *tool, char **words, unsigned int n_words);
+int server_args(struct tool *tool, char **words, unsigned int n_words);
+int vadapter_attach(struct tool *tool, char **words, unsigned int n_words);
+int vadapter_detach(struct tool *tool, char **words, unsigned int n_words);
+
+extern const struct option args_options[], attach_options[], detach_options[];
+
+#endif

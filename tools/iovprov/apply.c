@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* plan and apply: the steps from what the appliance has to what the files want, as one transaction. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/common/changes.h"
+#include "tools/common/report.h"
+#include "tools/common/session.h"
+#include "tools/iovprov/iovprov.h"
+#include "util.h"
+
+static bool arg_prune, arg_dry_run, arg_yes, arg_force;
+
+const struct option plan_options[] = {
+        {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
+        {0},
+};
+const struct option apply_options[] = {
+        {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
+        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {0},
+};
+
+static int make_plan(const struct tool *tool, struct iov_model *have, struct iov_model *want, struct iov_plan **ret_plan) {
+        int r = iov_plan_new(have, want, arg_prune ? IOV_PLAN_PRUNE : 0, ret_plan);
+
+        return r < 0 ? report_errno(tool, r, "planning failed") : STATUS_DONE;
+}
+
+/* Read everything, then look at the appliance, then plan. */
+static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct iov_plan **ret_plan) {
+        CLEANUP_MODEL struct iov_model *have = NULL;
+        int status = wanted_read(tool, words, n_words, wanted);
+
+        if (status == STATUS_DONE)
+                status = session_load(tool, &have);
+        return status == STATUS_DONE ? make_plan(tool, have, wanted->model, ret_plan) : status;
+}
+
+int prov_plan(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_PLAN struct iov_plan *plan = NULL;
+        int status = prepare(tool, words, n_words, &wanted, &plan);
+
+        if (status != STATUS_DONE)
+                return status;
+        report_diagnostics(tool, wanted.diagnostics);
+        status = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
+        return status == STATUS_DONE && iov_plan_count(plan) ? STATUS_PENDING : status;
+}
+
+/* A refusal by the appliance, shown where the object at fault stands in the files. */
+static int report_refusal(const struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, int r,
+                          const struct iov_mb_error *error) {
+        char text[sizeof(error->text) + 1] = {0};
+
+        memcpy(text, error->text, sizeof(error->text));
+        if (r == -ESTALE)
+                return report_error(tool, STATUS_FAILED,
+                                    "the appliance has changed since it was looked at; nothing was applied, run it again");
+        if (!*text)
+                return report_errno(tool, r, "the appliance refused the transaction");
+        if (error->op_index >= iov_plan_count(plan)) {
+                report_diagnostics(tool, wanted->diagnostics);
+                return report_error(tool, status_from_errno(r), "%s", text);
+        }
+        const struct iov_plan_step *step = iov_plan_get(plan, error->op_index);
+        iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, step->kind, step_name(step), text);
+        report_diagnostics(tool, wanted->diagnostics);
+        return status_from_errno(r);
+}
+
+/* Standard input may be the topology: the question goes to the terminal itself. */
+static int confirm(const struct tool *tool, const struct iov_plan *plan) {
+        CLEANUP_FILE FILE *terminal = NULL;
+        unsigned int n = 0;
+        char answer[16];
+
+        if (arg_yes || arg_dry_run || !plan_removes(plan))
+                return STATUS_DONE;
+        for (size_t i = 0; i < iov_plan_count(plan); i++)
+                n += !iov_plan_get(plan, i)->want;
+        if (isatty(STDERR_FILENO))
+                terminal = fopen("/dev/tty", "r+e");
+        if (!terminal)
+                return report_error(tool, STATUS_USAGE,
+                                    "%u objects would be removed, first %s; --yes is needed where nobody can be asked", n,
+                                    step_name(iov_plan_get(plan, 0)));
+        for (size_t i = 0; i < iov_plan_count(plan); i++)
+                if (!iov_plan_get(plan, i)->want)
+                        fprintf(terminal, "- %s %s\n", iov_records_get(iov_plan_get(plan, i)->kind)->name,
+                                step_name(iov_plan_get(plan, i)));
+        fprintf(terminal, "Remove %u objects? [y/N] ", n);
+        fflush(terminal);
+        if (fgets(answer, sizeof(answer), terminal) && (*answer == 'y' || *answer == 'Y'))
+                return STATUS_DONE;
+        return report_error(tool, STATUS_FAILED, "nothing was applied");
+}
+
+/* Read back and plan again: nothing may be left to do. */
+static int verify(struct tool *tool, struct iov_appliance *appliance, struct iov_model *want, struct iov_plan **ret_rest) {
+        CLEANUP_MODEL struct iov_model *have = NULL;
+        int r = iov_model_load(appliance, &have);
+
+        if (r < 0)
+                return report_errno(tool, r, "applied, but reading back failed");
+        return make_plan(tool, have, want, ret_rest);
+}
+
+static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, struct iov_plan **ret_rest) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        struct iov_mb_error error = {.op_index = UINT32_MAX};
+        struct iov_mb_txn_result result;
+        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0);
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = iov_plan_apply(plan, appliance, flags, &result, &error);
+        if (r < 0) {
+                iov_close(TAKE_PTR(appliance));
+                return report_refusal(tool, plan, wanted, r, &error);
+        }
+        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
+}
+
+int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_PLAN struct iov_plan *plan = NULL, *rest = NULL;
+        int status = prepare(tool, words, n_words, &wanted, &plan);
+
+        if (status == STATUS_DONE)
+                status = confirm(tool, plan);
+        if (status == STATUS_DONE && iov_plan_count(plan))
+                status = execute(tool, plan, &wanted, &rest);
+        if (status != STATUS_DONE)
+                return status;
+        report_diagnostics(tool, wanted.diagnostics);
+        if (!tool->quiet)
+                status = changes_print(tool, plan);
+        if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
+                const struct iov_plan_step *step = iov_plan_get(rest, 0);
+
+                return report_error(tool, STATUS_PARTLY,
+                                    "applied, but %zu objects are still not as wanted, first %s %s; 'iovprov plan' shows them",
+                                    iov_plan_count(rest), iov_records_get(step->kind)->name, step_name(step));
+        }
+        return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IOV_TOOLS_IOVPROV_H
+#define IOV_TOOLS_IOVPROV_H
+
+#include "tools/common/tool.h"
+
+/* The files of the command line as one wanted model, with what was found in them. Released by the cleanup attributes of the
+ * caller. */
+struct wanted {
+        struct iov_model *model;
+        struct iov_diagnostics *diagnostics;
+};
+void wanted_free(struct wanted *wanted);
+#define CLEANUP_WANTED __attribute__((cleanup(wanted_free)))
+/* Findings are not printed yet. Returns an exit code. */
+int wanted_read(struct tool *tool, char **files, unsigned int n_files, struct wanted *ret_wanted);
+
+int prov_validate(struct tool *tool, char **words, unsigned int n_words);
+int prov_plan(struct tool *tool, char **words, unsigned int n_words);
+int prov_apply(struct tool *tool, char **words, unsigned int n_words);
+extern const struct option plan_options[], apply_options[];
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Reading the files, and validate, which does no more. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tools/common/input.h"
+#include "tools/common/report.h"
+#include "tools/iovprov/iovprov.h"
+#include "util.h"
+
+void wanted_free(struct wanted *wanted) {
+        wanted->model = iov_model_unref(wanted->model);
+        wanted->diagnostics = iov_diagnostics_unref(wanted->diagnostics);
+}
+
+/* Whether a line says `kind: chassis`; the reader then checks the document, so a wrong guess costs no more than a message. */
+static bool is_chassis(const char *text) {
+        for (const char *line = text; line; line = strchr(line, '\n')) {
+                line += *line == '\n';
+                if (strncmp(line, "kind:", 5) == 0)
+                        return strncmp(line + 5 + strspn(line + 5, " \t\"'"), "chassis", 7) == 0;
+        }
+        return false;
+}
+
+static int read_file(struct tool *tool, const char *file, bool chassis_too, struct wanted *wanted) {
+        CLEANUP_FREE char *text = NULL;
+        CLEANUP_MODEL struct iov_model *chassis = NULL;
+        size_t length;
+        int r = input_read(file, &text, &length);
+
+        if (r < 0)
+                return report_errno(tool, r, "%s", input_name(file));
+        if (chassis_too && is_chassis(text)) {
+                r = iov_model_new(tool->ctx, &chassis);
+                if (r == 0)
+                        r = iov_chassis_read(chassis, input_name(file), text, length, wanted->diagnostics);
+        } else {
+                r = iov_topology_read(wanted->model, input_name(file), text, length, wanted->diagnostics);
+        }
+        if (r == -EBADMSG) /* its findings are in the list */
+                return STATUS_USAGE;
+        return r < 0 ? report_errno(tool, r, "%s", input_name(file)) : STATUS_DONE;
+}
+
+static int read_files(struct tool *tool, char **files, unsigned int n_files, bool chassis_too, struct wanted *wanted) {
+        static char dash[] = "-";
+        char *standard_input[] = {dash};
+        int status = STATUS_DONE;
+
+        if (n_files == 0 && isatty(STDIN_FILENO))
+                return report_error(tool, STATUS_USAGE, "%s: FILE is missing; '-' reads the terminal", tool->command->verb);
+        if (n_files == 0) {
+                files = standard_input;
+                n_files = 1;
+        }
+        int r = iov_model_new(tool->ctx, &wanted->model);
+        if (r == 0)
+                r = iov_diagnostics_new(&wanted->diagnostics);
+        if (r < 0)
+                return report_errno(tool, r, "cannot start");
+        /* All errors, then stop. */
+        for (unsigned int i = 0; i < n_files; i++) {
+                int s = read_file(tool, files[i], chassis_too, wanted);
+
+                status = status == STATUS_DONE ? s : status;
+        }
+        return status;
+}
+
+int wanted_read(struct tool *tool, char **files, unsigned int n_files, struct wanted *ret_wanted) {
+        int status = read_files(tool, files, n_files, false, ret_wanted);
+
+        if (status != STATUS_DONE && ret_wanted->diagnostics)
+                report_diagnostics(tool, ret_wanted->diagnostics);
+        return status;
+}
+
+int prov_validate(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        int status = read_files(tool, words, n_words, true, &wanted);
+
+        if (wanted.diagnostics)
+                report_diagnostics(tool, wanted.diagnostics);
+        if (status == STATUS_DONE && tool->verbose)
+                report_note(tool, "no errors");
+        return status;
+}
