@@ -196,7 +196,7 @@ int main(int argc, char **argv) {
 
         if (argc != 4)
                 measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY");
-        processes_pin(argv[1]);
+        processes_pin(argv[1], 1);
         measure_pin(0, 0);
         unsigned char *data = aligned_alloc(BLOCK, DEPTH_MAX * BLOCK);
         if (!data || (r = io_uring_queue_init(ENTRIES, &ring, 0)) < 0)
