@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "bench/measure.h"
 #include "util.h"
@@ -321,9 +322,21 @@ int nvme_host_connect(struct nvme_host *h, const char *path, size_t memory_size)
         return vfio_user_client_write(h->client, CONFIG, PCI_COMMAND, &command, sizeof(command), false);
 }
 
+/* Whoever comes back at once may find its own old connection not yet buried. */
+static int connect_patiently(struct nvme_host *h, const char *path, size_t memory_size) {
+        uint64_t deadline = measure_ns() + UINT64_C(1000000000);
+        int r;
+
+        while ((r = nvme_host_connect(h, path, memory_size)) == -EBUSY && measure_ns() < deadline) {
+                nvme_host_close(h);
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
+        return r;
+}
+
 int nvme_host_open(struct nvme_host *h, const char *path, size_t memory_size, unsigned int entries, bool interrupt) {
         const char *step = "connect";
-        int r = nvme_host_connect(h, path, memory_size);
+        int r = connect_patiently(h, path, memory_size);
 
         if (r >= 0) {
                 step = "start";

@@ -86,7 +86,7 @@ int nvme_host_connect(struct nvme_host *host, const char *path, size_t memory_si
 int nvme_host_start(struct nvme_host *host);
 /* Make the I/O queue pair, with an eventfd for its interrupt or without one. */
 int nvme_host_make_queue(struct nvme_host *host, unsigned int entries, bool interrupt);
-/* All of it; prints what went wrong. */
+/* All of it, prints what went wrong. Where somebody else is connected it tries again for a second. */
 int nvme_host_open(struct nvme_host *host, const char *path, size_t memory_size, unsigned int entries, bool interrupt);
 /* Close the connection as a guest that dies does, without a word. */
 void nvme_host_close(struct nvme_host *host);
