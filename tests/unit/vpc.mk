@@ -1,6 +1,9 @@
 # tests/unit: the event loop and the VPC.
 VPC_UNIT_TESTS = \
 	tests/unit/test-config-space \
+	tests/unit/test-dma \
+	tests/unit/test-function \
+	tests/unit/test-irq \
 	tests/unit/test-loop
 check_PROGRAMS += $(VPC_UNIT_TESTS)
 TESTS += $(VPC_UNIT_TESTS)
@@ -23,3 +26,18 @@ tests_unit_test_loop_SOURCES = tests/unit/test-loop.c
 tests_unit_test_loop_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_loop_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = libloop.la $(CMOCKA_LIBS)
+
+tests_unit_test_dma_SOURCES = tests/unit/test-dma.c
+tests_unit_test_dma_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_dma_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_dma_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_function_SOURCES = tests/unit/test-function.c
+tests_unit_test_function_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_function_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_function_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_irq_SOURCES = tests/unit/test-irq.c
+tests_unit_test_irq_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_irq_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_irq_LDADD = $(VPC_TEST_LDADD)
