@@ -6,6 +6,8 @@ libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
 nvme_tests = \
 	tests/unit/test-nvme-admin \
+	tests/unit/test-nvme-hostile \
+	tests/unit/test-nvme-io \
 	tests/unit/test-nvme-registers
 nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
 nvme_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -18,3 +20,9 @@ tests_unit_test_nvme_admin_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_registers_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_registers_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_registers_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_hostile_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_hostile_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
