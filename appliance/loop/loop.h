@@ -3,7 +3,8 @@
  * The event loop: one thread round one io_uring. Nothing here allocates or takes a lock once a source is added; at rest the
  * thread sleeps in one io_uring_enter(2) and costs nothing.
  *
- * All callbacks run from loop_run(), never from within the call that asked for them.
+ * All callbacks run from loop_run(), never from within the call that asked for them. A loop belongs to the thread that made it
+ * (IORING_SETUP_SINGLE_ISSUER): not to another thread, not to a forked child.
  */
 #ifndef IOV_LOOP_H
 #define IOV_LOOP_H
@@ -20,29 +21,36 @@ struct loop_source;
 int loop_new(struct loop **ret_loop, unsigned int entries);
 /* Operations in flight are cancelled without their callbacks. Takes NULL. */
 void loop_free(struct loop *loop);
-/* Run until loop_stop(); returns what was given to it, or a negative errno of io_uring itself. */
+/* Run until loop_stop(); returns what was given to it, or a negative errno of io_uring itself. A stop before the run ends it at
+ * once; after it returned, the loop can be run again. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop, int result);
 
 /*
  * Call `fn` whenever `fd` is ready for `events` (POLLIN, POLLOUT; POLLHUP and POLLERR always): level-triggered, as poll(2).
- * The loop does not own the fd; remove the source before closing it. After loop_source_remove() `fn` is not called again, also
- * not for what is already pending; it may be called from within `fn`. Takes NULL, returns NULL.
+ * With `events` 0 the source sleeps and reports nothing at all, not even a hang-up, until it is set again.
+ * The loop does not own the fd; remove the source before closing it (the kernel lets go of the file in the loop's next round).
+ * After loop_source_remove() `fn` is not called again, also not for what is already pending; it may be called from within `fn`.
+ * Takes NULL, returns NULL.
  */
 typedef void (*loop_fd_fn)(void *userdata, int fd, uint32_t events);
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *userdata, struct loop_source **ret_source);
 int loop_source_set_events(struct loop_source *source, uint32_t events);
-/* Call `fn` once, after `delay_ns`. The source must be removed all the same. */
+/* Call `fn` once, after `delay_ns`; UINT64_MAX: not before loop_timer_set(). The source must be removed all the same. */
 typedef void (*loop_timer_fn)(void *userdata);
 int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source);
+/* Set a timer anew, also one that has fired, also from within `fn`: once, `delay_ns` from now; UINT64_MAX: never. Allocates
+ * nothing. */
+int loop_timer_set(struct loop_source *source, uint64_t delay_ns);
 /* Call `fn` for each of these signals, which must be blocked in the process. */
 typedef void (*loop_signal_fn)(void *userdata, int signal);
-int loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_fn fn, void *userdata, struct loop_source **ret_source);
+int loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_fn fn, void *userdata,
+                     struct loop_source **ret_source);
 struct loop_source *loop_source_remove(struct loop_source *source);
 
 /*
- * File I/O. The request is embedded in the caller's own object, which must stay until `done` is called: with bytes done or a negative
- * errno. iov must stay as long. -EAGAIN: the submission queue is full even after submitting, try later.
+ * File I/O. The request is embedded in the caller's own object, which must stay until `done` is called: with bytes done or a
+ * negative errno. iov must stay as long. -EAGAIN: the submission queue is full even after submitting, try later.
  */
 struct loop_io {
         void (*done)(struct loop_io *io, int32_t result);

@@ -34,38 +34,51 @@ int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *ima
 /* Only when idle, see vpc_function_quiesce(). Takes NULL. */
 void vpc_function_free(struct vpc_function *function);
 
-/* Region access by vfio region index (0-5 BARs, 7 configuration space); 0, or a negative errno that becomes the error reply. The
- * range must be within the region. Unimplemented bytes read as zero, never all ones. */
+/*
+ * Region access by vfio region index (0-5 BARs, 7 configuration space); 0, or a negative errno that becomes the error reply;
+ * -EINVAL: not within the region (a read of the configuration space never fails: beyond its end are zeros). Unimplemented bytes
+ * read as zero, never all ones. Address decoding is the client's: a BAR answers by index whether Memory Space Enable is set or
+ * not. In D3hot BARs read as zero and writes are dropped (PCI Express Base 5.0, section 5.3.1.4). A write returns
+ * VPC_QUIESCE_FIRST where it has reset the function: call vpc_function_quiesce() before replying, so that software that waits for
+ * the reply finds no access to its memory under way.
+ */
+#define VPC_QUIESCE_FIRST 1
 uint64_t vpc_function_region_size(const struct vpc_function *function, unsigned int region);
 int vpc_function_region_read(struct vpc_function *function, unsigned int region, uint64_t offset, void *buffer, size_t length);
-int vpc_function_region_write(struct vpc_function *function, unsigned int region, uint64_t offset, const void *buffer, size_t length);
+int vpc_function_region_write(struct vpc_function *function, unsigned int region, uint64_t offset, const void *buffer,
+                              size_t length);
 bool vpc_function_region_area(struct vpc_function *function, unsigned int region, struct vpc_area *ret_area);
 
 /* DMA windows. The fd is taken over (closed on failure too); -1: a window without memory, which only makes accesses fail.
  * -EEXIST: overlaps another, -ENOSPC: too many (65535), -EINVAL: not page aligned, empty or wrapping. */
-#define VPC_DMA_READABLE  1u /* protocol flag values */
+#define VPC_DMA_READABLE 1u /* protocol flag values */
 #define VPC_DMA_WRITEABLE 2u
-int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset, uint32_t flags);
+int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset,
+                         uint32_t flags);
 /* The window is gone for new accesses at once; its memory is unmapped when requests under way are done: call
  * vpc_function_quiesce() before replying. -ENOENT: no window of exactly that range. */
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size);
 int vpc_function_dma_unmap_all(struct vpc_function *function);
 /*
- * Call `done` once every request that was under way at the time of the call has ended: at once, from within the call, where none
- * is. Only one at a time (-EBUSY).
+ * Release the memory of windows that are gone, and call `done`, once every request that was under way at the time of the call has
+ * ended: at once, from within the call, where none is. Only one at a time (-EBUSY).
  */
 int vpc_function_quiesce(struct vpc_function *function, void (*done)(void *userdata), void *userdata);
 
 /* Interrupts, by vfio irq index: 0 INTx, 1 MSI, 2 MSI-X. */
 unsigned int vpc_function_irq_count(const struct vpc_function *function, unsigned int index);
-/* Set eventfds of vectors start.. (n of them; -1: none). The fds are taken over. */
+/* Set eventfds of vectors start.. (n of them; -1: none). The fds are taken over, closed on failure too. -EINVAL: no such vectors,
+ * or a descriptor that is no eventfd. They stay through resets. An interrupt goes out only where software has enabled MSI or
+ * MSI-X and Bus Master Enable in the configuration space; enabled but without eventfd, masked or without Bus Master Enable it is
+ * pending. */
 int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsigned int start, const int *fds, unsigned int n);
 int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked);
 int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
 
 void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
-/* The client is gone: windows and eventfds are dropped (after a quiesce), Bus Master Enable is cleared, the device state is kept. */
+/* The client is gone: windows and eventfds are dropped, Bus Master Enable is cleared, the device state is kept. Follow it with
+ * vpc_function_quiesce(), which lets go of the memory. */
 void vpc_function_disconnect(struct vpc_function *function);
 
 #endif

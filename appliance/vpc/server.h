@@ -19,10 +19,10 @@ struct vpc_connection_events {
         void (*opened)(void *userdata);
 };
 
-/* Take over a connected socket. `function` may be NULL: VERSION is then refused with an error reply (EBUSY) and the connection closed by the
- * peer or after a second, which is how a client is turned away without harm (see the shared note on QEMU). */
-int vpc_connection_new(struct loop *loop, int fd, struct vpc_function *function, const struct vpc_connection_events *events, void *userdata,
-                       struct vpc_connection **ret_connection);
+/* Take over a connected socket. `function` may be NULL: VERSION is then refused with an error reply (EBUSY) and the connection
+ * closed by the peer or after a second, which is how a client is turned away without harm (see the shared note on QEMU). */
+int vpc_connection_new(struct loop *loop, int fd, struct vpc_function *function, const struct vpc_connection_events *events,
+                       void *userdata, struct vpc_connection **ret_connection);
 /* Start closing; `closed` is called when the function is quiet, maybe from within. */
 void vpc_connection_close(struct vpc_connection *connection, const char *reason);
 

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Counters in memory that other processes read: one writer, no order among them. */
+#ifndef IOV_VPC_COUNTERS_H
+#define IOV_VPC_COUNTERS_H
+
+#include <stdint.h>
+
+static inline void counter_add(uint64_t *counter, uint64_t n) {
+        __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+#endif

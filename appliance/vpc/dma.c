@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "util.h"
+#include "vpc/dma.h"
+#include "vpc/function.h"
+
+#define DMA_PAGE 4096u /* the page size of the protocol; the host's is larger on some machines, then mmap(2) refuses */
+
+struct vpc_dma_window {
+        uint64_t address, size;
+        uint32_t flags;
+        char *memory; /* NULL: none behind it */
+        void *mapping;
+        size_t mapping_length;
+        struct vpc_dma_window *next;
+};
+
+/* Index of the first window that ends behind `address`. */
+static unsigned int find(const struct vpc_dma *dma, uint64_t address) {
+        unsigned int low = 0, high = dma->n_windows;
+
+        while (low < high) {
+                unsigned int middle = low + (high - low) / 2;
+                const struct vpc_dma_window *w = dma->windows[middle];
+
+                if (w->address + (w->size - 1) < address)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low;
+}
+
+/* What a mapping of the file must be aligned to: a huge page on hugetlbfs, where offset and length are whole ones (mmap(2)). */
+static uint64_t file_alignment(int fd, const struct stat *st) {
+        struct statfs fs;
+
+        if (fstatfs(fd, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC && st->st_blksize > (blksize_t)DMA_PAGE)
+                return (uint64_t)st->st_blksize;
+        return DMA_PAGE;
+}
+
+static int map_memory(struct vpc_dma_window *window, int fd, uint64_t offset) {
+        const int protection =
+                (window->flags & VPC_DMA_READABLE ? PROT_READ : 0) | (window->flags & VPC_DMA_WRITEABLE ? PROT_WRITE : 0);
+        struct stat st;
+        uint64_t align = 0, slack = 0;
+        void *p = NULL;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (offset > (uint64_t)st.st_size || window->size > (uint64_t)st.st_size - offset)
+                return -EINVAL;
+        align = file_alignment(fd, &st);
+        slack = offset % align;
+        window->mapping_length = (size_t)((window->size + slack + align - 1) / align * align);
+        p = mmap(NULL, window->mapping_length, protection, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - slack));
+        if (p == MAP_FAILED)
+                return -errno;
+        /* A core dump of this process is no place for a guest's memory. */
+        madvise(p, window->mapping_length, MADV_DONTDUMP);
+        window->mapping = p;
+        window->memory = (char *)p + slack;
+        return 0;
+}
+
+static int grow(struct vpc_dma *dma) {
+        unsigned int capacity = dma->capacity ? dma->capacity * 2 : 16;
+        struct vpc_dma_window **windows = NULL;
+
+        if (dma->n_windows < dma->capacity)
+                return 0;
+        windows = reallocarray(dma->windows, capacity, sizeof(*windows));
+        if (!windows)
+                return -ENOMEM;
+        dma->windows = windows;
+        dma->capacity = capacity;
+        return 0;
+}
+
+int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd, uint64_t fd_offset, uint32_t flags) {
+        CLEANUP_CLOSE int fd = arg_fd;
+        CLEANUP_FREE struct vpc_dma_window *window = NULL;
+        unsigned int i = 0;
+        int r = 0;
+
+        if ((address | size | fd_offset) % DMA_PAGE || !size || address + (size - 1) < address)
+                return -EINVAL;
+        if (flags & ~(VPC_DMA_READABLE | VPC_DMA_WRITEABLE))
+                return -EINVAL;
+        if (dma->n_windows >= VPC_DMA_WINDOWS_MAX)
+                return -ENOSPC;
+        i = find(dma, address);
+        if (i < dma->n_windows && dma->windows[i]->address <= address + (size - 1))
+                return -EEXIST;
+        r = grow(dma);
+        if (r < 0)
+                return r;
+        window = calloc(1, sizeof(*window));
+        if (!window)
+                return -ENOMEM;
+        *window = (struct vpc_dma_window){.address = address, .size = size, .flags = flags};
+        if (fd >= 0) {
+                r = map_memory(window, fd, fd_offset);
+                if (r < 0)
+                        return r;
+        }
+        memmove(dma->windows + i + 1, dma->windows + i, (dma->n_windows - i) * sizeof(*dma->windows));
+        dma->windows[i] = TAKE_PTR(window);
+        dma->n_windows++;
+        return 0;
+}
+
+static void drop(struct vpc_dma *dma, struct vpc_dma_window *window) {
+        window->next = dma->dropped;
+        dma->dropped = window;
+}
+
+int vpc_dma_unmap(struct vpc_dma *dma, uint64_t address, uint64_t size) {
+        unsigned int i = find(dma, address);
+
+        if (i == dma->n_windows || dma->windows[i]->address != address || dma->windows[i]->size != size)
+                return -ENOENT;
+        drop(dma, dma->windows[i]);
+        dma->n_windows--;
+        memmove(dma->windows + i, dma->windows + i + 1, (dma->n_windows - i) * sizeof(*dma->windows));
+        return 0;
+}
+
+void vpc_dma_unmap_all(struct vpc_dma *dma) {
+        for (unsigned int i = 0; i < dma->n_windows; i++)
+                drop(dma, dma->windows[i]);
+        dma->n_windows = 0;
+}
+
+static void free_windows(struct vpc_dma_window **list) {
+        struct vpc_dma_window *next = NULL;
+
+        for (struct vpc_dma_window *window = *list; window; window = next) {
+                next = window->next;
+                if (window->mapping)
+                        munmap(window->mapping, window->mapping_length);
+                free(window);
+        }
+        *list = NULL;
+}
+
+void vpc_dma_release_prepare(struct vpc_dma *dma) {
+        dma->releasing = TAKE_PTR(dma->dropped);
+}
+
+void vpc_dma_release(struct vpc_dma *dma) {
+        free_windows(&dma->releasing);
+}
+
+void vpc_dma_clear(struct vpc_dma *dma) {
+        vpc_dma_unmap_all(dma);
+        free_windows(&dma->dropped);
+        free_windows(&dma->releasing);
+        free(TAKE_PTR(dma->windows));
+        dma->capacity = 0;
+}
+
+int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
+                      unsigned int max) {
+        const uint32_t need = direction == VPC_DMA_TO_DEVICE ? VPC_DMA_READABLE : VPC_DMA_WRITEABLE;
+        unsigned int n = 0;
+
+        if (length && address + (length - 1) < address)
+                return -EFAULT;
+        for (unsigned int i = length ? find(dma, address) : 0; length; i++) {
+                const struct vpc_dma_window *w = i < dma->n_windows ? dma->windows[i] : NULL;
+                uint64_t skip = 0, piece = 0;
+
+                /* From the second piece on: the window that follows must begin where the one before ended. */
+                if (!w || w->address > address || !w->memory || !(w->flags & need))
+                        return -EFAULT;
+                if (n == max)
+                        return -E2BIG;
+                skip = address - w->address;
+                piece = w->size - skip < length ? w->size - skip : length;
+                iov[n++] = (struct iovec){w->memory + skip, (size_t)piece};
+                address += piece;
+                length -= (size_t)piece;
+        }
+        return (int)n;
+}

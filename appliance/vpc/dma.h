@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The DMA windows of a server: which of its addresses are which memory. A sorted table, searched by halves; one mapping a window.
+ *
+ * Trust: a client that truncates a file it has given makes accesses to the lost part raise SIGBUS, which ends the worker of that
+ * one server and of no other. The size is checked when the window comes; nothing can keep it from shrinking later.
+ */
+#ifndef IOV_VPC_DMA_H
+#define IOV_VPC_DMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "vpc/host.h"
+
+#define VPC_DMA_WINDOWS_MAX 65535
+
+struct vpc_dma_window;
+
+struct vpc_dma {
+        struct vpc_dma_window **windows; /* by address */
+        unsigned int n_windows, capacity;
+        struct vpc_dma_window *dropped;   /* gone from the table, memory maybe still in use */
+        struct vpc_dma_window *releasing; /* those that were dropped before the quiesce that is under way */
+};
+
+/* See vpc_function_dma_map(). */
+int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int fd, uint64_t fd_offset, uint32_t flags);
+int vpc_dma_unmap(struct vpc_dma *dma, uint64_t address, uint64_t size);
+void vpc_dma_unmap_all(struct vpc_dma *dma);
+/* Unmap the memory of windows that are gone, in two steps: those gone at the time of the first are unmapped by the second. */
+void vpc_dma_release_prepare(struct vpc_dma *dma);
+void vpc_dma_release(struct vpc_dma *dma);
+/* Unmap everything at once; nothing may be under way. */
+void vpc_dma_clear(struct vpc_dma *dma);
+/* Host addresses of a range, see vpc_host.dma_map: the number of pieces, -EFAULT or -E2BIG. */
+int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
+                      unsigned int max);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+
+#include "util.h"
+#include "vpc/counters.h"
+#include "vpc/function-private.h"
+
+int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *image, struct iov_counter *counters,
+                     const struct vpc_environment *environment, struct vpc_function **ret_function) {
+        struct vpc_function *function = NULL;
+        int r = vpc_image_check(image, vpc_image_size(model), model);
+
+        if (r < 0)
+                return r;
+        function = calloc(1, sizeof(*function));
+        if (!function)
+                return -ENOMEM;
+        function->loop = loop;
+        function->model = model;
+        function->image = image;
+        function->header = vpc_image_header(image);
+        function->counters = counters;
+        function->environment = *environment;
+        vpc_host_init(function);
+        r = vpc_config_init(&function->config, model->description, function->header->persona.unique_id, image);
+        if (r >= 0)
+                r = vpc_irq_init(&function->irq, model->description, &function->config, function->header, counters);
+        if (r >= 0)
+                r = vpc_host_timer_init(function);
+        if (r >= 0)
+                r = model->attach(vpc_image_state(image), &function->host, counters, &function->device);
+        if (r < 0) {
+                function->device = NULL;
+                vpc_function_free(function);
+                return r;
+        }
+        *ret_function = function;
+        return 0;
+}
+
+void vpc_function_free(struct vpc_function *function) {
+        if (!function)
+                return;
+        if (function->device)
+                function->model->detach(function->device);
+        loop_source_remove(function->timer);
+        vpc_irq_clear(&function->irq);
+        vpc_dma_clear(&function->dma);
+        free(function);
+}
+
+int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset,
+                         uint32_t flags) {
+        return vpc_dma_map(&function->dma, address, size, fd, fd_offset, flags);
+}
+
+int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size) {
+        return vpc_dma_unmap(&function->dma, address, size);
+}
+
+int vpc_function_dma_unmap_all(struct vpc_function *function) {
+        vpc_dma_unmap_all(&function->dma);
+        return 0;
+}
+
+int vpc_function_quiesce(struct vpc_function *function, void (*done)(void *userdata), void *userdata) {
+        if (function->quiesced)
+                return -EBUSY;
+        vpc_dma_release_prepare(&function->dma);
+        function->epoch = !function->epoch;
+        if (function->under_way[!function->epoch] == 0) {
+                vpc_dma_release(&function->dma);
+                done(userdata);
+                return 0;
+        }
+        function->quiesced = done;
+        function->quiesced_userdata = userdata;
+        return 0;
+}
+
+unsigned int vpc_function_irq_count(const struct vpc_function *function, unsigned int index) {
+        return index < VPC_IRQ_KINDS ? function->irq.counts[index] : 0;
+}
+
+int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsigned int start, const int *fds, unsigned int n) {
+        return vpc_irq_set(&function->irq, index, start, fds, n);
+}
+
+int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked) {
+        return vpc_irq_mask(&function->irq, index, start, n, masked);
+}
+
+int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n) {
+        return vpc_irq_trigger(&function->irq, index, start, n);
+}
+
+void vpc_function_irq_disable(struct vpc_function *function, unsigned int index) {
+        vpc_irq_disable(&function->irq, index);
+}
+
+/* The one reset function. Configuration space first: with Bus Master Enable clear the model can reach no memory in its own reset.
+ */
+void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope) {
+        counter_add(&function->counters->resets, 1);
+        loop_timer_set(function->timer, UINT64_MAX);
+        vpc_config_reset(&function->config, scope);
+        vpc_image_msix_reset(function->image, function->model);
+        function->model->reset(function->device, scope);
+        vpc_irq_reset(&function->irq);
+}
+
+void vpc_function_disconnect(struct vpc_function *function) {
+        vpc_config_clear_bus_master(&function->config);
+        for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
+                vpc_irq_disable(&function->irq, index);
+        vpc_dma_unmap_all(&function->dma);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <linux/pci_regs.h>
+
+#include "util.h"
+#include "vpc/bytes.h"
+#include "vpc/config-space.h"
+#include "vpc/function.h"
+#include "vpc/image.h"
+
+static size_t align(size_t n, size_t to) {
+        return (n + to - 1) / to * to;
+}
+
+size_t vpc_image_msix_offset(const struct vpc_model *model) {
+        return align(VPC_IMAGE_MODEL_OFFSET + model->state_size, 64);
+}
+
+size_t vpc_image_size(const struct vpc_model *model) {
+        return align(vpc_image_msix_offset(model) + (size_t)model->description->msix_vectors * PCI_MSIX_ENTRY_SIZE, 4096);
+}
+
+void vpc_image_msix_reset(void *image, const struct vpc_model *model) {
+        const unsigned int n = model->description->msix_vectors;
+        uint8_t *table = (uint8_t *)image + vpc_image_msix_offset(model);
+
+        memset(table, 0, (size_t)n * PCI_MSIX_ENTRY_SIZE);
+        for (unsigned int i = 0; i < n; i++)
+                put32(table + i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_ENTRY_CTRL_MASKBIT);
+}
+
+static bool is_terminated(const char *field, size_t size) {
+        return memchr(field, 0, size) != NULL;
+}
+
+static bool persona_is_valid(const struct vpc_persona *persona) {
+        return is_terminated(persona->name, sizeof(persona->name)) && is_terminated(persona->serial, sizeof(persona->serial)) &&
+               persona->n_media <= VPC_MEDIA_MAX;
+}
+
+int vpc_image_init(void *image, const struct vpc_model *model, const struct vpc_persona *persona) {
+        struct vpc_image *header = vpc_image_header(image);
+        CLEANUP_FREE struct vpc_config *config = NULL;
+        int r = 0;
+
+        if (!persona_is_valid(persona))
+                return -EINVAL;
+        config = malloc(sizeof(*config));
+        if (!config)
+                return -ENOMEM;
+        r = vpc_config_init(config, model->description, persona->unique_id, image);
+        if (r < 0)
+                return r;
+        r = field_set(header->model, sizeof(header->model), model->name);
+        if (r < 0)
+                return -EINVAL;
+        vpc_config_reset(config, VPC_RESET_POWER_ON);
+        memcpy(header->magic, VPC_IMAGE_MAGIC, sizeof(header->magic));
+        header->version = VPC_IMAGE_VERSION;
+        header->state_version = model->state_version;
+        header->size = vpc_image_size(model);
+        header->state_size = model->state_size;
+        header->persona = *persona;
+        vpc_image_msix_reset(image, model);
+        return model->init(vpc_image_state(image), persona);
+}
+
+int vpc_image_check(const void *image, size_t size, const struct vpc_model *model) {
+        const struct vpc_image *header = (const struct vpc_image *)((const char *)image + VPC_CONFIG_SIZE);
+
+        if (size < VPC_IMAGE_MODEL_OFFSET || memcmp(header->magic, VPC_IMAGE_MAGIC, sizeof(header->magic)) != 0)
+                return -EBADMSG;
+        if (!is_terminated(header->model, sizeof(header->model)) || strcmp(header->model, model->name) != 0)
+                return -EBADMSG;
+        if (header->version != VPC_IMAGE_VERSION || header->state_version != model->state_version)
+                return -EPROTONOSUPPORT;
+        if (size < vpc_image_size(model) || header->size != vpc_image_size(model) || header->state_size != model->state_size)
+                return -EBADMSG;
+        return persona_is_valid(&header->persona) ? 0 : -EBADMSG;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "loop/loop.h"
+#include "util.h"
+
+struct fixture {
+        struct loop *loop;
+        int pair[2];
+};
+
+static int setup(void **state) {
+        struct fixture *f = calloc(1, sizeof(*f));
+
+        assert_non_null(f);
+        assert_int_equal(loop_new(&f->loop, 8), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->pair), 0);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct fixture *f = *state;
+
+        loop_free(f->loop);
+        for (int i = 0; i < 2; i++)
+                if (f->pair[i] >= 0)
+                        close(f->pair[i]);
+        free(f);
+        return 0;
+}
+
+struct watch {
+        struct loop *loop;
+        struct loop_source *source, *other;
+        unsigned int calls, limit;
+        uint32_t events;
+        bool remove_other, drain;
+};
+
+static void on_ready(void *userdata, int fd, uint32_t events) {
+        struct watch *w = userdata;
+        char c = 0;
+
+        w->events = events;
+        if (w->drain)
+                assert_int_equal(read(fd, &c, 1), 1);
+        if (w->remove_other)
+                w->other = loop_source_remove(w->other);
+        if (++w->calls == w->limit)
+                loop_stop(w->loop, 7);
+}
+
+static void on_timer(void *userdata) {
+        struct watch *w = userdata;
+
+        if (++w->calls == w->limit)
+                loop_stop(w->loop, 9);
+}
+
+/* Data that is left alone is told of again and again; a mask of 0 silences it, until it is set again. */
+static void test_level_triggered(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 3}, t = {.loop = f->loop, .limit = 1};
+
+        assert_int_equal(write(f->pair[1], "x", 1), 1);
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_ready, &w, &w.source), 0);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(w.events & POLLIN, POLLIN);
+        assert_int_equal(loop_source_set_events(w.source, 0), 0);
+        assert_int_equal(loop_add_timer(f->loop, 1000000, on_timer, &t, &t.source), 0);
+        w.limit = 0;
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(w.calls, 3);
+        w.limit = 5;
+        assert_int_equal(loop_source_set_events(w.source, POLLIN), 0);
+        assert_int_equal(loop_run(f->loop), 7);
+        w.source = loop_source_remove(w.source);
+        t.source = loop_source_remove(t.source);
+}
+
+/* More bytes than one callback takes: none is forgotten. */
+static void test_nothing_lost(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 100, .drain = true};
+
+        for (int i = 0; i < 100; i++)
+                assert_int_equal(write(f->pair[1], "x", 1), 1);
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_ready, &w, &w.source), 0);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(read(f->pair[0], &(char){0}, 1), -1);
+        assert_int_equal(errno, EAGAIN);
+        loop_source_remove(w.source);
+}
+
+/* A mask that changes while the poll is armed takes effect; POLLHUP comes without asking. */
+static void test_change_of_mask(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 1}, t = {.loop = f->loop, .limit = 1};
+
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_ready, &w, &w.source), 0);
+        assert_int_equal(loop_add_timer(f->loop, 0, on_timer, &t, &t.source), 0);
+        assert_int_equal(loop_run(f->loop), 9); /* the poll is armed now, and nothing to read */
+        assert_int_equal(w.calls, 0);
+        assert_int_equal(loop_source_set_events(w.source, POLLIN | POLLOUT), 0);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(w.events, POLLOUT);
+        assert_int_equal(loop_source_set_events(w.source, POLLIN), 0);
+        close(f->pair[1]);
+        f->pair[1] = -1;
+        w.limit = w.calls + 1;
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_true(w.events & POLLHUP);
+        loop_source_remove(w.source);
+        loop_source_remove(t.source);
+}
+
+/* Two sources are ready at once and each removes the other: only one is called. */
+static void test_removed_is_not_called(void **state) {
+        struct fixture *f = *state;
+        struct watch a = {.loop = f->loop, .limit = 1, .remove_other = true}, b = a, t = {.loop = f->loop, .limit = 1};
+
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLOUT, on_ready, &a, &b.other), 0);
+        assert_int_equal(loop_add_fd(f->loop, f->pair[1], POLLOUT, on_ready, &b, &a.other), 0);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(a.calls + b.calls, 1);
+        a.limit = b.limit = 0;
+        a.remove_other = b.remove_other = false;
+        loop_source_remove(a.calls ? b.other : a.other);
+        assert_int_equal(loop_add_timer(f->loop, 0, on_timer, &t, &t.source), 0);
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(a.calls + b.calls, 1);
+        loop_source_remove(t.source);
+}
+
+static void on_timer_again(void *userdata) {
+        struct watch *w = userdata;
+
+        w->source = loop_source_remove(w->source);
+        if (++w->calls == w->limit)
+                loop_stop(w->loop, 11);
+        else
+                assert_int_equal(loop_add_timer(w->loop, 100, on_timer_again, w, &w->source), 0);
+}
+
+/* A removed timer does not fire; one that is far away does not hold up loop_free(); order is by time. */
+static void test_timers(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 20}, never = {.loop = f->loop};
+        struct loop_source *far = NULL;
+
+        assert_int_equal(loop_add_timer(f->loop, UINT64_MAX, on_timer, &never, &far), 0);
+        assert_int_equal(loop_add_timer(f->loop, 0, on_timer, &never, &never.source), 0);
+        never.source = loop_source_remove(never.source);
+        assert_int_equal(loop_add_timer(f->loop, 0, on_timer_again, &w, &w.source), 0);
+        assert_int_equal(loop_run(f->loop), 11);
+        assert_int_equal(w.calls, 20);
+        assert_int_equal(never.calls, 0);
+}
+
+/* Set while armed, set again after it fired, and unset: one call for each time that it was let run. */
+static void test_timer_set(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 1}, t = {.loop = f->loop, .limit = 1}, never = {.loop = f->loop};
+
+        assert_int_equal(loop_add_timer(f->loop, UINT64_MAX, on_timer, &w, &w.source), 0);
+        assert_int_equal(loop_add_timer(f->loop, 3600 * UINT64_C(1000000000), on_timer, &never, &never.source), 0);
+        assert_int_equal(loop_add_timer(f->loop, 1000, on_timer, &t, &t.source), 0);
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(w.calls, 0);
+        assert_int_equal(loop_timer_set(w.source, 3600 * UINT64_C(1000000000)), 0);
+        assert_int_equal(loop_timer_set(t.source, 1000), 0);
+        t.limit = 2;
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(w.calls, 0);
+        assert_int_equal(loop_timer_set(w.source, 1000), 0); /* armed with an hour until here */
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(w.calls, 1);
+        assert_int_equal(loop_timer_set(never.source, 0), 0);
+        assert_int_equal(loop_timer_set(never.source, UINT64_MAX), 0);
+        assert_int_equal(loop_timer_set(t.source, 1000), 0);
+        t.limit = 3;
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(never.calls, 0);
+}
+
+static void on_signal(void *userdata, int signal) {
+        struct watch *w = userdata;
+
+        w->events |= 1u << signal;
+        if (++w->calls == w->limit)
+                loop_stop(w->loop, signal);
+}
+
+static void test_signals(void **state) {
+        struct fixture *f = *state;
+        struct watch w = {.loop = f->loop, .limit = 2};
+        sigset_t set, old;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR1);
+        sigaddset(&set, SIGUSR2);
+        assert_int_equal(sigprocmask(SIG_BLOCK, &set, &old), 0);
+        assert_int_equal(loop_add_signals(f->loop, &set, on_signal, &w, &w.source), 0);
+        raise(SIGUSR1);
+        raise(SIGUSR2);
+        assert_true(loop_run(f->loop) > 0);
+        assert_int_equal(w.events, 1u << SIGUSR1 | 1u << SIGUSR2);
+        w.source = loop_source_remove(w.source);
+        loop_free(f->loop);
+        f->loop = NULL;
+        assert_int_equal(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+}
+
+#define BLOCKS 64
+struct request {
+        struct loop_io io;
+        struct loop *loop;
+        struct iovec iov;
+        unsigned int *done;
+        int32_t result;
+        char data[64];
+};
+
+static void on_io(struct loop_io *io, int32_t result) {
+        struct request *r = (struct request *)io;
+
+        r->result = result;
+        if (++*r->done == BLOCKS)
+                loop_stop(r->loop, 13);
+}
+
+/* Many more requests than the submission queue has entries, and than the completion queue has room for. */
+static void test_file_io(void **state) {
+        struct fixture *f = *state;
+        static struct request requests[BLOCKS];
+        unsigned int done = 0;
+        int fd = memfd_create("test-loop", MFD_CLOEXEC);
+
+        assert_true(fd >= 0);
+        for (unsigned int i = 0; i < BLOCKS; i++) {
+                struct request *r = &requests[i];
+
+                *r = (struct request){.io.done = on_io, .loop = f->loop, .iov = {r->data, sizeof(r->data)}, .done = &done};
+                memset(r->data, (int)i, sizeof(r->data));
+                assert_int_equal(loop_writev(f->loop, &r->io, fd, &r->iov, 1, i * sizeof(r->data)), 0);
+        }
+        assert_int_equal(loop_run(f->loop), 13);
+        done = 0;
+        for (unsigned int i = 0; i < BLOCKS; i++) {
+                struct request *r = &requests[BLOCKS - 1 - i];
+
+                assert_int_equal(r->result, sizeof(r->data));
+                assert_int_equal(loop_readv(f->loop, &r->io, fd, &r->iov, 1, i * sizeof(r->data)), 0);
+        }
+        assert_int_equal(loop_run(f->loop), 13);
+        for (unsigned int i = 0; i < BLOCKS; i++)
+                assert_int_equal(requests[BLOCKS - 1 - i].data[63], (char)i);
+        done = BLOCKS - 1;
+        assert_int_equal(loop_fdatasync(f->loop, &requests[0].io, fd), 0);
+        assert_int_equal(loop_run(f->loop), 13);
+        assert_int_equal(requests[0].result, 0);
+        done = BLOCKS - 1;
+        assert_int_equal(loop_fallocate(f->loop, &requests[0].io, fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 64), 0);
+        assert_int_equal(loop_run(f->loop), 13);
+        assert_int_equal(requests[0].result, 0);
+        done = BLOCKS - 1;
+        assert_int_equal(loop_readv(f->loop, &requests[0].io, fd, &requests[0].iov, 1, 0), 0);
+        assert_int_equal(loop_run(f->loop), 13);
+        assert_int_equal(requests[0].data[0], 0);
+        done = BLOCKS - 1;
+        assert_int_equal(loop_readv(f->loop, &requests[0].io, -1, &requests[0].iov, 1, 0), 0);
+        assert_int_equal(loop_run(f->loop), 13);
+        assert_int_equal(requests[0].result, -EBADF);
+        close(fd);
+}
+
+/* Requests under way when the loop goes: their callbacks are not called, their buffers are no longer written to. */
+static void test_free_with_io_under_way(void **state) {
+        struct fixture *f = *state;
+        struct request r = {.io.done = on_io, .loop = f->loop, .iov = {r.data, sizeof(r.data)}};
+        struct watch w = {.loop = f->loop};
+        unsigned int done = 0;
+        int fd = memfd_create("test-loop", MFD_CLOEXEC);
+
+        r.done = &done;
+        assert_int_equal(ftruncate(fd, 64), 0);
+        assert_int_equal(loop_readv(f->loop, &r.io, fd, &r.iov, 1, 0), 0);
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_ready, &w, &w.source), 0);
+        loop_free(f->loop);
+        f->loop = NULL;
+        assert_int_equal(done, 0);
+        assert_int_equal(w.calls, 0);
+        close(fd);
+}
+
+static void test_stop_before_run(void **state) {
+        struct fixture *f = *state;
+
+        loop_stop(f->loop, -ECANCELED);
+        assert_int_equal(loop_run(f->loop), -ECANCELED);
+        assert_int_equal(loop_add_fd(f->loop, -1, POLLIN, on_ready, NULL, &(struct loop_source *){NULL}), -EBADF);
+        assert_null(loop_source_remove(NULL));
+        loop_free(NULL);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_level_triggered, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_nothing_lost, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_change_of_mask, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_removed_is_not_called, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timers, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timer_set, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_file_io, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_free_with_io_under_way, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_stop_before_run, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
