@@ -394,6 +394,15 @@ static int make_run_directory(struct control *c, const char *path) {
         return 0;
 }
 
+/* RUN itself stays: it may be systemd's. */
+static void remove_run_directory(struct control *c) {
+        char servers[108];
+        int n = snprintf(servers, sizeof(servers), "%s/servers", control_get_run_directory(c));
+
+        if (c->options->run_directory && n > 0 && (size_t)n < sizeof(servers))
+                rmdir(servers);
+}
+
 static int serve_servers(struct control *c) {
         const char *run = c->options->run_directory;
         int r = make_run_directory(c, run);
@@ -446,6 +455,7 @@ static int bring_up(struct control *c) {
 static void tear_down(struct control *c) {
         c->mgmt = mgmt_free(c->mgmt);
         c->supervisor = supervisor_free(c->supervisor);
+        remove_run_directory(c);
         c->saver = saver_free(c->saver);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);

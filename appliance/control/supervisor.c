@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -216,6 +217,15 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
 
 /* ---- processes ---- */
 
+/* The worker sees the end at once. close() alone would not do: the loop's poll keeps the file until the ring's next round. */
+static void channel_close(struct process *p) {
+        p->channel_source = loop_source_remove(p->channel_source);
+        if (p->channel >= 0)
+                shutdown(p->channel, SHUT_RDWR);
+        close_fd(&p->channel);
+        p->channel = -1;
+}
+
 static void process_free(struct supervisor *s, struct process *gone) {
         for (struct process **p = &s->processes; *p; p = &(*p)->next)
                 if (*p == gone) {
@@ -224,11 +234,11 @@ static void process_free(struct supervisor *s, struct process *gone) {
                 }
         loop_source_remove(gone->restart);
         loop_source_remove(gone->pidfd_source);
-        loop_source_remove(gone->channel_source);
-        close_fd(&gone->channel);
+        channel_close(gone);
         if (gone->pidfd >= 0)
                 worker_process_finish(gone->pidfd, 1000);
         close_fd(&gone->pidfd);
+        slot_directory_remove(s->run_directory, gone->server);
         free(gone);
 }
 
@@ -246,10 +256,9 @@ static void process_died(struct process *p, const char *how, int number) {
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
                       "worker %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
-        p->channel_source = loop_source_remove(p->channel_source);
-        close_fd(&p->channel);
+        channel_close(p);
         close_fd(&p->pidfd);
-        p->channel = p->pidfd = -1;
+        p->pidfd = -1;
         p->pid = 0;
         for (i = s->instances; i; i = next) {
                 next = i->next;
@@ -479,15 +488,12 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         if (!s)
                 return NULL;
         /* All channels first, so that the workers end side by side. */
-        for (struct process *p = s->processes; p; p = p->next) {
-                p->channel_source = loop_source_remove(p->channel_source);
-                close_fd(&p->channel);
-                p->channel = -1;
-        }
-        while (s->processes)
-                process_free(s, s->processes);
+        for (struct process *p = s->processes; p; p = p->next)
+                channel_close(p);
         while (s->instances)
                 instance_free(s, s->instances);
+        while (s->processes)
+                process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
         free(s);
         return NULL;
