@@ -1,1 +1,22 @@
-# bench
+# bench: ratios against what the machine can do at best, measured in the same run. Built and run by `make bench` only.
+bench_common = bench/measure.c bench/measure.h bench/nvme-host.c bench/nvme-host.h bench/processes.c bench/processes.h
+bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
+bench_binaries = bench/register-read bench/nvme-read bench/idle
+EXTRA_PROGRAMS += $(bench_binaries)
+CLEANFILES += $(bench_binaries)
+EXTRA_DIST += bench/run.sh
+
+bench_register_read_SOURCES = bench/register-read.c $(bench_common)
+bench_register_read_CPPFLAGS = $(bench_cppflags)
+bench_register_read_LDADD = libiov-core.la
+bench_nvme_read_SOURCES = bench/nvme-read.c $(bench_common)
+bench_nvme_read_CPPFLAGS = $(bench_cppflags)
+bench_nvme_read_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+bench_nvme_read_LDADD = libiov-core.la $(URING_LIBS)
+bench_idle_SOURCES = bench/idle.c $(bench_common)
+bench_idle_CPPFLAGS = $(bench_cppflags)
+bench_idle_LDADD = libiov-core.la
+
+.PHONY: bench
+bench: all $(bench_binaries)
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh

@@ -337,6 +337,18 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         return 0;
 }
 
+/* Connected and failed are the supervisor's to say; the rest follows from where it is. */
+static void derive_state(struct iov_model *m, const struct iov_vadapter *va) {
+        struct iov_vadapter copy = *va;
+
+        if (!*copy.server)
+                copy.state = IOV_VADAPTER_DETACHED;
+        else if (copy.state == IOV_VADAPTER_DETACHED)
+                copy.state = IOV_VADAPTER_ATTACHED;
+        if (copy.state != va->state)
+                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+}
+
 int iove_rules_derive(struct iov_model *m) {
         const struct iov_adapter *a;
         const struct iov_volume *vol;
@@ -360,6 +372,7 @@ int iove_rules_derive(struct iov_model *m) {
 
                 copy.vadapters++;
                 iov_model_set(m, IOV_KIND_ADAPTER, &copy);
+                derive_state(m, va);
         }
         return 0;
 }

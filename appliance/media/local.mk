@@ -1,1 +1,4 @@
-# appliance/media
+# Where the bytes are.
+noinst_LTLIBRARIES += libmedia.la
+libmedia_la_SOURCES = appliance/media/file.c appliance/media/file.h
+libmedia_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

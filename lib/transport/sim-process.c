@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <sys/pidfd.h>
 #include <sys/wait.h>
@@ -169,7 +168,8 @@ int sim_process_end(struct sim_process *process, int timeout_ms, char *text, siz
         pid_t r;
 
         read_to_end(process, deadline, text, size);
-        if (!has_ended(process, deadline))
+        process->killed = !has_ended(process, deadline);
+        if (process->killed)
                 kill(process->pid, SIGKILL);
         if (process->stderr_fd >= 0)
                 close(take_fd(&process->stderr_fd));

@@ -3,12 +3,14 @@
 #ifndef IOV_SIM_PROCESS_H
 #define IOV_SIM_PROCESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 struct sim_process {
         pid_t pid;     /* 0: none */
         int stderr_fd; /* what it says, non-blocking; -1: none */
+        bool killed;   /* by us, because it did not end */
 };
 
 /*

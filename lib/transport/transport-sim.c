@@ -101,18 +101,27 @@ static void log_lines(struct sim_transport *s, char *text) {
         }
 }
 
+/* How iovd ended, in words; "" where that is as it should be, or not known. */
+static const char *ending(const struct sim_process *process, int status, char text[128]) {
+        text[0] = 0;
+        if (process->killed)
+                snprintf(text, 128, "iovd did not end by itself and was killed");
+        else if (status != -1 && WIFSIGNALED(status))
+                snprintf(text, 128, "iovd was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        else if (status != -1 && WEXITSTATUS(status) != 0)
+                snprintf(text, 128, "iovd ended with status %d", WEXITSTATUS(status));
+        return text;
+}
+
 static void sim_close(struct transport *t) {
         struct sim_transport *s = (struct sim_transport *)t;
-        char text[4096];
+        char text[4096], end[128];
 
         s->inner->ops->close(s->inner);
         int status = sim_process_end(&s->process, TRANSPORT_TIMEOUT_MS, text, sizeof(text));
         log_lines(s, text);
-        if (status != -1 && WIFSIGNALED(status))
-                iov_log(s->ctx, LOG_ERR, "%s: iovd was ended by signal %d (%s)", s->address, WTERMSIG(status),
-                        strsignal(WTERMSIG(status)));
-        else if (status != -1 && WEXITSTATUS(status) != 0)
-                iov_log(s->ctx, LOG_ERR, "%s: iovd ended with status %d", s->address, WEXITSTATUS(status));
+        if (*ending(&s->process, status, end))
+                iov_log(s->ctx, LOG_ERR, "%s: %s", s->address, end);
         directory_remove(s);
         iov_unref(s->ctx);
         free(s);
@@ -141,20 +150,14 @@ static const char *last_line(struct sim_transport *s, char *text) {
 
 /* iovd came to nothing: its own words say why, where it had any. */
 static int start_failed(struct sim_transport *s, int error, char why[TRANSPORT_WHY_SIZE]) {
-        char text[4096], transport_why[TRANSPORT_WHY_SIZE];
+        char text[4096], end[128];
         int status = sim_process_end(&s->process, TRANSPORT_TIMEOUT_MS, text, sizeof(text));
         const char *line = last_line(s, text);
 
-        snprintf(transport_why, sizeof(transport_why), "%s", why);
         if (*line)
                 snprintf(why, TRANSPORT_WHY_SIZE, "%s", line);
-        else if (status != -1 && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-                snprintf(why, TRANSPORT_WHY_SIZE, "iovd was ended by signal %d (%s)", WTERMSIG(status),
-                         strsignal(WTERMSIG(status)));
-        else if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) != 0)
-                snprintf(why, TRANSPORT_WHY_SIZE, "iovd ended with status %d", WEXITSTATUS(status));
-        else
-                snprintf(why, TRANSPORT_WHY_SIZE, "%.480s", transport_why);
+        else if (!s->process.killed && *ending(&s->process, status, end))
+                snprintf(why, TRANSPORT_WHY_SIZE, "%s", end);
         if (status != -1 && WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_PERMITTED)
                 return -EACCES;
         return error;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * idle MGMT_SOCKET SECONDS VADAPTER_SOCKET...
+ *
+ * What iovd costs while every vAdapter is attached, connected and initialised and nobody does anything: processor time and
+ * wake-ups of the control process and all workers. The limit is none at all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "bench/measure.h"
+#include "bench/nvme-host.h"
+#include "bench/processes.h"
+#include "util.h"
+
+#define HOSTS_MAX 64
+
+static struct cost sum(const pid_t *pids, size_t n) {
+        struct cost cost = {0};
+
+        for (size_t i = 0; i < n; i++)
+                processes_cost(pids[i], &cost);
+        return cost;
+}
+
+static void pause_for(time_t seconds) {
+        struct timespec left = {.tv_sec = seconds};
+
+        while (nanosleep(&left, &left) < 0 && errno == EINTR)
+                ;
+}
+
+int main(int argc, char **argv) {
+        static struct nvme_host hosts[HOSTS_MAX];
+        pid_t pids[HOSTS_MAX + 1];
+        char what[64];
+
+        if (argc < 4 || argc > 3 + HOSTS_MAX)
+                measure_die("usage: idle MGMT_SOCKET SECONDS VADAPTER_SOCKET...");
+        int n_hosts = argc - 3, seconds = atoi(argv[2]);
+        for (int i = 0; i < n_hosts; i++)
+                if (nvme_host_open(&hosts[i], argv[3 + i], 1 << 20, 16, true) < 0)
+                        return 1;
+        size_t n = processes_find(argv[1], pids, ARRAY_LENGTH(pids));
+        pause_for(1);
+        struct cost before = sum(pids, n);
+        pause_for(seconds);
+        struct cost after = sum(pids, n);
+        snprintf(what, sizeof(what), "idle iovd, %d vAdapters, %zu processes, %d s", n_hosts, n, seconds);
+        printf("%-46s %9.3f ms %9.3f ms %7s  0 ms, %llu wake-ups, %llu ticks\n", what,
+               (double)(after.run_ns - before.run_ns) / 1e6, 0.0, "-", (unsigned long long)(after.switches - before.switches),
+               (unsigned long long)(after.ticks - before.ticks));
+        for (int i = 0; i < n_hosts; i++)
+                nvme_host_close(&hosts[i]);
+        return 0;
+}

@@ -1,0 +1,86 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Start an iovd of its own with 16 vAdapters under four servers, run the benchmarks against it, end it. Figures go to stdout.
+# BENCH_IDLE_SECONDS shortens the idle measurement.
+set -eu
+build=${IOV_BUILD:-.}
+seconds=${BENCH_IDLE_SECONDS:-10}
+
+# Media in memory where there is some: it is the processor's work that is measured.
+base=${TMPDIR:-/tmp}
+kind='a disk file system: reads come from the page cache'
+if [ -d /dev/shm ] && [ -w /dev/shm ] && [ "$(stat -f -c %T /dev/shm)" = tmpfs ]; then
+	base=/dev/shm kind=tmpfs
+fi
+work=$(mktemp -d "$base/iov-bench-XXXXXX")
+iovd_pid=
+finish() {
+	if [ -n "$iovd_pid" ]; then
+		kill "$iovd_pid" 2>/dev/null || :
+		wait "$iovd_pid" 2>/dev/null || :
+	fi
+	rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM HUP
+
+die() {
+	echo "bench: $*" >&2
+	sed 's/^/bench: iovd: /' "$work/iovd.log" >&2 || :
+	exit 1
+}
+
+# wait_for FILE: until it is there, ten seconds at most
+wait_for() {
+	tries=100
+	while [ ! -e "$1" ]; do
+		tries=$((tries - 1))
+		[ "$tries" -gt 0 ] || die "$1 did not appear"
+		kill -0 "$iovd_pid" 2>/dev/null || die "iovd has ended"
+		sleep 0.1
+	done
+}
+
+topology() {
+	echo 'version: 1'
+	echo 'kind: topology'
+	echo 'servers:'
+	for s in 0 1 2 3; do echo "  srv$s: {link: $s}"; done
+	echo 'volumes:'
+	for s in 0 1 2 3; do for v in 0 1 2 3; do
+		size=16MiB
+		[ "$s$v" = 00 ] && size=256MiB
+		echo "  vol$s$v: {adapter: ssd0, size: $size}"
+	done; done
+	echo 'vadapters:'
+	for s in 0 1 2 3; do for v in 0 1 2 3; do
+		echo "  va$s$v: {adapter: ssd0, namespaces: [{volume: vol$s$v}], attach: {server: srv$s, slot: $v}}"
+	done; done
+}
+
+mkdir "$work/state" "$work/run"
+"$build/iovd" --state "$work/state" --run "$work/run" >"$work/iovd.log" 2>&1 &
+iovd_pid=$!
+mgmt=$work/run/mgmt.sock
+wait_for "$mgmt"
+topology >"$work/topology.yaml"
+"$build/iovprov" -a "unix:$mgmt" apply "$work/topology.yaml" >"$work/apply.log" 2>&1 || die "$(cat "$work/apply.log")"
+sockets=
+for s in 0 1 2 3; do for v in 0 1 2 3; do
+	wait_for "$work/run/servers/srv$s/$v.sock"
+	sockets="$sockets $work/run/servers/srv$s/$v.sock"
+done; done
+first=$work/run/servers/srv0/0.sock
+# The largest medium is that of the first vAdapter.
+medium=$(find "$work/state/media/ssd0" -type f -size +200M | head -n 1)
+[ -n "$medium" ] || die 'no medium of 256 MiB in the state directory'
+
+echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
+echo
+printf '%-46s %12s %12s %7s  %s\n' measurement ours peer ratio goal
+"$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
+"$build/bench/nvme-read" "$mgmt" "$first" "$medium" || die 'nvme-read failed'
+# shellcheck disable=SC2086 # one argument each
+"$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
+echo
+echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read: io_uring straight on the file; idle: nothing'
