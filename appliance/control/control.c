@@ -434,6 +434,7 @@ static int bring_up(struct control *c) {
         sigaddset(&signals, SIGINT);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk, not an end */
         r = loop_add_signals(c->loop, &signals, on_signal, c, &c->signals);
         if (r == 0)
                 r = tables_new(&c->tables);
