@@ -101,9 +101,9 @@ count_blocks() {
 
 @test "the serial is the persona's, and each guest sees only its own" {
 	run guest_run web01 'nvme list'
-	[[ $output == *WEB01DISK* && $output != *DB01DISK* ]]
+	[[ $output == *WEB01DISK* && $output != *IOV0* ]]
 	run guest_run db01 'nvme list'
-	[[ $output == *DB01DISK* && $output != *WEB01DISK* ]]
+	[[ $output == *IOV0* && $output != *WEB01DISK* ]]
 }
 
 @test "configuration space decodes, with MSI-X in use" {
