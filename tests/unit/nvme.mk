@@ -1,1 +1,41 @@
-# tests/unit/nvme
+# NVMe and media, driven without a guest.
+check_LTLIBRARIES += libnvmehost.la
+libnvmehost_la_SOURCES = tests/unit/nvme-host.c tests/unit/nvme-host.h
+libnvmehost_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
+libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+
+nvme_tests = \
+	tests/unit/test-nvme-admin \
+	tests/unit/test-nvme-hostile \
+	tests/unit/test-nvme-io \
+	tests/unit/test-nvme-registers
+nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
+nvme_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+nvme_ldadd = libnvmehost.la libadapters.la $(CMOCKA_LIBS)
+check_PROGRAMS += $(nvme_tests)
+TESTS += $(nvme_tests)
+tests_unit_test_nvme_admin_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_admin_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_admin_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_registers_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_registers_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_registers_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_hostile_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_hostile_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
+
+media_tests = \
+	tests/unit/test-media-file \
+	tests/unit/test-media-ring
+check_PROGRAMS += $(media_tests)
+TESTS += $(media_tests)
+# brings a loop of its own
+tests_unit_test_media_file_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_file_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_file_LDADD = libmedia.la $(CMOCKA_LIBS)
+tests_unit_test_media_ring_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_ring_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)

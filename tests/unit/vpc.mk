@@ -1,9 +1,49 @@
 # tests/unit: the event loop and the VPC.
-VPC_UNIT_TESTS = tests/unit/test-loop
+VPC_UNIT_TESTS = \
+	tests/unit/test-config-space \
+	tests/unit/test-dma \
+	tests/unit/test-function \
+	tests/unit/test-irq \
+	tests/unit/test-loop \
+	tests/unit/test-vfio-user
 check_PROGRAMS += $(VPC_UNIT_TESTS)
 TESTS += $(VPC_UNIT_TESTS)
 
+# A device model to test with.
+check_LTLIBRARIES += libsample.la
+libsample_la_SOURCES = tests/unit/sample-model.c tests/unit/sample-model.h
+libsample_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
+
+VPC_TEST_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
+VPC_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+VPC_TEST_LDADD = libsample.la libvpc.la libloop.la $(CMOCKA_LIBS)
+
+tests_unit_test_config_space_SOURCES = tests/unit/test-config-space.c
+tests_unit_test_config_space_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_config_space_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_config_space_LDADD = $(VPC_TEST_LDADD)
+
 tests_unit_test_loop_SOURCES = tests/unit/test-loop.c
-tests_unit_test_loop_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
-tests_unit_test_loop_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_loop_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_loop_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = libloop.la $(CMOCKA_LIBS)
+
+tests_unit_test_dma_SOURCES = tests/unit/test-dma.c
+tests_unit_test_dma_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_dma_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_dma_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_function_SOURCES = tests/unit/test-function.c
+tests_unit_test_function_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_function_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_function_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_irq_SOURCES = tests/unit/test-irq.c
+tests_unit_test_irq_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_irq_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_irq_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_vfio_user_SOURCES = tests/unit/test-vfio-user.c
+tests_unit_test_vfio_user_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_vfio_user_CFLAGS = $(VPC_TEST_CFLAGS) $(JSON_CFLAGS)
+tests_unit_test_vfio_user_LDADD = $(VPC_TEST_LDADD) $(JSON_LIBS)

@@ -111,11 +111,17 @@ static void count_actions(const struct iov_plan *plan, unsigned int counts[3]) {
 
 /* `adapter ssd0, size 64GiB` or `slot 0 -> 1` */
 static void print_fields(const struct table *fields, const struct iov_plan_step *step, bool bytes) {
+        const char *separator = "  ";
+
         for (size_t r = 0; r < table_n_rows(fields); r++) {
+                /* A namespace's name is its vAdapter and number. */
+                if (step->kind == IOV_KIND_NAMESPACE && strcmp(table_cell(fields, r, 0)->text, "volume") != 0)
+                        continue;
                 CLEANUP_FREE char *have = cell_format(table_cell(fields, r, 1), bytes);
                 CLEANUP_FREE char *want = cell_format(table_cell(fields, r, 2), bytes);
 
-                printf("%s%s ", r ? ", " : "  ", table_cell(fields, r, 0)->text);
+                printf("%s%s ", separator, table_cell(fields, r, 0)->text);
+                separator = ", ";
                 if (step->have && step->want)
                         printf("%s -> %s", have, want);
                 else

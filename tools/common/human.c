@@ -5,22 +5,27 @@
 #include "tools/common/output.h"
 #include "util.h"
 
-/* One decimal where the unit does not divide the number. `base` is 1000 or 1024. */
+/*
+ * Exact where up to four digits do it (1600GiB rather than 1.6TiB), else with one decimal. `base` is 1000 or 1024.
+ */
 static void format_scaled(uint64_t number, uint64_t base, const char *const *units, unsigned int n_units, char *buffer,
                           size_t size) {
         uint64_t scale = 1;
         unsigned int u = 0;
 
+        while (u + 1 < n_units && number / scale >= base && (number / scale >= 10000 || number % (scale * base) == 0)) {
+                scale *= base;
+                u++;
+        }
+        if (number % scale == 0) {
+                snprintf(buffer, size, "%" PRIu64 "%s", number / scale, units[u]);
+                return;
+        }
         while (u + 1 < n_units && number / scale >= base) {
                 scale *= base;
                 u++;
         }
-        /* Rounded up to the next unit? */
-        uint64_t tenths = (uint64_t)((double)number * 10 / (double)scale + 0.5);
-        if (number % scale == 0)
-                snprintf(buffer, size, "%" PRIu64 "%s", number / scale, units[u]);
-        else
-                snprintf(buffer, size, "%" PRIu64 ".%" PRIu64 "%s", tenths / 10, tenths % 10, units[u]);
+        snprintf(buffer, size, "%.1f%s", (double)number / (double)scale, units[u]);
 }
 
 void human_size(uint64_t bytes, char *buffer, size_t size) {

@@ -42,6 +42,24 @@ static unsigned int word(const unsigned char *config, unsigned int offset) {
         return config[offset] | (unsigned int)config[offset + 1] << 8;
 }
 
+/* Only names are looked up, so libpci is never told to find an access method (pci_init), and these stay unset. */
+static void names_message(char *format, ...) {
+}
+
+__attribute__((noreturn)) static void names_error(char *format, ...) {
+        fputs("iovdump: looking up PCI names failed\n", stderr);
+        exit(STATUS_FAILED);
+}
+
+static struct pci_access *names_new(void) {
+        struct pci_access *access = pci_alloc();
+
+        access->error = names_error;
+        access->warning = names_message;
+        access->debug = names_message;
+        return access;
+}
+
 /* `01:00.0 Non-Volatile memory controller: Vendor Device (rev 01)` */
 static void write_heading(struct pci_access *access, const struct function *f, FILE *stream) {
         unsigned int vendor = word(f->config, PCI_VENDOR_ID), device = word(f->config, PCI_DEVICE_ID);
@@ -52,14 +70,15 @@ static void write_heading(struct pci_access *access, const struct function *f, F
                 f->vadapter.adapter);
         fprintf(stream, "%02x:00.0 %s: %s", f->vadapter.slot + 1,
                 pci_lookup_name(access, class_name, sizeof(class_name), PCI_LOOKUP_CLASS, word(f->config, PCI_CLASS_DEVICE)),
-                pci_lookup_name(access, device_name, sizeof(device_name), PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, vendor, device));
+                pci_lookup_name(access, device_name, sizeof(device_name),
+                                PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_HWDB, vendor, device));
         if (f->config[PCI_REVISION_ID])
                 fprintf(stream, " (rev %02x)", f->config[PCI_REVISION_ID]);
         fputc('\n', stream);
 }
 
 void functions_write(const struct functions *functions, FILE *stream) {
-        struct pci_access *access = pci_alloc();
+        struct pci_access *access = names_new();
 
         for (size_t i = 0; i < functions->n; i++) {
                 write_heading(access, &functions->functions[i], stream);

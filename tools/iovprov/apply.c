@@ -87,13 +87,13 @@ static int confirm(const struct tool *tool, const struct iov_plan *plan) {
                 terminal = fopen("/dev/tty", "r+e");
         if (!terminal)
                 return report_error(tool, STATUS_USAGE,
-                                    "%u objects would be removed, first %s; --yes is needed where nobody can be asked", n,
-                                    step_name(iov_plan_get(plan, 0)));
+                                    "%u %s would be removed, first %s; --yes is needed where nobody can be asked", n,
+                                    n == 1 ? "object" : "objects", step_name(iov_plan_get(plan, 0)));
         for (size_t i = 0; i < iov_plan_count(plan); i++)
                 if (!iov_plan_get(plan, i)->want)
                         fprintf(terminal, "- %s %s\n", iov_records_get(iov_plan_get(plan, i)->kind)->name,
                                 step_name(iov_plan_get(plan, i)));
-        fprintf(terminal, "Remove %u objects? [y/N] ", n);
+        fprintf(terminal, "Remove %u %s? [y/N] ", n, n == 1 ? "object" : "objects");
         fflush(terminal);
         if (fgets(answer, sizeof(answer), terminal) && (*answer == 'y' || *answer == 'Y'))
                 return STATUS_DONE;

@@ -24,21 +24,32 @@ static bool is_chassis(const char *text) {
         return false;
 }
 
+/* A chassis is checked alone: it is no part of the topology that the other files make. */
+static int check_chassis(struct tool *tool, const char *name, const char *text, size_t length) {
+        CLEANUP_DIAGNOSTICS struct iov_diagnostics *diagnostics = NULL;
+        CLEANUP_MODEL struct iov_model *chassis = NULL;
+        int r = iov_model_new(tool->ctx, &chassis);
+
+        if (r == 0)
+                r = iov_diagnostics_new(&diagnostics);
+        if (r == 0)
+                r = iov_chassis_read(chassis, name, text, length, diagnostics);
+        if (diagnostics)
+                report_diagnostics(tool, diagnostics);
+        return r;
+}
+
 static int read_file(struct tool *tool, const char *file, bool chassis_too, struct wanted *wanted) {
         CLEANUP_FREE char *text = NULL;
-        CLEANUP_MODEL struct iov_model *chassis = NULL;
         size_t length;
         int r = input_read(file, &text, &length);
 
         if (r < 0)
                 return report_errno(tool, r, "%s", input_name(file));
-        if (chassis_too && is_chassis(text)) {
-                r = iov_model_new(tool->ctx, &chassis);
-                if (r == 0)
-                        r = iov_chassis_read(chassis, input_name(file), text, length, wanted->diagnostics);
-        } else {
+        if (chassis_too && is_chassis(text))
+                r = check_chassis(tool, input_name(file), text, length);
+        else
                 r = iov_topology_read(wanted->model, input_name(file), text, length, wanted->diagnostics);
-        }
         if (r == -EBADMSG) /* its findings are in the list */
                 return STATUS_USAGE;
         return r < 0 ? report_errno(tool, r, "%s", input_name(file)) : STATUS_DONE;

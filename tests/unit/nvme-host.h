@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A server without a server: guest memory in an arena, media in RAM whose requests wait until fake_run(), and a small driver. */
+#ifndef TEST_NVME_HOST_H
+#define TEST_NVME_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "adapters/nvme/nvme.h"
+
+#define FAKE_BASE UINT64_C(0x100000) /* guest address of the memory */
+#define FAKE_SIZE (16u << 20)
+#define FAKE_SECOND (FAKE_BASE + FAKE_SIZE) /* another window right behind, elsewhere in host memory */
+#define FAKE_RO UINT64_C(0x40000000)        /* a window that the device may only read */
+#define FAKE_WINDOW (64u << 10)             /* size of both */
+#define FAKE_MEDIA 3
+#define FAKE_MEDIUM_SIZE (4u << 20)
+#define FAKE_PENDING 1024
+
+/* guest addresses: queues, then data */
+#define FAKE_ASQ FAKE_BASE
+#define FAKE_ACQ (FAKE_BASE + 0x10000)
+#define FAKE_DATA (FAKE_BASE + 0x900000)
+#define FAKE_LISTS (FAKE_BASE + 0x800000)
+
+struct fake_queue {
+        unsigned int id, cq_id, size, cq_size;
+        uint64_t sq, cq;
+        unsigned int tail, head, phase;
+};
+
+struct fake {
+        struct vpc_host host;
+        struct nvme_image *image;
+        struct nvme_device *device;
+        struct iov_counter counters;
+        struct vpc_persona persona;
+
+        unsigned char *memory, *second, *ro;
+        unsigned char *media[FAKE_MEDIA];
+        bool no_bus_master;
+
+        struct vpc_io *pending[FAKE_PENDING];
+        unsigned int pending_medium[FAKE_PENDING], n_pending;
+        int media_error;             /* of every request from now on */
+        unsigned int n_submitted[3]; /* by operation */
+        unsigned int n_flushed[FAKE_MEDIA];
+        unsigned int last_n_iov;
+        unsigned int n_dma_faults;
+
+        unsigned int irqs[NVME_VECTORS];
+        bool level;
+        uint64_t timer, now; /* UINT64_MAX: off */
+        unsigned int n_timers, n_logs;
+        struct fake_queue admin;
+        uint16_t next_cid;
+};
+
+/* Three namespaces: 1 of 512-byte blocks, 2 of 4096, 5 read-only. */
+void fake_persona(struct vpc_persona *persona);
+struct fake *fake_new(void);
+/* A process that dies and another that attaches to the image. */
+void fake_restart(struct fake *f);
+void fake_free(struct fake *f);
+
+uint32_t fake_read(struct fake *f, uint64_t offset);
+void fake_write(struct fake *f, uint64_t offset, uint32_t value);
+void *fake_memory(struct fake *f, uint64_t address);
+
+/* End the oldest request; false: there is none. */
+bool fake_step(struct fake *f);
+/* Requests and timers until there are none. */
+void fake_run(struct fake *f);
+
+/* Registers set up, CC.EN, CSTS.RDY. */
+void fake_enable(struct fake *f);
+void fake_disable(struct fake *f);
+void fake_queue_init(struct fake *f, struct fake_queue *q, unsigned int id, unsigned int cq_id, unsigned int size,
+                     unsigned int cq_size);
+/* Create both queues of a pair, vector = id. */
+void fake_queue_create(struct fake *f, struct fake_queue *q, unsigned int id, unsigned int size);
+/* Place a command; its identifier is chosen and returned. Without the doorbell. */
+uint16_t fake_push(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe);
+void fake_ring(struct fake *f, const struct fake_queue *q);
+/* Take a completion if there is one, without the doorbell. */
+bool fake_pop(struct fake *f, struct fake_queue *q, struct nvme_cqe *ret_cqe);
+void fake_ring_cq(struct fake *f, const struct fake_queue *q);
+/* Push, ring, run, pop, ring: its completion, which must come. */
+struct nvme_cqe fake_command(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe);
+/* The status of that, without the phase tag. */
+unsigned int fake_status(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe);
+/* A read or write of blocks, with data at FAKE_DATA and a PRP list at FAKE_LISTS where it needs one. */
+struct nvme_sqe fake_transfer(struct fake *f, uint8_t opcode, uint32_t nsid, uint64_t block, uint32_t blocks, uint64_t data);
+
+#endif
