@@ -105,7 +105,7 @@ static double nvme_batch(struct nvme_bench *b, struct pattern p, unsigned int de
         while (done < count) {
                 struct nvme_host_completion completion;
 
-                if ((r = nvme_host_ring(h, &h->io)) < 0 || (r = nvme_host_wait(&h->io)) < 0)
+                if ((r = nvme_host_ring(h, &h->io)) < 0 || (r = nvme_host_wait(h, &h->io)) < 0)
                         measure_die("NVMe read: %s", strerror(-r));
                 while (nvme_host_take(&h->io, &completion)) {
                         unsigned int slot = completion.cid;
