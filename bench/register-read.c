@@ -20,8 +20,8 @@
 #include "iov/registers.h"
 #include "util.h"
 
-#define ROUNDS 61
-#define BATCH 1000
+#define ROUNDS 41
+#define BATCH 250
 #define REQUEST 32 /* header and struct vfio_user_region_access */
 #define REPLY 40   /* the same and 8 bytes of data */
 #define GOAL 1.05

@@ -110,7 +110,19 @@ static void advance(struct msghdr *m, size_t n) {
         }
 }
 
-static int send_all(struct vfio_user_client *c, struct msghdr *m, size_t left, int64_t deadline) {
+/* The socket's timeout bounds one system call; this bounds a message that comes or goes in pieces. The clock is first looked at
+ * when there is a second piece, because hardly ever there is one. */
+static int piece_is_late(struct vfio_user_client *c, int64_t *deadline) {
+        if (!*deadline)
+                *deadline = now_ms() + c->timeout_ms;
+        else if (now_ms() >= *deadline)
+                return broken_errno(c, EAGAIN);
+        return 0;
+}
+
+static int send_all(struct vfio_user_client *c, struct msghdr *m, size_t left) {
+        int64_t deadline = 0;
+
         for (;;) {
                 ssize_t n = sendmsg(c->fd, m, MSG_NOSIGNAL);
 
@@ -124,13 +136,13 @@ static int send_all(struct vfio_user_client *c, struct msghdr *m, size_t left, i
                         m->msg_controllen = 0;
                         advance(m, (size_t)n);
                 }
-                if (now_ms() >= deadline)
-                        return broken_errno(c, EAGAIN);
+                int r = piece_is_late(c, &deadline);
+                if (r < 0)
+                        return r;
         }
 }
 
-static int send_request(struct vfio_user_client *c, const struct vfio_user_call *call, struct vfio_user_header *header,
-                        int64_t deadline) {
+static int send_request(struct vfio_user_client *c, const struct vfio_user_call *call, struct vfio_user_header *header) {
         struct iovec iov[3] = {{header, sizeof(*header)},
                                {(void *)call->request, call->request_size},
                                {(void *)call->request_data, call->request_data_size}};
@@ -150,7 +162,7 @@ static int send_request(struct vfio_user_client *c, const struct vfio_user_call 
                 cmsg->cmsg_len = CMSG_LEN(sizeof(int) * call->n_fds);
                 memcpy(CMSG_DATA(cmsg), call->fds, sizeof(int) * call->n_fds);
         }
-        return send_all(c, &m, header->size, deadline);
+        return send_all(c, &m, header->size);
 }
 
 /* Keep the first descriptor that came, where none is kept yet, and close the others. */
@@ -201,13 +213,13 @@ static int check_header(struct vfio_user_client *c, const struct vfio_user_heade
         return 0;
 }
 
-static int receive_reply(struct vfio_user_client *c, struct vfio_user_call *call, const struct vfio_user_header *request,
-                         int64_t deadline) {
+static int receive_reply(struct vfio_user_client *c, struct vfio_user_call *call, const struct vfio_user_header *request) {
         struct vfio_user_header reply = {0};
         struct iovec iov[3] = {
                 {&reply, sizeof(reply)}, {call->reply, call->reply_size}, {call->reply_data, call->reply_data_size}};
         struct msghdr m = {.msg_iov = iov, .msg_iovlen = 3};
         size_t got = 0, room = call->reply_size + call->reply_data_size;
+        int64_t deadline = 0;
 
         for (;;) {
                 ssize_t n = receive_some(c, &m, call->want_fd ? &call->ret_fd : NULL);
@@ -225,8 +237,9 @@ static int receive_reply(struct vfio_user_client *c, struct vfio_user_call *call
                         if (got == reply.size)
                                 break;
                 }
-                if (now_ms() >= deadline)
-                        return broken_errno(c, EAGAIN);
+                int r = piece_is_late(c, &deadline);
+                if (r < 0)
+                        return r;
                 advance(&m, (size_t)n);
         }
         if (reply.flags & VFIO_USER_ERROR)
@@ -253,10 +266,10 @@ int vfio_user_client_call(struct vfio_user_client *c, struct vfio_user_call *cal
         if (r < 0)
                 return r;
         c->next_id++;
-        r = send_request(c, call, &header, now_ms() + c->timeout_ms);
+        r = send_request(c, call, &header);
         if (r < 0 || call->no_reply)
                 return r;
-        r = receive_reply(c, call, &header, now_ms() + c->timeout_ms);
+        r = receive_reply(c, call, &header);
         if (r < 0 && call->ret_fd >= 0)
                 close(take_fd(&call->ret_fd));
         return r;
