@@ -43,7 +43,8 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
  * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
  * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE,
  * else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address,
- * -EPROTO it is no appliance or of another major version, -EACCES not permitted.
+ * -EPROTO it is no appliance or of another major version, -EACCES not permitted,
+ * -EOPNOTSUPP a kind of address that this version does not know yet.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -62,7 +63,8 @@ int iov_map_tables(struct iov_appliance *appliance, const void **ret_tables);
 
 /*
  * Run one mailbox command. On a failure reported by the appliance returns the negative errno of its return code and, where
- * `ret_error` is not NULL, fills it with the appliance's own words.
+ * `ret_error` is not NULL, fills it with the appliance's own words; where it is NULL they are logged. Any other failure leaves its text
+ * empty, and is in the log. A reply longer than `reply_size` is cut.
  */
 int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
                 size_t reply_size, size_t *ret_reply_length, struct iov_mb_error *ret_error);
