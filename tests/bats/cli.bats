@@ -127,7 +127,7 @@ teardown() {
 @test "messages carry no control characters from files" {
         fails 1 iovprov validate "$(printf 'no\e[31mfile')"
         [[ $stderr != *$'\e'* ]]
-} 
+}
 
 @test "completion knows objects, verbs, options and names" {
         iovprov apply -q rack.yaml

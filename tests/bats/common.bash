@@ -13,11 +13,11 @@ appliance_setup() {
         # Socket paths are limited to 107 characters, and bats' own directories are deep.
         T=$(mktemp -d "${TMPDIR:-/tmp}/iov.XXXXXX")
         IOVD_PID=
-        cd "$T"
+        cd "$T" || return
         cp "$IOV_SOURCE"/examples/*.yaml .
         chmod u+w ./*.yaml
         if [[ $BATS_TEST_FILENAME == *-live.bats ]]; then
-                iovd_start
+                iovd_start || return
         else
                 export IOV_APPLIANCE=sim:$T/state
         fi
@@ -27,7 +27,7 @@ appliance_teardown() {
         if [[ -n $IOVD_PID ]]; then
                 iovd_stop
         fi
-        cd /
+        cd / || return
         rm -rf "$T"
 }
 
@@ -39,7 +39,7 @@ is_live() {
 iovd_start() {
         local i
 
-        "$IOVD" --state "$T/state" --run "$T/run" "$@" > "$T/iovd.log" 2>&1 3>&- &
+        "$IOVD" --state "$T/state" --run "$T/run" > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!
         for ((i = 0; i < 200; i++)); do
                 if [[ -S $T/run/mgmt.sock ]]; then

@@ -96,8 +96,8 @@ teardown() {
         fails 1 iovdump bundle missing/b.tar.gz
         mkdir d
         fails 1 iovdump bundle d
-        is d ls -d d d.*
-} 
+        is d bash -c 'ls -d d*'
+}
 
 @test "a full disk is an error" {
         run -1 bash -c 'iovdump topology > /dev/full'

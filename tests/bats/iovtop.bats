@@ -3,6 +3,7 @@
 load common
 
 setup() {
+        export TERM=xterm
         appliance_setup
         iovprov apply -q rack.yaml
 }
@@ -50,16 +51,13 @@ teardown() {
 }
 
 @test "the screen shows the vAdapters, and q leaves it" {
-        export TERM=xterm
-        # Pressed when the first frame is there.
-        { sleep 2; printf q; sleep 1; } | run -0 script -qec 'stty rows 24 cols 80; iovtop -d 0.2' /dev/null
+        run -0 script -qec 'stty rows 24 cols 80; iovtop -d 60' /dev/null < <(printf q)
         [[ $output == *web-disk* && $output == *'F10 Quit'* ]]
         run -0 script -qec 'stty rows 24 cols 80; iovtop -d 0.1 -n 2' /dev/null
         [[ $output == *web-disk* ]]
 }
 
 @test "SIGTERM leaves the screen in order" {
-        export TERM=xterm
         run -0 script -qec 'stty rows 24 cols 80; timeout -s TERM --preserve-status 2 iovtop -d 0.2' /dev/null
         [[ $output == *web-disk* ]]
 }

@@ -15,3 +15,4 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats
 TESTS += $(BATS_TESTS)
 EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
+include tests/unit/tools.mk
