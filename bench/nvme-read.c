@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-read MGMT_SOCKET VADAPTER_SOCKET FILE
+ * nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY
  *
- * 4 KiB random reads from an NVMe vAdapter against the same reads by io_uring, straight from the file that is its medium. Batches
+ * 4 KiB random reads from an NVMe vAdapter against the same reads by io_uring, straight from the file that is its medium,
+ * the one in MEDIA_DIRECTORY that the first writes went to. Batches
  * of both alternate, each over the same offsets.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -33,18 +35,41 @@ static uint64_t next_block(struct pattern *p) {
         return p->state % p->n_blocks;
 }
 
-/* Every block of the file starts with its own number, so that a read can be judged. */
-static void file_fill(int fd, uint64_t n_blocks) {
-        CLEANUP_FREE uint64_t *data = malloc(BLOCK);
-
-        if (!data)
-                measure_die("out of memory");
+/* Every block holds its own number, so that a read can be judged. */
+static void medium_fill(struct nvme_host *h, uint64_t *page, uint64_t iova, uint64_t n_blocks) {
         for (uint64_t b = 0; b < n_blocks; b++) {
-                for (size_t i = 0; i < BLOCK / sizeof(*data); i++)
-                        data[i] = b + (i << 32);
-                if (pwrite(fd, data, BLOCK, (off_t)(b * BLOCK)) != BLOCK)
-                        measure_die("cannot fill the medium: %s", strerror(errno));
+                struct nvme_host_command command;
+                struct nvme_host_completion completion;
+
+                for (size_t i = 0; i < BLOCK / sizeof(*page); i++)
+                        page[i] = b + (i << 32);
+                nvme_host_rw(&command, NVME_IO_WRITE, h, b * (BLOCK / h->block_size), BLOCK / h->block_size, iova);
+                int r = nvme_host_run(h, &h->io, &command, &completion);
+                if (r < 0 || NVME_HOST_STATUS(&completion))
+                        measure_die("NVMe write: %s, status 0x%x", strerror(-r), NVME_HOST_STATUS(&completion));
         }
+}
+
+/* The file that it all went to: the only one that is not empty. */
+static int medium_open(const char *directory) {
+        struct dirent *entry;
+        struct stat st;
+        int found = -1;
+        DIR *d = opendir(directory);
+
+        if (!d)
+                measure_die("%s: %s", directory, strerror(errno));
+        while ((entry = readdir(d))) {
+                if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                        continue;
+                if (found >= 0)
+                        measure_die("%s: more than one medium is in use", directory);
+                found = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC);
+        }
+        closedir(d);
+        if (found < 0)
+                measure_die("%s: no medium is in use", directory);
+        return found;
 }
 
 static void check(const void *data, uint64_t block) {
@@ -167,16 +192,12 @@ static void compare(struct nvme_bench *b, struct io_uring *ring, int fd, unsigne
 int main(int argc, char **argv) {
         struct nvme_bench b;
         struct io_uring ring;
-        struct stat st;
-        int r;
+        int fd = -1, r;
 
         if (argc != 4)
-                measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET FILE");
+                measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY");
         processes_pin(argv[1]);
         measure_pin(0, 0);
-        int fd = open(argv[3], O_RDWR | O_CLOEXEC);
-        if (fd < 0 || fstat(fd, &st) < 0)
-                measure_die("%s: %s", argv[3], strerror(errno));
         unsigned char *data = aligned_alloc(BLOCK, DEPTH_MAX * BLOCK);
         if (!data || (r = io_uring_queue_init(ENTRIES, &ring, 0)) < 0)
                 measure_die("cannot set up io_uring");
@@ -187,8 +208,10 @@ int main(int argc, char **argv) {
                 uint64_t n_blocks = b.host.n_blocks * b.host.block_size / BLOCK;
                 if (!b.data || !n_blocks || BLOCK % b.host.block_size)
                         measure_die("%s: a namespace that cannot be used", argv[2]);
-                if (!interrupt)
-                        file_fill(fd, n_blocks);
+                if (!interrupt) {
+                        medium_fill(&b.host, (uint64_t *)(void *)b.data, b.iova, n_blocks);
+                        fd = medium_open(argv[3]);
+                }
                 compare(&b, &ring, fd, data, n_blocks, 1);
                 compare(&b, &ring, fd, data, n_blocks, DEPTH_MAX);
                 nvme_host_close(&b.host);

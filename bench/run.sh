@@ -71,15 +71,12 @@ for s in 0 1 2 3; do for v in 0 1 2 3; do
 	sockets="$sockets $work/run/servers/srv$s/$v.sock"
 done; done
 first=$work/run/servers/srv0/0.sock
-# The largest medium is that of the first vAdapter.
-medium=$(find "$work/state/media/ssd0" -type f -size +200M | head -n 1)
-[ -n "$medium" ] || die 'no medium of 256 MiB in the state directory'
 
 echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
 echo
 printf '%-46s %12s %12s %7s  %s\n' measurement ours peer ratio goal
 "$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
-"$build/bench/nvme-read" "$mgmt" "$first" "$medium" || die 'nvme-read failed'
+"$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
 # shellcheck disable=SC2086 # one argument each
 "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
 echo

@@ -394,6 +394,15 @@ static int make_run_directory(struct control *c, const char *path) {
         return 0;
 }
 
+/* RUN itself stays: it may be systemd's. */
+static void remove_run_directory(struct control *c) {
+        char servers[108];
+        int n = snprintf(servers, sizeof(servers), "%s/servers", control_get_run_directory(c));
+
+        if (c->options->run_directory && n > 0 && (size_t)n < sizeof(servers))
+                rmdir(servers);
+}
+
 static int serve_servers(struct control *c) {
         const char *run = c->options->run_directory;
         int r = make_run_directory(c, run);
@@ -425,6 +434,7 @@ static int bring_up(struct control *c) {
         sigaddset(&signals, SIGINT);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk, not an end */
         r = loop_add_signals(c->loop, &signals, on_signal, c, &c->signals);
         if (r == 0)
                 r = tables_new(&c->tables);
@@ -446,6 +456,7 @@ static int bring_up(struct control *c) {
 static void tear_down(struct control *c) {
         c->mgmt = mgmt_free(c->mgmt);
         c->supervisor = supervisor_free(c->supervisor);
+        remove_run_directory(c);
         c->saver = saver_free(c->saver);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);

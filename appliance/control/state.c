@@ -26,9 +26,9 @@ struct header {
         uint64_t generation;
         uint64_t next_id;
         uint32_t n_objects;
-        uint32_t checksum;        /* CRC-32C of what is behind the header */
-        uint32_t header_checksum; /* CRC-32C of the header up to here */
+        uint32_t checksum; /* CRC-32C of what is behind the header */
         uint32_t reserved;
+        uint32_t header_checksum; /* CRC-32C of the header up to here */
 };
 _Static_assert(sizeof(struct header) == 56, "state header");
 

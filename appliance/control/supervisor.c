@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -30,7 +31,8 @@
 struct process {
         struct supervisor *supervisor;
         char server[IOV_NAME_SIZE];
-        pid_t pid; /* 0: not running, waiting for `restart` */
+        pid_t pid;   /* 0: not running, waiting for `restart` */
+        bool ending; /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
         unsigned int restarts, failures;
@@ -216,6 +218,15 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
 
 /* ---- processes ---- */
 
+/* The worker sees the end at once. close() alone would not do: the loop's poll keeps the file until the ring's next round. */
+static void channel_close(struct process *p) {
+        p->channel_source = loop_source_remove(p->channel_source);
+        if (p->channel >= 0)
+                shutdown(p->channel, SHUT_RDWR);
+        close_fd(&p->channel);
+        p->channel = -1;
+}
+
 static void process_free(struct supervisor *s, struct process *gone) {
         for (struct process **p = &s->processes; *p; p = &(*p)->next)
                 if (*p == gone) {
@@ -224,11 +235,11 @@ static void process_free(struct supervisor *s, struct process *gone) {
                 }
         loop_source_remove(gone->restart);
         loop_source_remove(gone->pidfd_source);
-        loop_source_remove(gone->channel_source);
-        close_fd(&gone->channel);
+        channel_close(gone);
         if (gone->pidfd >= 0)
-                worker_process_finish(gone->pidfd, 1000);
+                worker_process_finish(gone->pidfd, 1000); /* only when the appliance ends */
         close_fd(&gone->pidfd);
+        slot_directory_remove(s->run_directory, gone->server);
         free(gone);
 }
 
@@ -246,10 +257,9 @@ static void process_died(struct process *p, const char *how, int number) {
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
                       "worker %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
-        p->channel_source = loop_source_remove(p->channel_source);
-        close_fd(&p->channel);
+        channel_close(p);
         close_fd(&p->pidfd);
-        p->channel = p->pidfd = -1;
+        p->pidfd = -1;
         p->pid = 0;
         for (i = s->instances; i; i = next) {
                 next = i->next;
@@ -271,6 +281,12 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
 
         if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
                 return;
+        if (p->ending) {
+                close_fd(&p->pidfd);
+                p->pidfd = -1;
+                process_free(p->supervisor, p);
+                return;
+        }
         process_died(p, info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
 }
 
@@ -341,7 +357,7 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
 
 static struct process *process_of(struct supervisor *s, const char *server) {
         for (struct process *p = s->processes; p; p = p->next)
-                if (strcmp(p->server, server) == 0)
+                if (!p->ending && strcmp(p->server, server) == 0)
                         return p;
         struct process *p = calloc(1, sizeof(*p));
         if (!p)
@@ -407,6 +423,20 @@ static void plug(struct supervisor *s, const struct iov_vadapter *va) {
         }
 }
 
+static void on_ending_timeout(void *userdata) {
+        const struct process *p = userdata;
+
+        pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
+}
+
+/* Its end is not waited for here: a new worker may serve the same link meanwhile. */
+static void process_end(struct supervisor *s, struct process *p) {
+        channel_close(p);
+        slot_directory_remove(s->run_directory, p->server);
+        p->ending = true;
+        loop_add_timer(s->loop, SECOND, on_ending_timeout, p, &p->restart);
+}
+
 static void end_idle_processes(struct supervisor *s) {
         struct process *p, *next;
 
@@ -417,10 +447,13 @@ static void end_idle_processes(struct supervisor *s) {
                 for (const struct instance *i = s->instances; i; i = i->next)
                         used |= i->process == p;
                 if (used || p->restart)
-                        continue;
+                        continue; /* serving, coming back, or ending already */
                 journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->pid);
                 s->events->server_status(s->userdata, p->server, IOV_SERVER_OFF, 0, 0);
-                process_free(s, p);
+                if (p->pid)
+                        process_end(s, p);
+                else
+                        process_free(s, p);
         }
 }
 
@@ -479,15 +512,12 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         if (!s)
                 return NULL;
         /* All channels first, so that the workers end side by side. */
-        for (struct process *p = s->processes; p; p = p->next) {
-                p->channel_source = loop_source_remove(p->channel_source);
-                close_fd(&p->channel);
-                p->channel = -1;
-        }
-        while (s->processes)
-                process_free(s, s->processes);
+        for (struct process *p = s->processes; p; p = p->next)
+                channel_close(p);
         while (s->instances)
                 instance_free(s, s->instances);
+        while (s->processes)
+                process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
         free(s);
         return NULL;

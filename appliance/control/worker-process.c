@@ -111,3 +111,11 @@ int slot_socket_make(const char *run_directory, const char *server, unsigned int
         *ret_fd = take_fd(&fd);
         return 0;
 }
+
+void slot_directory_remove(const char *run_directory, const char *server) {
+        char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+        int n = snprintf(directory, sizeof(directory), "%s/servers/%s", run_directory, server);
+
+        if (n > 0 && (size_t)n < sizeof(directory))
+                rmdir(directory);
+}

@@ -12,5 +12,7 @@ void worker_process_finish(int pidfd, int timeout_ms);
 /* A listening vfio-user socket at RUN/servers/SERVER/SLOT.sock, 0660; whatever was at the path is removed first. `path` has room
  * for 108 bytes. */
 int slot_socket_make(const char *run_directory, const char *server, unsigned int slot, char *path, int *ret_fd);
+/* Remove a server's directory of sockets, where it is empty. */
+void slot_directory_remove(const char *run_directory, const char *server);
 
 #endif

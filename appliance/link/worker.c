@@ -132,6 +132,7 @@ int link_worker_main(void) {
         /* Signals of the terminal are for the control process, which ends the workers by closing the channel. */
         signal(SIGINT, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN);
         prctl(PR_SET_NAME, "iovd-link");
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         close_range(LINK_CHANNEL_FD + 1, ~0u, 0);

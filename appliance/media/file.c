@@ -2,166 +2,198 @@
 #include "media/file.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "util.h"
 
+/* How long a request waits for room in the ring where none of this file's completions brings its turn sooner. */
+#define RETRY_NS UINT64_C(200000)
+
+struct list {
+        struct vpc_io *first, **end;
+};
+
 struct media_file {
         struct loop *loop;
         int fd;
         uint64_t size;
-        /* Requests that wait: the submission queue was full, or they have failed before it and are told from the loop. */
-        struct vpc_io *waiting, **waiting_end;
-        unsigned int under_way; /* handed to the loop */
-        struct loop_source *retry;
+        struct loop_source *timer;
+        struct list waiting; /* for room in the ring */
+        struct list ended;   /* with the error in private.progress: never from within the submission */
 };
 
-static void start(struct media_file *media, struct vpc_io *io);
+static void list_append(struct list *list, struct vpc_io *io) {
+        io->private.next = NULL;
+        *list->end = io;
+        list->end = &io->private.next;
+}
 
-static void on_retry(void *userdata) {
-        struct media_file *media = userdata;
-        struct vpc_io *io = TAKE_PTR(media->waiting);
+static struct vpc_io *list_take(struct list *list) {
+        struct vpc_io *io = list->first;
 
-        media->waiting_end = &media->waiting;
-        while (io) {
-                struct vpc_io *next = io->private.next;
+        if (io) {
+                list->first = io->private.next;
+                if (!list->first)
+                        list->end = &list->first;
+        }
+        return io;
+}
 
-                start(media, io);
-                io = next;
+static void end_later(struct media_file *media, struct vpc_io *io, int error) {
+        io->private.progress = (uint64_t)-error;
+        list_append(&media->ended, io);
+        loop_timer_set(media->timer, 0);
+}
+
+/* Where a transfer goes on: the rest of a piece that was done in part goes alone, then all the others at once. */
+static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
+        uint64_t skip = io->private.progress;
+        unsigned int i = 0;
+
+        while (i < io->n_iov && skip >= io->iov[i].iov_len)
+                skip -= io->iov[i++].iov_len;
+        if (skip == 0 || i == io->n_iov) {
+                *ret_n = io->n_iov - i < IOV_MAX ? io->n_iov - i : IOV_MAX;
+                return &io->iov[i];
+        }
+        io->private.rest = (struct iovec){(char *)io->iov[i].iov_base + skip, io->iov[i].iov_len - skip};
+        *ret_n = 1;
+        return &io->private.rest;
+}
+
+static int start(struct media_file *media, struct vpc_io *io) {
+        unsigned int n = 0;
+        const struct iovec *iov = NULL;
+
+        if (io->op == VPC_IO_FLUSH)
+                return loop_fdatasync(media->loop, &io->private.request, media->fd);
+        iov = rest_of(io, &n);
+        if (n == 0)
+                return -EINVAL;
+        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->fd, iov, n,
+                                                                  io->offset + io->private.progress);
+}
+
+static void start_or_wait(struct media_file *media, struct vpc_io *io) {
+        const bool is_first = !media->waiting.first;
+        int r = is_first ? start(media, io) : -EAGAIN;
+
+        if (r == 0)
+                return;
+        if (r != -EAGAIN) {
+                end_later(media, io, r);
+                return;
+        }
+        list_append(&media->waiting, io);
+        if (is_first && !media->ended.first)
+                loop_timer_set(media->timer, RETRY_NS);
+}
+
+static void start_waiting(struct media_file *media) {
+        while (media->waiting.first) {
+                int r = start(media, media->waiting.first);
+
+                if (r == -EAGAIN)
+                        return;
+                struct vpc_io *io = list_take(&media->waiting);
+                if (r < 0)
+                        end_later(media, io, r);
         }
 }
 
+static void on_timer(void *userdata) {
+        struct media_file *media = userdata;
+        struct list ended = media->ended;
+        struct vpc_io *io = NULL;
+
+        media->ended = (struct list){.end = &media->ended.first};
+        start_waiting(media);
+        if (media->waiting.first && !media->ended.first)
+                loop_timer_set(media->timer, RETRY_NS);
+        /* Last: whoever is told may submit the next request, or free the medium. */
+        while ((io = list_take(&ended)))
+                io->private.finish(io, -(int)io->private.progress);
+}
+
+/* Behind the end of the file a medium reads as zeroes. */
+static void zero_rest(struct vpc_io *io) {
+        uint64_t skip = io->private.progress;
+
+        for (unsigned int i = 0; i < io->n_iov; i++) {
+                uint64_t skipped = skip < io->iov[i].iov_len ? skip : io->iov[i].iov_len;
+
+                memset((char *)io->iov[i].iov_base + skipped, 0, io->iov[i].iov_len - skipped);
+                skip -= skipped;
+        }
+}
+
+static void on_done(struct loop_io *request, int32_t result) {
+        struct vpc_io *io = (struct vpc_io *)((char *)request - offsetof(struct vpc_io, private.request));
+        struct media_file *media = io->private.medium;
+        int error = result < 0 ? result : 0;
+
+        if (result == -EINTR || result == -EAGAIN) {
+                start_or_wait(media, io);
+                return;
+        }
+        if (!error && io->op != VPC_IO_FLUSH) {
+                io->private.progress += (uint64_t)result;
+                if (result > 0 && io->private.progress < io->length) {
+                        start_or_wait(media, io);
+                        return;
+                }
+                if (result == 0 && io->op == VPC_IO_READ)
+                        zero_rest(io);
+                else if (result == 0)
+                        error = -EIO;
+        }
+        start_waiting(media);
+        io->private.finish(io, error); /* last: it may free the medium */
+}
+
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
-        CLEANUP_CLOSE int mine = fd;
-        struct media_file *media = calloc(1, sizeof(*media));
+        CLEANUP_CLOSE int owned = fd;
+        CLEANUP_FREE struct media_file *media = calloc(1, sizeof(*media));
+        int r = 0;
 
         if (!media)
                 return -ENOMEM;
+        if (fd < 0)
+                return -EBADF;
         media->loop = loop;
+        media->fd = fd;
         media->size = size;
-        media->waiting_end = &media->waiting;
-        int r = loop_add_timer(loop, UINT64_MAX, on_retry, media, &media->retry);
-        if (r < 0) {
-                free(media);
+        media->waiting.end = &media->waiting.first;
+        media->ended.end = &media->ended.first;
+        r = loop_add_timer(loop, UINT64_MAX, on_timer, media, &media->timer);
+        if (r < 0)
                 return r;
-        }
-        media->fd = take_fd(&mine);
-        *ret_media = media;
+        take_fd(&owned);
+        *ret_media = TAKE_PTR(media);
         return 0;
 }
 
 void media_file_free(struct media_file *media) {
         if (!media)
                 return;
-        loop_source_remove(media->retry);
+        loop_source_remove(media->timer);
         close(media->fd);
         free(media);
-}
-
-static void wait_in_line(struct media_file *media, struct vpc_io *io) {
-        io->private.next = NULL;
-        *media->waiting_end = io;
-        media->waiting_end = &io->private.next;
-        /* A completion makes room; with none to come, the loop's next round does. */
-        if (!media->under_way)
-                loop_timer_set(media->retry, 0);
-}
-
-static void end(struct vpc_io *io, int error) {
-        struct media_file *media = io->private.medium;
-
-        io->private.finish(io, error);
-        if (media->waiting)
-                loop_timer_set(media->retry, 0);
-}
-
-/* The piece of iov that stands at `progress`, without what is done of it. */
-static struct iovec rest_of(const struct vpc_io *io) {
-        uint64_t skip = io->private.progress;
-        unsigned int i = 0;
-
-        while (skip >= io->iov[i].iov_len)
-                skip -= io->iov[i++].iov_len;
-        return (struct iovec){(char *)io->iov[i].iov_base + skip, io->iov[i].iov_len - (size_t)skip};
-}
-
-/* What is behind the end of the file was never written. */
-static void zero_rest(struct vpc_io *io) {
-        while (io->private.progress < io->length) {
-                struct iovec rest = rest_of(io);
-
-                memset(rest.iov_base, 0, rest.iov_len);
-                io->private.progress += rest.iov_len;
-        }
-}
-
-static void on_done(struct loop_io *request, int32_t result) {
-        struct vpc_io *io = (struct vpc_io *)(void *)((char *)request - offsetof(struct vpc_io, private.request));
-        struct media_file *media = io->private.medium;
-
-        media->under_way--;
-        if (result == -EINTR || result == -EAGAIN) {
-                start(media, io);
-                return;
-        }
-        if (result < 0 || io->op == VPC_IO_FLUSH) {
-                end(io, result < 0 ? result : 0);
-                return;
-        }
-        io->private.progress += (uint32_t)result;
-        if (result == 0 && io->op == VPC_IO_READ)
-                zero_rest(io);
-        if (io->private.progress >= io->length)
-                end(io, 0);
-        else if (result == 0)
-                end(io, -EIO); /* a write of nothing, without a reason */
-        else
-                start(media, io);
-}
-
-/* The whole of it at first; after a short transfer, piece by piece. */
-static int submit(struct media_file *media, struct vpc_io *io) {
-        const struct iovec *iov = io->iov;
-        unsigned int n = io->n_iov;
-
-        io->private.request.done = on_done;
-        if (io->op == VPC_IO_FLUSH)
-                return loop_fdatasync(media->loop, &io->private.request, media->fd);
-        if (io->private.progress) {
-                io->private.rest = rest_of(io);
-                iov = &io->private.rest;
-                n = 1;
-        }
-        uint64_t offset = io->offset + io->private.progress;
-        if (io->op == VPC_IO_READ)
-                return loop_readv(media->loop, &io->private.request, media->fd, iov, n, offset);
-        return loop_writev(media->loop, &io->private.request, media->fd, iov, n, offset);
-}
-
-static bool is_within(const struct media_file *media, const struct vpc_io *io) {
-        return io->op == VPC_IO_FLUSH || (io->length && io->offset <= media->size && io->length <= media->size - io->offset);
-}
-
-static void start(struct media_file *media, struct vpc_io *io) {
-        if (!is_within(media, io)) {
-                end(io, -EINVAL);
-                return;
-        }
-        int r = submit(media, io);
-        if (r == 0)
-                media->under_way++;
-        else
-                wait_in_line(media, io);
 }
 
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
         io->private.medium = media;
         io->private.progress = 0;
-        if (!is_within(media, io))
-                wait_in_line(media, io); /* refused from the loop: nothing ends within its own submission */
-        else
-                start(media, io);
+        io->private.request.done = on_done;
+        if (io->op != VPC_IO_FLUSH && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
+                end_later(media, io, -EINVAL);
+                return;
+        }
+        start_or_wait(media, io);
 }

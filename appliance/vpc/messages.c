@@ -266,7 +266,7 @@ static const struct {
         [VFIO_USER_DMA_MAP] = {dma_map, sizeof(struct vfio_user_dma_map), sizeof(struct vfio_user_dma_map), true},
         [VFIO_USER_DMA_UNMAP] = {dma_unmap, sizeof(struct vfio_user_dma_unmap), sizeof(struct vfio_user_dma_unmap), false},
         /* <linux/vfio.h> has made these structs grow; what lies behind the part that vfio-user knows is not looked at. */
-        [VFIO_USER_DEVICE_GET_INFO] = {get_info, sizeof(struct device_info), sizeof(struct vfio_device_info), false},
+        [VFIO_USER_DEVICE_GET_INFO] = {get_info, sizeof(struct device_info), 64, false},
         [VFIO_USER_DEVICE_GET_REGION_INFO] = {get_region_info, sizeof(struct vfio_region_info), 4096, false},
         [VFIO_USER_DEVICE_GET_IRQ_INFO] = {get_irq_info, sizeof(struct vfio_irq_info), sizeof(struct vfio_irq_info), false},
         [VFIO_USER_DEVICE_SET_IRQS] = {set_irqs, sizeof(struct vfio_irq_set), sizeof(struct vfio_irq_set) + 2048, true},

@@ -1,1 +1,11 @@
-# tests/guest/local
+# Real guests in QEMU: `make check-guest`. They are fetched into a cache outside the tree, so `make check` does without them.
+guest_tests = tests/guest/nvme.bats
+
+EXTRA_DIST += $(guest_tests) tests/guest/guest.sh tests/guest/init \
+	scripts/appliance.sh scripts/apt-private.sh scripts/demo.sh scripts/fetch-guest.sh scripts/fetch-qemu.sh \
+	scripts/lint.sh scripts/packages.txt scripts/results.sh
+
+# One after the other: each boots two guests already.
+check-guest: all
+	$(MAKE) $(AM_MAKEFLAGS) -j1 check-TESTS TESTS='$(guest_tests)' TEST_SUITE_LOG=test-suite-guest.log
+.PHONY: check-guest

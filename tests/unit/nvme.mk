@@ -26,3 +26,16 @@ tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
+
+media_tests = \
+	tests/unit/test-media-file \
+	tests/unit/test-media-ring
+check_PROGRAMS += $(media_tests)
+TESTS += $(media_tests)
+# brings a loop of its own
+tests_unit_test_media_file_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_file_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_file_LDADD = libmedia.la $(CMOCKA_LIBS)
+tests_unit_test_media_ring_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_ring_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)

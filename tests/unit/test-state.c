@@ -169,7 +169,9 @@ static void refuse(struct fixture *f, const unsigned char *bytes, size_t size, i
         uint64_t next_id;
 
         write_state(f, bytes, size);
-        assert_int_equal(load(f, &m, &next_id), error);
+        int r = load(f, &m, &next_id);
+        if (r != error)
+                fail_msg("%zu bytes: load says %d, not %d; the log: %s", size, r, error, f->log);
         assert_non_null(strstr(f->log, "nothing was changed"));
         iov_model_unref(m);
         if (size) {

@@ -4,7 +4,8 @@ VPC_UNIT_TESTS = \
 	tests/unit/test-dma \
 	tests/unit/test-function \
 	tests/unit/test-irq \
-	tests/unit/test-loop
+	tests/unit/test-loop \
+	tests/unit/test-vfio-user
 check_PROGRAMS += $(VPC_UNIT_TESTS)
 TESTS += $(VPC_UNIT_TESTS)
 
@@ -41,3 +42,8 @@ tests_unit_test_irq_SOURCES = tests/unit/test-irq.c
 tests_unit_test_irq_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_irq_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_irq_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_vfio_user_SOURCES = tests/unit/test-vfio-user.c
+tests_unit_test_vfio_user_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_vfio_user_CFLAGS = $(VPC_TEST_CFLAGS) $(JSON_CFLAGS)
+tests_unit_test_vfio_user_LDADD = $(VPC_TEST_LDADD) $(JSON_LIBS)

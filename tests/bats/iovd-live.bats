@@ -1,0 +1,192 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon itself: how it starts, what it refuses, what it survives, what it leaves behind.
+
+load common
+
+setup() {
+        appliance_setup
+}
+
+teardown() {
+        appliance_teardown
+}
+
+# Pids of workers, as iovd tells them.
+worker_of() {
+        iovctl server list -o json | jq -r --arg s "$1" '.servers[] | select(.name == $s) | .worker_pid'
+}
+
+# until_true SECONDS COMMAND...: tries until it succeeds.
+until_true() {
+        local i
+        for ((i = 0; i < $1 * 20; i++)); do
+                "${@:2}" && return 0
+                sleep 0.05
+        done
+        return 1
+}
+
+@test "two iovds on one state directory: the second says who has it" {
+        run "$IOVD" --state state --run run2
+        [ "$status" -eq 1 ]
+        [[ $output == *"in use by another iovd (process $IOVD_PID)"* ]]
+        iovctl server list
+}
+
+@test "a state of a newer version is refused and left alone" {
+        iovprov apply rack.yaml
+        iovd_stop
+        printf '\002' | dd of=state/state bs=1 seek=8 conv=notrunc status=none
+        sum=$(sha256sum < state/state)
+        run "$IOVD" --state state --run run
+        [ "$status" -eq 1 ]
+        [[ $output == *"newer version"* ]]
+        [ "$sum" = "$(sha256sum < state/state)" ]
+}
+
+@test "a state that is cut off is refused and left alone" {
+        iovprov apply rack.yaml
+        iovd_stop
+        truncate -s 500 state/state
+        run "$IOVD" --state state --run run
+        [ "$status" -eq 1 ]
+        [[ $output == *"cut off"* ]]
+        [ "$(stat -c %s state/state)" -eq 500 ]
+}
+
+@test "what was applied is there after a restart, and after kill -9" {
+        iovprov apply rack.yaml
+        before=$(iovdump topology)
+        iovd_stop
+        iovd_start
+        [ "$before" = "$(iovdump topology)" ]
+        kill -9 "$IOVD_PID"
+        wait "$IOVD_PID" || true
+        iovd_start
+        [ "$before" = "$(iovdump topology)" ]
+        iovprov plan rack.yaml
+}
+
+@test "a state that does not fit the chassis is refused" {
+        iovprov apply rack.yaml
+        iovd_stop
+        sed '/ssd1/d' chassis.yaml > small.yaml
+        run "$IOVD" --state state --run run --chassis small.yaml
+        [ "$status" -eq 1 ]
+        [[ $output == *"does not fit this chassis"*ssd1* ]]
+}
+
+@test "a malformed chassis is refused with its position" {
+        iovd_stop
+        printf 'version: 1\nkind: chassis\nadapters:\n  ssd0: {kind: floppy}\n' > bad.yaml
+        run "$IOVD" --state state --run run --chassis bad.yaml
+        [ "$status" -eq 1 ]
+        [[ $output == *"bad.yaml:4:"* ]]
+}
+
+@test "a full disk: apply fails, the old state stands, and later it works" {
+        {
+                printf 'version: 1\nkind: topology\nname: many\nservers: {web01: {link: 0}}\nvolumes:\n'
+                printf '  vol%d: {adapter: ssd0, size: 1MiB}\n' {1..100}
+        } > many.yaml
+        # A file size limit stands for the full disk: the write past it fails in the same way.
+        prlimit --pid "$IOVD_PID" --fsize=8192:
+        run iovprov apply many.yaml
+        [ "$status" -eq 1 ]
+        [[ $output == *"cannot be saved, nothing was changed"* ]]
+        is "" iovctl server list -o name
+        [ ! -e state/state.new ]
+        prlimit --pid "$IOVD_PID" --fsize=unlimited:
+        iovprov apply many.yaml
+        iovd_stop
+        iovd_start
+        iovprov plan many.yaml
+}
+
+@test "a state directory that cannot be made is a clear error" {
+        run "$IOVD" --state /proc/nowhere --run run2
+        [ "$status" -eq 1 ]
+        [[ $output == *"/proc/nowhere: cannot make the state directory"* ]]
+}
+
+@test "a run directory with too long a name is a clear error" {
+        run "$IOVD" --state state2 --run "$T/$(printf 'x%.0s' {1..100})"
+        [ "$status" -eq 1 ]
+        [[ $output == *"use a shorter --run"* ]]
+}
+
+@test "usage errors are one line and exit status 2" {
+        for words in --nonsense "--log-level 9" "extra" "--state"; do
+                # shellcheck disable=SC2086 # words are words
+                run "$IOVD" $words
+                [ "$status" -eq 2 ]
+                [ "${#lines[@]}" -eq 1 ]
+        done
+}
+
+@test "stopping leaves no process and no socket" {
+        iovprov apply rack.yaml
+        web=$(worker_of web01)
+        [ "$web" -gt 0 ]
+        iovd_stop
+        run kill -0 "$web"
+        [ "$status" -ne 0 ]
+        [ -z "$(find run -mindepth 1)" ]
+}
+
+@test "a killed worker is started again, and its neighbour does not notice" {
+        iovprov apply rack.yaml
+        web=$(worker_of web01) db=$(worker_of db01)
+        kill -9 "$web"
+        restarted() {
+                local now
+                now=$(worker_of web01)
+                [[ $now != "$web" && $now -gt 0 ]]
+        }
+        until_true 10 restarted
+        [ "$(worker_of db01)" = "$db" ]
+        [ -S run/servers/web01/0.sock ]
+        [ "$(iovctl server list -o json | jq '[.servers[] | select(.name == "web01")][0].worker_restarts')" -eq 1 ]
+}
+
+@test "garbage on the management socket costs that connection only" {
+        iovprov apply rack.yaml
+        python3 - "$T/run/mgmt.sock" "$T/run/servers/web01/0.sock" <<'PYTHON'
+import os, socket, sys
+for path in sys.argv[1:]:
+    for message in (b"\0" * 15, b"\xff" * 16, os.urandom(4096), b"\1\0\1\0\x10\0\0\0\0\0\0\0\0\0\0\0", b"\1\0\11\0\0\0\0\x40" + b"\0" * 8):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(path)
+        s.sendall(message)
+        s.settimeout(0.2)
+        try:
+            s.recv(4096)
+        except (TimeoutError, ConnectionError):
+            pass
+        s.close()
+PYTHON
+        is "db01
+web01" iovctl server list -o name
+        [ "$(worker_of web01)" -gt 0 ]
+        [ "$(iovctl server list -o json | jq '[.servers[].worker_restarts] | add')" -eq 0 ]
+}
+
+@test "sockets are for the owner and the group only" {
+        iovprov apply rack.yaml
+        [ "$(stat -c %a run/mgmt.sock)" = 660 ]
+        [ "$(stat -c %a run/servers/web01/0.sock)" = 660 ]
+        [ "$(stat -c %a run/servers/web01)" = 710 ]
+}
+
+@test "many tools at once are all served" {
+        iovprov apply rack.yaml
+        for i in {1..20}; do
+                iovctl vadapter list -o json > "list.$i" &
+                pids[i]=$!
+        done
+        for i in {1..20}; do
+                wait "${pids[i]}"
+                cmp "list.$i" list.1
+        done
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium in a file, with a loop that does what the test tells it: short transfers, a full ring, errors. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "media/file.h"
+#include "util.h"
+
+#define PENDING 64
+#define SIZE (1u << 20)
+
+/* The loop of these tests. Requests are done by step(). */
+struct loop {
+        struct request {
+                struct loop_io *io;
+                enum { READV, WRITEV, SYNC } kind;
+                int fd;
+                const struct iovec *iov;
+                unsigned int n_iov;
+                uint64_t offset;
+        } pending[PENDING];
+        unsigned int n_pending, room;
+        size_t limit;  /* bytes of one transfer */
+        int errors[4]; /* results of the next requests, instead of doing them */
+        unsigned int n_errors, n_syncs;
+        loop_timer_fn fn;
+        void *userdata;
+        uint64_t timer;
+};
+struct loop_source {
+        struct loop *loop;
+};
+
+int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source) {
+        struct loop_source *source = calloc(1, sizeof(*source));
+
+        assert_non_null(source);
+        source->loop = loop;
+        loop->fn = fn;
+        loop->userdata = userdata;
+        loop->timer = delay_ns;
+        *ret_source = source;
+        return 0;
+}
+
+int loop_timer_set(struct loop_source *source, uint64_t delay_ns) {
+        source->loop->timer = delay_ns;
+        return 0;
+}
+
+struct loop_source *loop_source_remove(struct loop_source *source) {
+        free(source);
+        return NULL;
+}
+
+static int push(struct loop *loop, struct request request) {
+        if (loop->n_pending >= loop->room)
+                return -EAGAIN;
+        loop->pending[loop->n_pending++] = request;
+        return 0;
+}
+
+int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        return push(loop, (struct request){io, READV, fd, iov, n_iov, offset});
+}
+
+int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        return push(loop, (struct request){io, WRITEV, fd, iov, n_iov, offset});
+}
+
+int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
+        return push(loop, (struct request){io, SYNC, fd, NULL, 0, 0});
+}
+
+/* As much of it as `limit` allows, in one call as the kernel would do it. */
+static ssize_t transfer(const struct loop *loop, const struct request *r) {
+        struct iovec iov[64];
+        size_t left = loop->limit;
+        unsigned int n = 0;
+
+        assert_true(r->n_iov > 0 && r->n_iov <= 64);
+        for (; n < r->n_iov && left; n++) {
+                iov[n] = r->iov[n];
+                iov[n].iov_len = iov[n].iov_len < left ? iov[n].iov_len : left;
+                left -= iov[n].iov_len;
+        }
+        return r->kind == READV ? preadv(r->fd, iov, (int)n, (off_t)r->offset) : pwritev(r->fd, iov, (int)n, (off_t)r->offset);
+}
+
+static bool step(struct loop *loop) {
+        struct request r = loop->pending[0];
+        ssize_t result = 0;
+
+        if (loop->timer == 0 || (loop->timer != UINT64_MAX && !loop->n_pending)) {
+                loop->timer = UINT64_MAX;
+                loop->fn(loop->userdata);
+                return true;
+        }
+        if (!loop->n_pending)
+                return false;
+        memmove(loop->pending, loop->pending + 1, --loop->n_pending * sizeof(r));
+        if (loop->n_errors) {
+                result = loop->errors[--loop->n_errors];
+        } else if (r.kind == SYNC) {
+                loop->n_syncs++;
+        } else {
+                result = transfer(loop, &r);
+                assert_true(result >= 0);
+        }
+        r.io->done(r.io, (int32_t)result);
+        return true;
+}
+
+struct test {
+        struct loop loop;
+        struct media_file *media;
+        int fd; /* the same file */
+        unsigned int n_done;
+        int error;
+        unsigned char data[65536];
+        struct iovec iov[64];
+};
+
+static struct test *the_test;
+
+static void finish(struct vpc_io *io, int error) {
+        assert_ptr_equal(io->private.host, the_test);
+        the_test->n_done++;
+        the_test->error = error;
+}
+
+static int setup(void **state) {
+        struct test *t = calloc(1, sizeof(*t));
+        CLEANUP_CLOSE int fd = memfd_create("test-media-file", MFD_CLOEXEC);
+
+        assert_non_null(t);
+        assert_true(fd >= 0);
+        t->fd = dup(fd);
+        t->loop.room = PENDING;
+        t->loop.limit = SIZE_MAX;
+        assert_int_equal(media_file_new(&t->loop, take_fd(&fd), SIZE, &t->media), 0);
+        *state = the_test = t;
+        return 0;
+}
+
+static int teardown(void **state) {
+        struct test *t = *state;
+
+        while (step(&t->loop))
+                ;
+        media_file_free(t->media);
+        close(t->fd);
+        free(t);
+        return 0;
+}
+
+/* Pieces of `piece` bytes, in reverse order in memory so that each counts. */
+static struct vpc_io request(struct test *t, enum vpc_io_op op, uint64_t offset, size_t piece, unsigned int n) {
+        for (unsigned int i = 0; i < n; i++)
+                t->iov[i] = (struct iovec){t->data + (n - 1 - i) * piece, piece};
+        return (struct vpc_io){.op = op,
+                               .offset = offset,
+                               .iov = t->iov,
+                               .n_iov = n,
+                               .length = piece * n,
+                               .private = {.finish = finish, .host = t}};
+}
+
+static void run(struct test *t) {
+        while (step(&t->loop))
+                ;
+}
+
+static void do_request(struct test *t, struct vpc_io *io, int expected) {
+        unsigned int before = t->n_done;
+
+        t->error = 1;
+        media_file_submit(t->media, io);
+        assert_int_equal(t->n_done, before); /* never from within */
+        run(t);
+        assert_int_equal(t->n_done, before + 1);
+        assert_int_equal(t->error, expected);
+}
+
+static void fill(struct test *t, unsigned int seed) {
+        for (unsigned int i = 0; i < sizeof(t->data); i++)
+                t->data[i] = (unsigned char)((i + seed) * 2654435761u >> 11);
+}
+
+/* Whatever pieces the kernel does it in, what is written is what is read. */
+static void test_short_transfers(void **state) {
+        struct test *t = *state;
+        static const size_t limits[] = {SIZE_MAX, 1000, 512, 513, 511, 100};
+        static unsigned char expected[65536];
+
+        for (unsigned int i = 0; i < ARRAY_LENGTH(limits); i++) {
+                struct vpc_io io = request(t, VPC_IO_WRITE, 4096 * i, 512, 20);
+
+                t->loop.limit = limits[i];
+                fill(t, i);
+                memcpy(expected, t->data, sizeof(expected));
+                do_request(t, &io, 0);
+                memset(t->data, 0xee, sizeof(t->data));
+                io = request(t, VPC_IO_READ, 4096 * i, 512, 20);
+                do_request(t, &io, 0);
+                assert_memory_equal(t->data, expected, 512 * 20);
+                assert_int_equal(t->data[512 * 20], 0xee);
+                unsigned char first[512];
+                assert_int_equal(pread(t->fd, first, 512, 4096 * i), 512);
+                assert_memory_equal(first, expected + 19 * 512, 512);
+        }
+}
+
+static void test_past_end_of_file(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = request(t, VPC_IO_READ, 0, 512, 8);
+
+        assert_int_equal(pwrite(t->fd, "0123456789", 10, 4096 + 500), 10); /* 4606 bytes, in the middle of a piece */
+        memset(t->data, 0xee, sizeof(t->data));
+        do_request(t, &io, 0);
+        for (unsigned int i = 0; i < 4096; i++)
+                assert_int_equal(t->data[i], 0);
+        memset(t->data, 0xee, sizeof(t->data));
+        io = request(t, VPC_IO_READ, 4096, 512, 8);
+        do_request(t, &io, 0);
+        assert_memory_equal(t->data + 7 * 512 + 500, "0123456789", 10);
+        for (unsigned int i = 0; i < 7 * 512; i++)
+                assert_int_equal(t->data[i], 0);
+        assert_int_equal(t->data[4096], 0xee);
+        io = request(t, VPC_IO_READ, SIZE - 4096, 512, 8);
+        memset(t->data, 0xee, sizeof(t->data));
+        do_request(t, &io, 0);
+        for (unsigned int i = 0; i < 4096; i++)
+                assert_int_equal(t->data[i], 0);
+}
+
+static void test_ranges(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = request(t, VPC_IO_READ, SIZE - 512, 512, 2);
+
+        do_request(t, &io, -EINVAL);
+        io = request(t, VPC_IO_WRITE, SIZE, 512, 1);
+        do_request(t, &io, -EINVAL);
+        io = request(t, VPC_IO_WRITE, UINT64_MAX - 511, 512, 1);
+        do_request(t, &io, -EINVAL);
+        io = request(t, VPC_IO_WRITE, 0, 512, 0);
+        do_request(t, &io, -EINVAL);
+        io = request(t, VPC_IO_WRITE, 0, 512, 1);
+        io.n_iov = 0;
+        do_request(t, &io, -EINVAL);
+        io = request(t, VPC_IO_WRITE, SIZE - 512, 512, 1);
+        do_request(t, &io, 0);
+        assert_int_equal(lseek(t->fd, 0, SEEK_END), SIZE);
+}
+
+static void test_flush(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = {.op = VPC_IO_FLUSH, .private = {.finish = finish, .host = t}};
+
+        do_request(t, &io, 0);
+        assert_int_equal(t->loop.n_syncs, 1);
+        t->loop.errors[0] = -EIO;
+        t->loop.n_errors = 1;
+        do_request(t, &io, -EIO);
+}
+
+static void test_errors(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = request(t, VPC_IO_WRITE, 0, 512, 4);
+
+        t->loop.errors[0] = -ENOSPC;
+        t->loop.n_errors = 1;
+        do_request(t, &io, -ENOSPC);
+        t->loop.errors[0] = -EIO; /* after a part was done */
+        t->loop.errors[1] = 700;
+        t->loop.n_errors = 2;
+        do_request(t, &io, -EIO);
+        t->loop.errors[0] = 0; /* a write of nothing */
+        t->loop.n_errors = 1;
+        do_request(t, &io, -EIO);
+        t->loop.errors[0] = -EINTR; /* tried again */
+        t->loop.errors[1] = -EAGAIN;
+        t->loop.n_errors = 2;
+        do_request(t, &io, 0);
+}
+
+/* More requests than the ring has room for: each is done once, in order, the timer helps where nothing else does. */
+static void test_full_ring(void **state) {
+        struct test *t = *state;
+        struct vpc_io io[20];
+
+        t->loop.room = 0;
+        for (unsigned int i = 0; i < 10; i++) {
+                io[i] = request(t, VPC_IO_WRITE, i * 512, 512, 1);
+                media_file_submit(t->media, &io[i]);
+        }
+        assert_true(t->loop.timer > 0 && t->loop.timer != UINT64_MAX);
+        assert_true(step(&t->loop));
+        assert_int_equal(t->loop.n_pending, 0);
+        assert_true(t->loop.timer > 0 && t->loop.timer != UINT64_MAX);
+        t->loop.room = 2;
+        assert_true(step(&t->loop));
+        assert_int_equal(t->loop.n_pending, 2);
+        for (unsigned int i = 10; i < 20; i++) {
+                io[i] = request(t, VPC_IO_WRITE, SIZE + i * 512, 512, 1); /* a refusal does not wait for room */
+                media_file_submit(t->media, &io[i]);
+        }
+        run(t);
+        assert_int_equal(t->n_done, 20);
+        assert_int_equal(lseek(t->fd, 0, SEEK_END), 10 * 512);
+}
+
+static void finish_and_free(struct vpc_io *io, int error) {
+        struct test *t = io->private.host;
+
+        finish(io, error);
+        media_file_free(t->media);
+        t->media = NULL;
+}
+
+/* The last request's end may be the medium's. */
+static void test_free_from_finish(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = request(t, VPC_IO_READ, 0, 512, 1);
+
+        io.private.finish = finish_and_free;
+        media_file_submit(t->media, &io);
+        run(t);
+        assert_int_equal(t->n_done, 1);
+        assert_null(t->media);
+        CLEANUP_CLOSE int fd = dup(t->fd);
+        assert_int_equal(media_file_new(&t->loop, take_fd(&fd), SIZE, &t->media), 0);
+        io = request(t, VPC_IO_READ, SIZE, 512, 1);
+        io.private.finish = finish_and_free;
+        media_file_submit(t->media, &io);
+        run(t);
+        assert_int_equal(t->n_done, 2);
+        assert_null(t->media);
+        media_file_free(NULL);
+}
+
+static void test_bad_fd(void **state) {
+        struct media_file *media = NULL;
+        struct loop loop = {0};
+
+        assert_int_equal(media_file_new(&loop, -1, SIZE, &media), -EBADF);
+        assert_null(media);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_short_transfers, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_past_end_of_file, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_free_from_finish, setup, teardown),
+                cmocka_unit_test(test_bad_fd),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium in a file with the real event loop: data, ends of files, more requests than its ring holds. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "media/file.h"
+#include "util.h"
+
+#define BLOCK 4096u
+#define N 200u
+
+static struct loop *the_loop;
+static unsigned int n_done;
+
+static void finish(struct vpc_io *io, int error) {
+        assert_int_equal(error, 0);
+        if (++n_done % N == 0)
+                loop_stop(the_loop, 0);
+}
+
+/* All blocks of the medium at once, through a ring of eight. */
+static void transfer_all(struct media_file *media, enum vpc_io_op op, unsigned char *data) {
+        static struct vpc_io io[N];
+        static struct iovec iov[N][2];
+
+        for (unsigned int i = 0; i < N; i++) {
+                iov[i][0] = (struct iovec){data + i * BLOCK, 1000};
+                iov[i][1] = (struct iovec){data + i * BLOCK + 1000, BLOCK - 1000};
+                io[i] = (struct vpc_io){
+                        .op = op, .offset = i * BLOCK, .iov = iov[i], .n_iov = 2, .length = BLOCK, .private = {.finish = finish}};
+                media_file_submit(media, &io[i]);
+        }
+        assert_int_equal(loop_run(the_loop), 0);
+}
+
+static void test_all(void **state) {
+        CLEANUP_CLOSE int fd = memfd_create("test-media-ring", MFD_CLOEXEC);
+        CLEANUP_CLOSE int same = dup(fd);
+        CLEANUP_FREE unsigned char *data = malloc(N * BLOCK), *copy = malloc(N * BLOCK);
+        struct media_file *media = NULL;
+
+        assert_true(fd >= 0 && same >= 0);
+        assert_true(data && copy);
+        assert_int_equal(loop_new(&the_loop, 8), 0);
+        assert_int_equal(media_file_new(the_loop, take_fd(&fd), N * BLOCK, &media), 0);
+        for (unsigned int i = 0; i < N * BLOCK; i++)
+                data[i] = (unsigned char)(i * 2654435761u >> 19);
+        memcpy(copy, data, N * BLOCK);
+        transfer_all(media, VPC_IO_WRITE, data);
+        transfer_all(media, VPC_IO_FLUSH, data);
+        memset(data, 0, N * BLOCK);
+        transfer_all(media, VPC_IO_READ, data);
+        assert_memory_equal(data, copy, N * BLOCK);
+        /* The file loses its second half. */
+        assert_int_equal(ftruncate(same, N / 2 * BLOCK + 100), 0);
+        transfer_all(media, VPC_IO_READ, data);
+        memset(copy + N / 2 * BLOCK + 100, 0, N / 2 * BLOCK - 100);
+        assert_memory_equal(data, copy, N * BLOCK);
+        assert_int_equal(n_done, 4 * N);
+        media_file_free(media);
+        loop_free(the_loop);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
