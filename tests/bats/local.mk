@@ -1,1 +1,18 @@
-# tests/bats/local
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
+BATS_TESTS = \
+	tests/bats/cli.bats \
+	tests/bats/docs.bats \
+	tests/bats/examples.bats \
+	tests/bats/examples-live.bats \
+	tests/bats/iovctl.bats \
+	tests/bats/iovctl-live.bats \
+	tests/bats/iovdump.bats \
+	tests/bats/iovdump-live.bats \
+	tests/bats/iovprov.bats \
+	tests/bats/iovprov-live.bats \
+	tests/bats/iovtop.bats \
+	tests/bats/iovtop-live.bats
+TESTS += $(BATS_TESTS)
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
+include tests/unit/tools.mk

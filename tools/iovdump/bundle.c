@@ -218,19 +218,27 @@ static int write_member(struct archive *a, const struct bundle *b, const char *f
         return r;
 }
 
-/* Format by the file's suffix, gzipped tar where that says nothing. */
-static int set_format(struct archive *a, const char *file) {
-        if (strcmp(file, "-") != 0 && archive_write_set_format_filter_by_ext(a, file) == ARCHIVE_OK)
-                return ARCHIVE_OK;
-        int r = archive_write_set_format_pax_restricted(a);
-        return r == ARCHIVE_OK ? archive_write_add_filter_gzip(a) : r;
+/* Format by the file's suffix, gzipped tar where that says nothing. NULL: no memory. */
+static struct archive *archive_new(const char *file) {
+        struct archive *a = archive_write_new();
+
+        if (!a || (strcmp(file, "-") != 0 && archive_write_set_format_filter_by_ext(a, file) == ARCHIVE_OK))
+                return a;
+        /* An unknown suffix leaves the object unusable. */
+        archive_write_free(a);
+        a = archive_write_new();
+        if (a && archive_write_set_format_pax_restricted(a) == ARCHIVE_OK && archive_write_add_filter_gzip(a) == ARCHIVE_OK)
+                return a;
+        if (a)
+                archive_write_free(a);
+        return NULL;
 }
 
 static int write_archive(const struct tool *tool, const struct bundle *b, const char *file, int fd) {
-        struct archive *a = archive_write_new();
+        struct archive *a = archive_new(file);
         char folder[64];
         struct tm tm;
-        int r = a ? set_format(a, file) : ARCHIVE_FATAL, status = STATUS_DONE;
+        int r = a ? ARCHIVE_OK : ARCHIVE_FATAL, status = STATUS_DONE;
 
         strftime(folder, sizeof(folder), "iov-bundle-%Y%m%dT%H%M%SZ", gmtime_r(&b->now, &tm));
         if (r == ARCHIVE_OK)

@@ -116,7 +116,7 @@ int batch_run(const struct top *top) {
         CLEANUP_SAMPLE struct sample sample = {0};
         struct sampler *sampler = NULL;
         struct timespec deadline;
-        int status = sampler_new(top->tool, &sampler);
+        int status = sampler_new(top->tool, &sampler, &sample);
 
         if (status != STATUS_DONE)
                 return status;

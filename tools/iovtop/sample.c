@@ -65,7 +65,7 @@ void sample_compute(const struct snapshot *before, const struct snapshot *now, s
         *ret_sample = s;
 }
 
-int sampler_new(struct tool *tool, struct sampler **ret_sampler) {
+int sampler_new(struct tool *tool, struct sampler **ret_sampler, struct sample *ret_sample) {
         struct sampler *s = xcalloc(1, sizeof(*s));
         int status = session_open(tool, &s->appliance);
 
@@ -74,11 +74,13 @@ int sampler_new(struct tool *tool, struct sampler **ret_sampler) {
                 if (r < 0)
                         status = report_errno(tool, r, "reading counters failed");
         }
-        if (status != STATUS_DONE)
+        if (status != STATUS_DONE) {
                 sampler_free(s);
-        else
-                *ret_sampler = s;
-        return status;
+                return status;
+        }
+        sample_compute(&s->before, &s->before, ret_sample);
+        *ret_sampler = s;
+        return STATUS_DONE;
 }
 
 struct sampler *sampler_free(struct sampler *s) {

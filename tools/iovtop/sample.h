@@ -24,8 +24,8 @@ void sample_free(struct sample *sample);
 #define CLEANUP_SAMPLE __attribute__((cleanup(sample_free)))
 
 struct sampler;
-/* Opens the appliance and takes the first reading; returns an exit code. */
-int sampler_new(struct tool *tool, struct sampler **ret_sampler);
+/* Opens the appliance and takes the first reading, which has names but no rates yet; returns an exit code. */
+int sampler_new(struct tool *tool, struct sampler **ret_sampler, struct sample *ret_sample);
 struct sampler *sampler_free(struct sampler *sampler);
 /* Read again: rates since the reading before. Replaces *sample; 0 or -errno, then *sample is untouched. */
 int sampler_read(struct sampler *sampler, struct sample *sample);

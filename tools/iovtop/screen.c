@@ -192,9 +192,9 @@ static void draw_summary(const struct screen *s) {
         strftime(clock_text, sizeof(clock_text), "%H:%M:%S", localtime_r(&now, &tm));
         mvprintw(0, 0, "iovtop %s  %zu vAdapters  %s r/s  %s w/s  %sB/s read  %sB/s written%s", clock_text, s->sample.n, reads,
                  writes, read_rate, write_rate,
-                 s->paused           ? "  PAUSED"
-                 : s->sample.time_ns ? ""
-                                     : "  sampling...");
+                 s->paused               ? "  PAUSED"
+                 : s->sample.interval_ns ? ""
+                                         : "  sampling...");
 }
 
 static void draw_rows(struct screen *s) {
@@ -415,7 +415,7 @@ int screen_run(const struct top *top) {
         struct screen s = {.top = top, .sort = COL_NAME, .ascending = true};
         struct sampler *sampler = NULL;
         sigset_t unblocked;
-        int status = sampler_new(top->tool, &sampler);
+        int status = sampler_new(top->tool, &sampler, &s.sample);
 
         if (status != STATUS_DONE)
                 return status;
@@ -425,6 +425,7 @@ int screen_run(const struct top *top) {
                 return report_error(top->tool, STATUS_FAILED, "the terminal type '%s' is unknown; try -b",
                                     getenv("TERM") ? getenv("TERM") : "");
         }
+        arrange(&s);
         catch_signals(&unblocked);
         cbreak();
         noecho();

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# What the bats files share. Each test has an appliance of its own: a fresh state directory behind sim:, or, in files called NAME-live.bats
+# (links to NAME.bats), a running iovd.
+#
+# IOV_BUILD, IOV_SOURCE and IOVD come from the makefile; by hand: IOV_BUILD=$PWD/build IOV_SOURCE=$PWD IOVD=$PWD/build/iovd bats tests/bats
+
+bats_require_minimum_version 1.5.0
+export PATH="$IOV_BUILD:$PATH" LC_ALL=C.UTF-8
+unset NO_COLOR IOV_APPLIANCE
+
+appliance_setup() {
+        # Socket paths are limited to 107 characters, and bats' own directories are deep.
+        T=$(mktemp -d "${TMPDIR:-/tmp}/iov.XXXXXX")
+        IOVD_PID=
+        cd "$T" || return
+        cp "$IOV_SOURCE"/examples/*.yaml .
+        chmod u+w ./*.yaml
+        if [[ $BATS_TEST_FILENAME == *-live.bats ]]; then
+                iovd_start || return
+        else
+                export IOV_APPLIANCE=sim:$T/state
+        fi
+}
+
+appliance_teardown() {
+        if [[ -n $IOVD_PID ]]; then
+                iovd_stop
+        fi
+        cd / || return
+        rm -rf "$T"
+}
+
+is_live() {
+        [[ -n $IOVD_PID ]]
+}
+
+# Start an iovd over $T/state and wait until it listens.
+iovd_start() {
+        local i
+
+        "$IOVD" --state "$T/state" --run "$T/run" > "$T/iovd.log" 2>&1 3>&- &
+        IOVD_PID=$!
+        for ((i = 0; i < 200; i++)); do
+                if [[ -S $T/run/mgmt.sock ]]; then
+                        export IOV_APPLIANCE=unix:$T/run/mgmt.sock
+                        return 0
+                fi
+                kill -0 "$IOVD_PID" 2> /dev/null || break
+                sleep 0.05
+        done
+        cat "$T/iovd.log" >&2
+        return 1
+}
+
+# Ends it and passes its exit status on.
+iovd_stop() {
+        local pid=$IOVD_PID
+
+        IOVD_PID=
+        kill "$pid"
+        wait "$pid"
+}
+
+# fails STATUS COMMAND...: it exits so, says something on stderr in one line and nothing on stdout.
+fails() {
+        local want=$1
+        shift
+        run --separate-stderr "$@"
+        # shellcheck disable=SC2154
+        [[ $status -eq $want && -z $output && $(wc -l <<< "$stderr") -eq 1 && -n $stderr ]] || {
+                echo "wanted exit status $want and one line, got $status: $output$stderr"
+                return 1
+        }
+}
+
+# refuses STATUS COMMAND...: as above, with as many lines as it needs.
+refuses() {
+        local want=$1
+        shift
+        run --separate-stderr "$@"
+        [[ $status -eq $want && -z $output && -n $stderr ]] || {
+                echo "wanted exit status $want, got $status: $output$stderr"
+                return 1
+        }
+}
+
+# says TEXT: the last stderr holds it.
+says() {
+        [[ $stderr == *"$1"* ]] || {
+                echo "wanted '$1' in: $stderr"
+                return 1
+        }
+}
+
+# is VALUE COMMAND...: prints exactly that.
+is() {
+        local want=$1 got
+        shift
+        got=$("$@") || return 1
+        [[ $got == "$want" ]] || {
+                printf 'wanted:\n%s\ngot:\n%s\n' "$want" "$got"
+                return 1
+        }
+}
+
+# json FILTER COMMAND...: what jq makes of its output.
+json() {
+        local filter=$1
+        shift
+        "$@" | jq -ec "$filter"
+}

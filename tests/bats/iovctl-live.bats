@@ -1,0 +1,1 @@
+iovctl.bats

@@ -1,0 +1,1 @@
+iovdump.bats

@@ -1,0 +1,1 @@
+iovprov.bats

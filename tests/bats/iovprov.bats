@@ -1,0 +1,248 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+load common
+
+setup() {
+        appliance_setup
+}
+
+teardown() {
+        appliance_teardown
+}
+
+# doc LINE...: a topology with these lines.
+doc() {
+        printf 'version: 1\nkind: topology\n'
+        printf '%s\n' "$@"
+}
+
+@test "every example is applied, and a second apply changes nothing" {
+        local file
+        for file in rack.yaml shared-ssd.yaml two-namespaces.yaml; do
+                run -5 iovprov plan --prune "$file"
+                iovprov apply -q --prune --yes "$file"
+                is 'nothing to do' iovprov plan --prune "$file"
+                is 'nothing to do' iovprov apply --prune "$file"
+        done
+}
+
+@test "no example is forgotten here" {
+        is $'chassis.yaml\nrack.yaml\nshared-ssd.yaml\ntwo-namespaces.yaml' ls
+}
+
+@test "plan shows what is added, changed and removed, and exits with 5" {
+        run -5 iovprov plan rack.yaml
+        [[ ${lines[0]} =~ ^\+\ server\ +db01\ +link\ 1$ ]]
+        [[ ${lines[-1]} == '8 to add, 0 to change, 0 to remove' ]]
+        iovprov apply -q rack.yaml
+        doc 'volumes: {web-boot: {adapter: ssd0, size: 1GiB, on_remove: retain}}' > change.yaml
+        run -5 iovprov plan change.yaml
+        [[ ${lines[0]} == '~ volume    web-boot  on_remove delete -> retain' ]]
+        [[ ${lines[1]} == '0 to add, 1 to change, 0 to remove' ]]
+        doc > nothing.yaml
+        run -5 iovprov plan --prune nothing.yaml
+        [[ ${lines[-1]} == '0 to add, 0 to change, 8 to remove' ]]
+        is 'nothing to do' iovprov plan nothing.yaml
+}
+
+@test "plan has JSON and YAML with typed fields" {
+        run -5 iovprov plan rack.yaml -o json
+        is '{"add":8,"change":0,"remove":0}' jq -c .summary <<< "$output"
+        is 1073741824 jq -c '.changes[]|select(.name=="web-boot").fields[]|select(.field=="size").want' <<< "$output"
+        run -5 iovprov plan rack.yaml -o yaml
+        [[ $output == *$'summary:\n  add: 8\n  change: 0\n  remove: 0' ]]
+        run -5 iovprov plan -q rack.yaml
+        [[ -z $output ]]
+}
+
+@test "apply prints what it did, and -q nothing" {
+        run -0 iovprov apply rack.yaml
+        [[ ${lines[-1]} == '8 to add, 0 to change, 0 to remove' ]]
+        iovctl vadapter detach web-disk
+        is '' iovprov apply -q rack.yaml
+        is '"web01"' json '.vadapters[0].server' iovctl vadapter show web-disk -o json
+}
+
+@test "a dry run changes nothing, but is checked by the appliance" {
+        iovprov apply --dry-run rack.yaml
+        is '' iovctl server list
+        doc 'volumes: {big: {adapter: ssd0, size: 99TiB}}' > big.yaml
+        refuses 1 iovprov apply --dry-run big.yaml
+}
+
+@test "standard input is read with - and without" {
+        iovprov validate - < rack.yaml
+        run -5 iovprov plan < rack.yaml
+        iovprov apply -q < rack.yaml
+        is 'nothing to do' iovprov plan < rack.yaml
+        refuses 2 iovprov validate - <<< 'version: 2'
+        says '<stdin>:1:'
+}
+
+@test "several files make one topology" {
+        doc 'servers: {web01: {link: 0}}' > a.yaml
+        doc 'volumes: {v: {adapter: ssd0, size: 1GiB}}' > b.yaml
+        iovprov apply -q a.yaml b.yaml
+        is web01 iovctl server list -o name
+        is v iovctl volume list -o name
+        refuses 2 iovprov validate a.yaml a.yaml
+        says 'defined twice'
+}
+
+@test "removal needs --prune, and --yes where nobody can be asked" {
+        iovprov apply -q rack.yaml
+        doc 'servers: {web01: {link: 0}, db01: {link: 1}}' > less.yaml
+        is 'nothing to do' iovprov apply less.yaml
+        fails 2 iovprov apply --prune less.yaml
+        says '--yes'
+        is 2 json '.volumes|length' iovctl volume list -o json
+        run -0 iovprov apply --prune --yes less.yaml
+        [[ ${lines[-1]} == '0 to add, 0 to change, 6 to remove' ]]
+        is '' iovctl volume list
+}
+
+@test "on a terminal removal is asked for" {
+        iovprov apply -q rack.yaml
+        doc > less.yaml
+        run -1 script -qec 'iovprov apply --prune less.yaml' /dev/null <<< n
+        [[ $output == *'Remove 8 objects? [y/N]'* ]]
+        is 2 json '.volumes|length' iovctl volume list -o json
+        run -0 script -qec 'iovprov apply --prune less.yaml' /dev/null <<< y
+        is '[]' json '.volumes' iovctl volume list -o json
+}
+
+@test "a serial number of auto is kept" {
+        local serial
+        iovprov apply -q rack.yaml
+        serial=$(iovctl vadapter show db-disk -o json | jq -er '.vadapters[0].serial')
+        is 'nothing to do' iovprov apply rack.yaml
+        is "\"$serial\"" json '.vadapters[0].serial' iovctl vadapter show db-disk -o json
+}
+
+@test "malformed YAML" {
+        refuses 2 iovprov apply - <<< $'version: 1\nkind: topology\nservers: {web01: ['
+        says '<stdin>:4:1: error: not valid YAML'
+        refuses 2 iovprov validate - < /dev/null
+        refuses 2 iovprov validate - < "$IOVD"
+        is '' iovctl server list
+}
+
+@test "unknown keys, with a guess" {
+        doc 'volumes:' '  v: {adapter: ssd0, siz: 1GiB}' > f.yaml
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:4:22: error: unknown key "siz" in volume v; did you mean "size"?'
+        says '  v: {adapter: ssd0, siz: 1GiB}'
+        says '^~~'
+}
+
+@test "wrong and missing units" {
+        local size
+        for size in 64 64GB 64gib 1.5GiB -1GiB 0GiB 99999999999EiB; do
+                doc 'volumes:' "  v: {adapter: ssd0, size: $size}" > f.yaml
+                refuses 2 iovprov apply f.yaml
+                says 'f.yaml:4:28: error: size:'
+        done
+}
+
+@test "names defined twice, in one file and in two" {
+        doc 'servers:' '  web01: {link: 0}' '  web01: {link: 1}' > f.yaml
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:5:3: error: server web01 is defined twice; first at f.yaml:4:3'
+}
+
+@test "all errors of a file are told at once" {
+        doc 'servers: {web01: {lnk: 0}}' 'volumes: {v: {adapter: ssd0, size: 64}}' > f.yaml
+        refuses 2 iovprov validate f.yaml
+        # shellcheck disable=SC2154
+        [[ $(grep -c 'error:' <<< "$stderr") -ge 2 ]]
+}
+
+@test "errors as JSON" {
+        doc 'volumes: {v: {adapter: ssd0, size: 64}}' > f.yaml
+        refuses 2 iovprov apply f.yaml -o json
+        is '["error","f.yaml",3,36]' jq -c '.errors[0]|[.severity,.file,.line,.column]' <<< "$stderr"
+        doc 'volumes: {v: {adapter: ssd0, size: 99TiB}}' > f.yaml
+        refuses 1 iovprov apply f.yaml -o json
+        is '["f.yaml",3]' jq -c '.errors[0]|[.file,.line]' <<< "$stderr"
+}
+
+@test "a volume larger than what is free is refused at its line, and nothing is applied" {
+        doc 'servers: {web01: {link: 0}}' 'volumes:' '  big: {adapter: ssd0, size: 99TiB}' > f.yaml
+        refuses 1 iovprov apply f.yaml
+        says 'f.yaml:5:3: error: volume big: 99TiB asked, 1600GiB free on ssd0'
+        is '' iovctl server list
+}
+
+@test "an adapter that does not exist" {
+        doc 'vadapters:' '  v: {adapter: nic7}' > f.yaml
+        refuses 1 iovprov apply f.yaml
+        says 'f.yaml:4:3: error: '
+        says 'there is no adapter nic7'
+}
+
+@test "kinds of adapters that this version has no model for" {
+        local adapter
+        for adapter in nic0 hba0 raid0; do
+                doc 'vadapters:' "  v: {adapter: $adapter}" > f.yaml
+                refuses 1 iovprov apply f.yaml
+                says 'not yet'
+        done
+}
+
+@test "a slot in use, in the file and on the appliance" {
+        doc 'servers: {s: {link: 0}}' 'vadapters:' '  a: {adapter: ssd0, attach: {server: s, slot: 1}}' \
+                '  b: {adapter: ssd0, attach: {server: s, slot: 1}}' > f.yaml
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:6:48: error: slot 1 of server s has a vAdapter already'
+        sed -i '$d' f.yaml
+        iovprov apply -q f.yaml
+        doc 'vadapters:' '  b: {adapter: ssd0, attach: {server: s, slot: 1}}' > g.yaml
+        refuses 1 iovprov apply g.yaml
+        says 'g.yaml:4:3: error: '
+        says 'is taken by a'
+}
+
+@test "a link, a serial number and a volume in use" {
+        iovprov apply -q rack.yaml
+        doc 'servers:' '  other: {link: 0}' > f.yaml
+        refuses 1 iovprov apply f.yaml
+        says 'other: link 0'
+        doc 'vadapters:' '  other: {adapter: ssd0, persona: {serial: WEB01DISK}}' > f.yaml
+        refuses 1 iovprov apply f.yaml
+        says 'WEB01DISK'
+}
+
+@test "files that are not there, and directories" {
+        fails 1 iovprov validate missing.yaml
+        says 'missing.yaml: No such file or directory'
+        fails 1 iovprov validate .
+        says 'Is a directory'
+}
+
+@test "validate takes chassis too, and needs no appliance" {
+        IOV_APPLIANCE=unix:/nonexistent iovprov validate chassis.yaml rack.yaml
+        sed 's/10Gbit/10/' chassis.yaml > bad.yaml
+        refuses 2 iovprov validate bad.yaml
+        says 'bad.yaml:9:'
+}
+
+@test "a thousand objects are one transaction" {
+        {
+                doc 'volumes:'
+                for ((i = 0; i < 1000; i++)); do
+                        printf '  v%d: {adapter: ssd0, size: 1MiB}\n' "$i"
+                done
+        } > many.yaml
+        iovprov apply -q many.yaml
+        is 1000 json '.volumes|length' iovctl volume list -o json
+        is 'nothing to do' iovprov apply many.yaml
+}
+
+@test "what was applied is still there later" {
+        iovprov apply -q rack.yaml
+        if is_live; then
+                iovd_stop
+                iovd_start
+        fi
+        is 'nothing to do' iovprov plan --prune rack.yaml
+}

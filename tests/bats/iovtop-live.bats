@@ -1,0 +1,1 @@
+iovtop.bats
