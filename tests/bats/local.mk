@@ -9,10 +9,12 @@ BATS_TESTS = \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
+	tests/bats/iovd-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
-	tests/bats/iovtop-live.bats
+	tests/bats/iovtop-live.bats \
+	tests/bats/readme.bats
 TESTS += $(BATS_TESTS)
 EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
 include tests/unit/tools.mk
