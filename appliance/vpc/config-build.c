@@ -61,7 +61,8 @@ static int check_bars(const struct vpc_description *d) {
 }
 
 static int check_msix(const struct vpc_description *d) {
-        const uint64_t table_size = (uint64_t)d->msix_vectors * PCI_MSIX_ENTRY_SIZE, pba_size = (d->msix_vectors + 63) / 64 * 8;
+        const uint64_t table_size = (uint64_t)d->msix_vectors * PCI_MSIX_ENTRY_SIZE,
+                       pba_size = ((uint64_t)d->msix_vectors + 63) / 64 * 8;
         const uint64_t table = d->msix_table_offset, pba = d->msix_pba_offset;
 
         if (!d->msix_vectors)
@@ -97,15 +98,15 @@ static int place(bool used[64], unsigned int size, uint8_t pinned, uint16_t *ret
 
 static int make_layout(struct vpc_config_layout *layout, const struct vpc_description *d) {
         struct {
-                bool wanted;
+                uint16_t *offset;
                 unsigned int size;
                 uint8_t pinned;
-                uint16_t *offset;
+                bool wanted;
         } capabilities[] = {
-                {true, PM_SIZE, d->pm_offset, &layout->pm},
-                {d->msi_vectors > 0, MSI_SIZE, d->msi_offset, &layout->msi},
-                {d->msix_vectors > 0, MSIX_SIZE, d->msix_offset, &layout->msix},
-                {true, PCIE_SIZE, d->pcie_offset, &layout->pcie},
+                {&layout->pm, PM_SIZE, d->pm_offset, true},
+                {&layout->msi, MSI_SIZE, d->msi_offset, d->msi_vectors > 0},
+                {&layout->msix, MSIX_SIZE, d->msix_offset, d->msix_vectors > 0},
+                {&layout->pcie, PCIE_SIZE, d->pcie_offset, true},
         };
         bool used[64] = {false};
 
@@ -196,7 +197,7 @@ static void build_msi(struct vpc_config *config, const struct vpc_description *d
         const size_t at = config->layout.msi;
         unsigned int log2 = 0;
 
-        if (!at)
+        if (!d->msi_vectors)
                 return;
         while (1u << log2 < d->msi_vectors)
                 log2++;
@@ -242,6 +243,8 @@ static void build_pcie(struct vpc_config *config, const struct vpc_description *
         define32(config, at + PCI_EXP_LNKCAP2, ((1u << speed) - 1) << 1, 0, 0);
         define16(config, at + PCI_EXP_LNKCTL2, (uint16_t)speed,
                  PCI_EXP_LNKCTL2_TLS | PCI_EXP_LNKCTL2_ENTER_COMP | PCI_EXP_LNKCTL2_HASD, 0);
+        if (speed >= 3) /* a link at 8 GT/s has been equalized: complete, phases 1 to 3, section 7.5.3.20 */
+                define16(config, at + PCI_EXP_LNKSTA2, 0x1e, 0, 0);
         put16(config->sticky + at + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS | PCI_EXP_LNKCTL2_ENTER_COMP);
         put16(config->flr_kept + at + PCI_EXP_LNKCTL2, UINT16_MAX);
         put16(config->flr_kept + at + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PAYLOAD);

@@ -72,13 +72,18 @@ static int map_memory(struct vpc_dma_window *window, int fd, uint64_t offset) {
         return 0;
 }
 
+static void unmap_memory(struct vpc_dma_window *window) {
+        if (window->mapping)
+                munmap(window->mapping, window->mapping_length);
+}
+
 static int grow(struct vpc_dma *dma) {
         unsigned int capacity = dma->capacity ? dma->capacity * 2 : 16;
         struct vpc_dma_window **windows = NULL;
 
         if (dma->n_windows < dma->capacity)
                 return 0;
-        windows = reallocarray(dma->windows, capacity, sizeof(*windows));
+        windows = reallocarray(dma->windows, capacity, sizeof(struct vpc_dma_window *));
         if (!windows)
                 return -ENOMEM;
         dma->windows = windows;
@@ -88,7 +93,7 @@ static int grow(struct vpc_dma *dma) {
 
 int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd, uint64_t fd_offset, uint32_t flags) {
         CLEANUP_CLOSE int fd = arg_fd;
-        CLEANUP_FREE struct vpc_dma_window *window = NULL;
+        struct vpc_dma_window made = {.address = address, .size = size, .flags = flags}, *window = NULL;
         unsigned int i = 0;
         int r = 0;
 
@@ -104,17 +109,19 @@ int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd
         r = grow(dma);
         if (r < 0)
                 return r;
-        window = calloc(1, sizeof(*window));
-        if (!window)
-                return -ENOMEM;
-        *window = (struct vpc_dma_window){.address = address, .size = size, .flags = flags};
         if (fd >= 0) {
-                r = map_memory(window, fd, fd_offset);
+                r = map_memory(&made, fd, fd_offset);
                 if (r < 0)
                         return r;
         }
-        memmove(dma->windows + i + 1, dma->windows + i, (dma->n_windows - i) * sizeof(*dma->windows));
-        dma->windows[i] = TAKE_PTR(window);
+        window = malloc(sizeof(*window));
+        if (!window) {
+                unmap_memory(&made);
+                return -ENOMEM;
+        }
+        *window = made;
+        memmove(dma->windows + i + 1, dma->windows + i, (dma->n_windows - i) * sizeof(struct vpc_dma_window *));
+        dma->windows[i] = window;
         dma->n_windows++;
         return 0;
 }
@@ -131,7 +138,7 @@ int vpc_dma_unmap(struct vpc_dma *dma, uint64_t address, uint64_t size) {
                 return -ENOENT;
         drop(dma, dma->windows[i]);
         dma->n_windows--;
-        memmove(dma->windows + i, dma->windows + i + 1, (dma->n_windows - i) * sizeof(*dma->windows));
+        memmove(dma->windows + i, dma->windows + i + 1, (dma->n_windows - i) * sizeof(struct vpc_dma_window *));
         return 0;
 }
 
@@ -146,8 +153,7 @@ static void free_windows(struct vpc_dma_window **list) {
 
         for (struct vpc_dma_window *window = *list; window; window = next) {
                 next = window->next;
-                if (window->mapping)
-                        munmap(window->mapping, window->mapping_length);
+                unmap_memory(window);
                 free(window);
         }
         *list = NULL;

@@ -26,7 +26,7 @@ void vpc_image_msix_reset(void *image, const struct vpc_model *model) {
 
         memset(table, 0, (size_t)n * PCI_MSIX_ENTRY_SIZE);
         for (unsigned int i = 0; i < n; i++)
-                put32(table + i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_ENTRY_CTRL_MASKBIT);
+                put32(table + (size_t)i * PCI_MSIX_ENTRY_SIZE + PCI_MSIX_ENTRY_VECTOR_CTRL, PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
 
 static bool is_terminated(const char *field, size_t size) {
