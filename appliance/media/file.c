@@ -159,22 +159,22 @@ static void on_done(struct loop_io *request, int32_t result) {
 
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
         CLEANUP_CLOSE int owned = fd;
-        CLEANUP_FREE struct media_file *media = calloc(1, sizeof(*media));
+        CLEANUP_FREE struct media_file *media = NULL;
         int r = 0;
 
-        if (!media)
-                return -ENOMEM;
         if (fd < 0)
                 return -EBADF;
-        media->loop = loop;
-        media->fd = fd;
-        media->size = size;
-        media->waiting.end = &media->waiting.first;
-        media->ended.end = &media->ended.first;
+        media = calloc(1, sizeof(*media));
+        if (!media)
+                return -ENOMEM;
         r = loop_add_timer(loop, UINT64_MAX, on_timer, media, &media->timer);
         if (r < 0)
                 return r;
-        take_fd(&owned);
+        media->loop = loop;
+        media->fd = take_fd(&owned);
+        media->size = size;
+        media->waiting.end = &media->waiting.first;
+        media->ended.end = &media->ended.first;
         *ret_media = TAKE_PTR(media);
         return 0;
 }

@@ -460,6 +460,31 @@ static void test_restart(void **state) {
         fake_ring_cq(f, &f->admin);
 }
 
+/* The first event after a restart completes a command that was under way, and there is no room for its completion. */
+static void test_restart_event(void **state) {
+        struct fake *f = *state;
+        struct nvme_cqe cqe = {0};
+        unsigned int n = 0;
+        uint16_t aer = fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_AER});
+
+        for (unsigned int i = 0; i < 31; i++) {
+                fake_push(f, &f->admin, (struct nvme_sqe){.opcode = 0x7f});
+                fake_ring(f, &f->admin);
+        }
+        fake_restart(f);
+        fake_write(f, NVME_REG_DOORBELLS + 9 * 8, 1);
+        fake_run(f);
+        for (; fake_pop(f, &f->admin, &cqe); n++)
+                assert_int_not_equal(cqe.cid, aer);
+        assert_int_equal(n, 31);
+        fake_ring_cq(f, &f->admin);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.cid, aer);
+        assert_false(fake_pop(f, &f->admin, &cqe));
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = 0x7f}), DNR(NVME_SC_INVALID_OPCODE));
+}
+
 /* The same, in the midst of things: a reset, a shutdown, the deletion of a queue, a command that was being executed. */
 static void test_restart_changes(void **state) {
         struct fake *f = *state;
@@ -522,6 +547,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_shared_cq, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_no_interrupts, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_restart_event, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_restart_changes, setup, teardown),
         };
 

@@ -48,8 +48,6 @@ void nvme_life_update(struct nvme_device *device) {
 }
 
 void nvme_event_end(struct nvme_device *device) {
-        if (device->needs_resume)
-                nvme_resume(device);
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);
@@ -142,6 +140,12 @@ static void model_detach(void *opaque) {
         free(device);
 }
 
+/* First of all in an event: the commands of the image are not yet in the lists of this process. */
+static void resume(struct nvme_device *device) {
+        if (device->needs_resume)
+                nvme_resume(device);
+}
+
 static uint64_t model_bar_read(void *device, unsigned int bar, uint64_t offset, unsigned int length) {
         return bar == 0 ? nvme_register_read(device, offset, length) : 0;
 }
@@ -149,6 +153,7 @@ static uint64_t model_bar_read(void *device, unsigned int bar, uint64_t offset, 
 static void model_bar_write(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value) {
         if (bar != 0)
                 return;
+        resume(device);
         nvme_register_write(device, offset, length, value);
         nvme_event_end(device);
 }
@@ -158,6 +163,7 @@ static void model_reset(void *device, enum vpc_reset scope) {
 }
 
 static void model_timer(void *device) {
+        resume(device);
         nvme_event_end(device);
 }
 

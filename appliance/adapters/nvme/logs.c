@@ -70,12 +70,12 @@ static size_t log_effects(unsigned char *d) {
                                         NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
                                         NVME_ADMIN_AER};
 
-        for (unsigned int i = 0; i < sizeof(admin); i++)
-                d[admin[i] * 4] = 1;
+        for (size_t i = 0; i < sizeof(admin); i++)
+                d[(size_t)admin[i] * 4] = 1;
         d += 1024;
-        d[NVME_IO_FLUSH * 4] = 1;
-        d[NVME_IO_WRITE * 4] = 3;
-        d[NVME_IO_READ * 4] = 1;
+        d[(size_t)NVME_IO_FLUSH * 4] = 1;
+        d[(size_t)NVME_IO_WRITE * 4] = 3;
+        d[(size_t)NVME_IO_READ * 4] = 1;
         return NVME_DATA_SIZE;
 }
 
