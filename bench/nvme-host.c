@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "bench/measure.h"
 #include "util.h"
@@ -98,28 +99,43 @@ static bool has_completion(const struct nvme_host_queue *q) {
         return (__atomic_load_n(&q->cq[q->head].status, __ATOMIC_ACQUIRE) & 1u) == q->phase;
 }
 
-int nvme_host_wait(struct nvme_host_queue *q) {
-        uint64_t deadline = measure_ns() + TIMEOUT_MS * UINT64_C(1000000), count;
+/* The connection is watched too: whoever waits for a device that is gone waits in vain. */
+static int sleep_until_interrupt(struct nvme_host *h, struct nvme_host_queue *q) {
+        struct pollfd p[] = {{.fd = q->eventfd, .events = POLLIN}, {.fd = vfio_user_client_fd(h->client)}};
+        uint64_t count;
+        int r = poll(p, ARRAY_LENGTH(p), TIMEOUT_MS);
+
+        if (r == 0)
+                return -ETIMEDOUT;
+        if (r > 0 && p[1].revents)
+                return -ECONNRESET;
+        if ((r < 0 || read(q->eventfd, &count, sizeof(count)) < 0) && errno != EINTR)
+                return -errno;
+        return 0;
+}
+
+static int spin(struct nvme_host *h, const struct nvme_host_queue *q) {
+        struct pollfd p = {.fd = vfio_user_client_fd(h->client)};
+
+        for (unsigned int i = 0; i < 20000 && !has_completion(q); i++)
+#if defined(__x86_64__) || defined(__i386__)
+                __builtin_ia32_pause();
+#else
+                __asm__ volatile("" ::: "memory");
+#endif
+        return !has_completion(q) && poll(&p, 1, 0) > 0 ? -ECONNRESET : 0;
+}
+
+int nvme_host_wait(struct nvme_host *h, struct nvme_host_queue *q) {
+        uint64_t deadline = measure_ns() + TIMEOUT_MS * UINT64_C(1000000);
 
         while (!has_completion(q)) {
-                if (q->eventfd >= 0) {
-                        struct pollfd p = {.fd = q->eventfd, .events = POLLIN};
-                        int r = poll(&p, 1, TIMEOUT_MS);
+                int r = q->eventfd >= 0 ? sleep_until_interrupt(h, q) : spin(h, q);
 
-                        if (r == 0)
-                                return -ETIMEDOUT;
-                        if ((r < 0 || read(q->eventfd, &count, sizeof(count)) < 0) && errno != EINTR)
-                                return -errno;
-                } else {
-                        for (unsigned int i = 0; i < 1000 && !has_completion(q); i++)
-#if defined(__x86_64__) || defined(__i386__)
-                                __builtin_ia32_pause();
-#else
-                                __asm__ volatile("" ::: "memory");
-#endif
-                        if (measure_ns() > deadline)
-                                return -ETIMEDOUT;
-                }
+                if (r < 0)
+                        return r;
+                if (measure_ns() > deadline && !has_completion(q))
+                        return -ETIMEDOUT;
         }
         return 0;
 }
@@ -130,7 +146,7 @@ int nvme_host_run(struct nvme_host *h, struct nvme_host_queue *q, struct nvme_ho
 
         command->cid = (uint16_t)q->tail;
         nvme_host_put(q, command);
-        if ((r = nvme_host_ring(h, q)) < 0 || (r = nvme_host_wait(q)) < 0)
+        if ((r = nvme_host_ring(h, q)) < 0 || (r = nvme_host_wait(h, q)) < 0)
                 return r;
         nvme_host_take(q, ret_completion);
         if (ret_completion->cid != command->cid)
@@ -321,9 +337,24 @@ int nvme_host_connect(struct nvme_host *h, const char *path, size_t memory_size)
         return vfio_user_client_write(h->client, CONFIG, PCI_COMMAND, &command, sizeof(command), false);
 }
 
+/* Whoever comes back at once may find its own old connection not yet buried, or the worker that it has killed not yet replaced.
+ */
+static int connect_patiently(struct nvme_host *h, const char *path, size_t memory_size) {
+        uint64_t deadline = measure_ns() + TIMEOUT_MS * UINT64_C(1000000);
+
+        for (;;) {
+                int r = nvme_host_connect(h, path, memory_size);
+
+                if ((r != -EBUSY && r != -ECONNRESET && r != -ECONNREFUSED && r != -ENOENT) || measure_ns() > deadline)
+                        return r;
+                nvme_host_close(h);
+                nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        }
+}
+
 int nvme_host_open(struct nvme_host *h, const char *path, size_t memory_size, unsigned int entries, bool interrupt) {
         const char *step = "connect";
-        int r = nvme_host_connect(h, path, memory_size);
+        int r = connect_patiently(h, path, memory_size);
 
         if (r >= 0) {
                 step = "start";

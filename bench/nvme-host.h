@@ -86,7 +86,8 @@ int nvme_host_connect(struct nvme_host *host, const char *path, size_t memory_si
 int nvme_host_start(struct nvme_host *host);
 /* Make the I/O queue pair, with an eventfd for its interrupt or without one. */
 int nvme_host_make_queue(struct nvme_host *host, unsigned int entries, bool interrupt);
-/* All of it; prints what went wrong. */
+/* All of it, prints what went wrong. Where somebody else is connected, or nobody
+ * listens, it tries again for 5 s. */
 int nvme_host_open(struct nvme_host *host, const char *path, size_t memory_size, unsigned int entries, bool interrupt);
 /* Close the connection as a guest that dies does, without a word. */
 void nvme_host_close(struct nvme_host *host);
@@ -107,8 +108,9 @@ int nvme_host_ring(struct nvme_host *host, struct nvme_host_queue *queue);
 /* Take the next completion: 1, or 0 where there is none. nvme_host_ack() gives the entries back. */
 int nvme_host_take(struct nvme_host_queue *queue, struct nvme_host_completion *ret_completion);
 int nvme_host_ack(struct nvme_host *host, struct nvme_host_queue *queue);
-/* Sleep until there is a completion, by the interrupt where the queue has one, else by polling. -ETIMEDOUT after 5 s. */
-int nvme_host_wait(struct nvme_host_queue *queue);
+/* Sleep until there is a completion, by the interrupt where the queue has one, else by polling. -ETIMEDOUT after 5 s, -ECONNRESET
+ * where the vAdapter has hung up. */
+int nvme_host_wait(struct nvme_host *host, struct nvme_host_queue *queue);
 /* Submit one command and wait for its completion. */
 int nvme_host_run(struct nvme_host *host, struct nvme_host_queue *queue, struct nvme_host_command *command,
                   struct nvme_host_completion *ret_completion);

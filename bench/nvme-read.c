@@ -105,7 +105,7 @@ static double nvme_batch(struct nvme_bench *b, struct pattern p, unsigned int de
         while (done < count) {
                 struct nvme_host_completion completion;
 
-                if ((r = nvme_host_ring(h, &h->io)) < 0 || (r = nvme_host_wait(&h->io)) < 0)
+                if ((r = nvme_host_ring(h, &h->io)) < 0 || (r = nvme_host_wait(h, &h->io)) < 0)
                         measure_die("NVMe read: %s", strerror(-r));
                 while (nvme_host_take(&h->io, &completion)) {
                         unsigned int slot = completion.cid;
@@ -196,7 +196,7 @@ int main(int argc, char **argv) {
 
         if (argc != 4)
                 measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY");
-        processes_pin(argv[1]);
+        processes_pin(argv[1], 1);
         measure_pin(0, 0);
         unsigned char *data = aligned_alloc(BLOCK, DEPTH_MAX * BLOCK);
         if (!data || (r = io_uring_queue_init(ENTRIES, &ring, 0)) < 0)

@@ -38,12 +38,12 @@ size_t processes_find(const char *mgmt_path, pid_t *ret_pids, size_t max) {
         return n;
 }
 
-void processes_pin(const char *mgmt_path) {
+void processes_pin(const char *mgmt_path, unsigned int cpu) {
         pid_t pids[64];
         size_t n = processes_find(mgmt_path, pids, ARRAY_LENGTH(pids));
 
         for (size_t i = 0; i < n; i++)
-                measure_pin(pids[i], 1);
+                measure_pin(pids[i], cpu);
 }
 
 /* utime and stime are the 14th and 15th field of proc(5)'s stat; the second is a name in parentheses, with anything in it. */

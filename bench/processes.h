@@ -9,8 +9,8 @@
 
 /* Ask the appliance at a management socket for its processes: the control process, then the workers. Returns how many. */
 size_t processes_find(const char *mgmt_path, pid_t *ret_pids, size_t max);
-/* The same, and keep each on processor 1. */
-void processes_pin(const char *mgmt_path);
+/* The same, and keep each on one processor. */
+void processes_pin(const char *mgmt_path, unsigned int cpu);
 
 struct cost {
         uint64_t run_ns;   /* on a processor, of all threads: /proc/PID/task/TID/schedstat */

@@ -57,7 +57,6 @@ static pid_t ping_pong_start(int *ret_fd) {
                 ping_pong_server(fds[1]);
         }
         close(fds[1]);
-        measure_pin(pid, 1);
         *ret_fd = fds[0];
         return pid;
 }
@@ -94,44 +93,62 @@ static struct vfio_user_client *mgmt_connect(const char *path) {
         return client;
 }
 
-static void report(const char *what, double *ours, double *peers) {
+static void report(const char *what, const char *where, double *ours, double *peers) {
         double ratios[ROUNDS];
+        char label[64];
 
         for (unsigned int i = 0; i < ROUNDS; i++)
                 ratios[i] = ours[i] / peers[i];
-        double ratio = measure_median(ratios, ROUNDS);
-        double own_ns = measure_median(ours, ROUNDS);
-        double copy[ROUNDS];
+        double copy[ROUNDS], ratio = measure_median(ratios, ROUNDS), own_ns = measure_median(ours, ROUNDS);
+
         memcpy(copy, peers, sizeof(copy));
-        printf("%-46s %9.2f us %9.2f us %7.3f  %.2f %s\n", what, own_ns / 1e3, measure_median(copy, ROUNDS) / 1e3, ratio, GOAL,
+        snprintf(label, sizeof(label), "%s, %s", what, where);
+        printf("%-46s %9.2f us %9.2f us %7.3f  %.2f %s\n", label, own_ns / 1e3, measure_median(copy, ROUNDS) / 1e3, ratio, GOAL,
                ratio <= GOAL ? "held" : "missed");
 }
 
-int main(int argc, char **argv) {
-        static double peer[ROUNDS], mgmt[ROUNDS], vadapter[ROUNDS];
-        struct nvme_host host;
-        int fd = -1, r;
+struct sides {
+        int ping_pong;
+        pid_t ping_pong_server;
+        struct vfio_user_client *mgmt;
+        struct nvme_host vadapter;
+        const char *mgmt_path;
+};
 
-        if (argc != 3)
-                measure_die("usage: register-read MGMT_SOCKET VADAPTER_SOCKET");
-        processes_pin(argv[1]);
-        struct vfio_user_client *client = mgmt_connect(argv[1]);
-        if ((r = nvme_host_connect(&host, argv[2], 1 << 20)) < 0)
-                measure_die("%s: cannot connect: %s", argv[2], strerror(-r));
-        pid_t pid = ping_pong_start(&fd);
-        measure_pin(0, 0);
+static void compare(struct sides *s, unsigned int server_cpu, const char *where) {
+        static double peer[ROUNDS], mgmt[ROUNDS], vadapter[ROUNDS];
+
+        processes_pin(s->mgmt_path, server_cpu);
+        measure_pin(s->ping_pong_server, server_cpu);
         for (unsigned int i = 0; i < ROUNDS + 3; i++) { /* the first three warm up */
                 unsigned int slot = i < 3 ? 0 : i - 3;
 
-                peer[slot] = ping_pong_batch(fd);
-                mgmt[slot] = read_batch(client, 0, IOV_REG_GENERATION);
-                vadapter[slot] = read_batch(host.client, 0, NVME_REG_CAP);
+                peer[slot] = ping_pong_batch(s->ping_pong);
+                mgmt[slot] = read_batch(s->mgmt, 0, IOV_REG_GENERATION);
+                vadapter[slot] = read_batch(s->vadapter.client, 0, NVME_REG_CAP);
         }
-        report("register read, management function", mgmt, peer);
-        report("register read, NVMe vAdapter", vadapter, peer);
-        close(fd);
-        nvme_host_close(&host);
-        vfio_user_client_free(client);
-        waitpid(pid, NULL, 0);
+        report("register read, management", where, mgmt, peer);
+        report("register read, NVMe", where, vadapter, peer);
+}
+
+int main(int argc, char **argv) {
+        struct sides s = {.ping_pong = -1};
+        int r;
+
+        if (argc != 3)
+                measure_die("usage: register-read MGMT_SOCKET VADAPTER_SOCKET");
+        s.mgmt_path = argv[1];
+        s.mgmt = mgmt_connect(argv[1]);
+        if ((r = nvme_host_connect(&s.vadapter, argv[2], 1 << 20)) < 0)
+                measure_die("%s: cannot connect: %s", argv[2], strerror(-r));
+        s.ping_pong_server = ping_pong_start(&s.ping_pong);
+        measure_pin(0, 0);
+        if (sysconf(_SC_NPROCESSORS_ONLN) >= 2)
+                compare(&s, 1, "two processors");
+        compare(&s, 0, "one processor");
+        close(s.ping_pong);
+        nvme_host_close(&s.vadapter);
+        vfio_user_client_free(s.mgmt);
+        waitpid(s.ping_pong_server, NULL, 0);
         return 0;
 }

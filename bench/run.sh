@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Start an iovd of its own with 16 vAdapters under four servers, run the benchmarks against it, end it. Figures go to stdout.
-# BENCH_IDLE_SECONDS shortens the idle measurement.
+# BENCH_IDLE_SECONDS shortens the idle measurement. BENCH_LAUNCH goes before each command: on a busy machine 'chrt -f 10' (as root) keeps
+# others out of the figures.
 set -eu
 build=${IOV_BUILD:-.}
 seconds=${BENCH_IDLE_SECONDS:-10}
+launch=${BENCH_LAUNCH:-}
 
 # Media in memory where there is some: it is the processor's work that is measured.
 base=${TMPDIR:-/tmp}
@@ -59,7 +61,8 @@ topology() {
 }
 
 mkdir "$work/state" "$work/run"
-"$build/iovd" --state "$work/state" --run "$work/run" >"$work/iovd.log" 2>&1 &
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/iovd" --state "$work/state" --run "$work/run" >"$work/iovd.log" 2>&1 &
 iovd_pid=$!
 mgmt=$work/run/mgmt.sock
 wait_for "$mgmt"
@@ -75,9 +78,11 @@ first=$work/run/servers/srv0/0.sock
 echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
 echo
 printf '%-46s %12s %12s %7s  %s\n' measurement ours peer ratio goal
-"$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
-"$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
 # shellcheck disable=SC2086 # one argument each
-"$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
+$launch "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
 echo
 echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read: io_uring straight on the file; idle: nothing'

@@ -75,13 +75,9 @@ static int get_info(struct vpc_function *function, struct server_message *m, str
 /* The region can be mapped, in one area: fill in where, and the capability that says so. */
 static void describe_area(const struct vpc_area *area, uint64_t region_size, struct vfio_region_info *info,
                           struct server_reply *reply) {
-        struct {
-                struct vfio_region_info_cap_sparse_mmap cap;
-                struct vfio_region_sparse_mmap_area area;
-        } sparse = {
-                .cap = {.header = {.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1}, .nr_areas = 1},
-                .area = {.offset = area->offset, .size = area->size},
-        };
+        const struct vfio_region_info_cap_sparse_mmap sparse = {.header = {.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP, .version = 1},
+                                                                .nr_areas = 1};
+        const struct vfio_region_sparse_mmap_area sparse_area = {.offset = area->offset, .size = area->size};
         const uint32_t argsz = info->argsz;
 
         if (area->size > region_size || area->offset > region_size - area->size || area->fd_offset < area->offset)
@@ -91,10 +87,11 @@ static void describe_area(const struct vpc_area *area, uint64_t region_size, str
                 info->flags &= ~(uint32_t)VFIO_REGION_INFO_FLAG_WRITE; /* else the client maps it for writing, and fails */
         info->offset = area->fd_offset - area->offset;
         info->cap_offset = sizeof(*info);
-        info->argsz = sizeof(*info) + sizeof(sparse);
+        info->argsz = sizeof(*info) + sizeof(sparse) + sizeof(sparse_area);
         if (argsz < info->argsz)
                 return; /* it asks again, with more room */
         memcpy(reply->payload + sizeof(*info), &sparse, sizeof(sparse));
+        memcpy(reply->payload + sizeof(*info) + sizeof(sparse), &sparse_area, sizeof(sparse_area));
         reply->length = info->argsz;
         reply->fd = area->fd;
 }

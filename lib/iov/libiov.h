@@ -158,7 +158,7 @@ struct iov_diagnostic {
         const char *file; /* "<stdin>" for standard input */
         unsigned int line, column, length;
         const char *text;   /* one line: what is wrong, and what to do */
-        const char *source; /* the source line, NULL: not known */
+        const char *source; /* the source line for a terminal (of a long one the part at issue), NULL: not known */
 };
 int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics);
 struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *diagnostics);

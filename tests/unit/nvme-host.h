@@ -50,7 +50,7 @@ struct fake {
         unsigned int n_dma_faults;
 
         unsigned int irqs[NVME_VECTORS];
-        bool level;
+        bool level, level_told;
         uint64_t timer, now; /* UINT64_MAX: off */
         unsigned int n_timers, n_logs;
         struct fake_queue admin;

@@ -6,6 +6,7 @@ libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
 nvme_tests = \
 	tests/unit/test-nvme-admin \
+	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
 	tests/unit/test-nvme-registers
@@ -26,6 +27,9 @@ tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_function_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_function_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_function_LDADD = libadapters.la libvpc.la libmedia.la libloop.la $(CMOCKA_LIBS)
 
 media_tests = \
 	tests/unit/test-media-file \

@@ -234,13 +234,16 @@ static void on_log(void *context, int level, const char *text) {
         snprintf(s->log, sizeof(s->log), "%s", text);
 }
 
-int sample_new(struct sample *s) {
+int sample_new(struct sample *s, struct loop *loop) {
         const struct vpc_environment environment = {.context = s, .io_submit = submit, .log = on_log};
         struct vpc_persona persona = {.name = "sample0", .serial = "S1", .unique_id = 0x42};
         int r = 0;
 
         memset(s, 0, sizeof(*s));
-        r = loop_new(&s->loop, 16);
+        s->loop = loop;
+        s->owns_loop = !loop;
+        if (!loop)
+                r = loop_new(&s->loop, 16);
         if (r < 0)
                 return r;
         s->image = aligned_alloc(4096, vpc_image_size(&sample_model));
@@ -257,7 +260,8 @@ void sample_free(struct sample *s) {
         while (sample_finish_one(s, 0))
                 ;
         vpc_function_free(s->function);
-        loop_free(s->loop);
+        if (s->owns_loop)
+                loop_free(s->loop);
         free(s->image);
 }
 

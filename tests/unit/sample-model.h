@@ -31,6 +31,7 @@ extern const struct vpc_model sample_model;
 /* A function over a fresh image, with its loop. */
 struct sample {
         struct loop *loop;
+        bool owns_loop;
         void *image;
         struct iov_counter counters;
         struct vpc_function *function;
@@ -40,7 +41,8 @@ struct sample {
         char log[512]; /* the last one */
 };
 
-int sample_new(struct sample *s);
+/* `loop` NULL: with one of its own. */
+int sample_new(struct sample *s, struct loop *loop);
 /* Ends what is under way. */
 void sample_free(struct sample *s);
 /* End the oldest request; false: there is none. */

@@ -30,7 +30,7 @@ static int setup(void **state) {
         struct fixture *f = calloc(1, sizeof(*f));
 
         assert_non_null(f);
-        assert_int_equal(sample_new(&f->s), 0);
+        assert_int_equal(sample_new(&f->s, NULL), 0);
         f->memory = memfd_create("test-function", MFD_CLOEXEC);
         assert_int_equal(ftruncate(f->memory, MEMORY), 0);
         assert_int_equal(vpc_function_dma_map(f->s.function, GUEST, MEMORY, dup(f->memory), 0, RW), 0);

@@ -25,7 +25,7 @@ static int setup(void **state) {
         struct sample *s = calloc(1, sizeof(*s));
 
         assert_non_null(s);
-        assert_int_equal(sample_new(s), 0);
+        assert_int_equal(sample_new(s, NULL), 0);
         assert_int_equal(sample_read(s, CONFIG, PM, 1), PCI_CAP_ID_PM);
         assert_int_equal(sample_read(s, CONFIG, MSI, 1), PCI_CAP_ID_MSI);
         assert_int_equal(sample_read(s, CONFIG, MSIX, 1), PCI_CAP_ID_MSIX);

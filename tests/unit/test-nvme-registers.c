@@ -204,6 +204,18 @@ static void test_shutdown(void **state) {
         assert_int_equal(f->image->life.unsafe_shutdowns, 0);
 }
 
+/* A shutdown of a controller that is not enabled, which then is. */
+static void test_shutdown_disabled(void **state) {
+        struct fake *f = *state;
+
+        fake_write(f, NVME_REG_CC, 0x00464000);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), NVME_CSTS_SHST_COMPLETE);
+        fake_enable(f);
+        assert_int_equal(
+                fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_IDENTIFY, .prp1 = FAKE_DATA, .cdw10 = 1}), 0);
+}
+
 static void test_shutdown_flush_fails(void **state) {
         struct fake *f = *state;
 
@@ -331,6 +343,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_enable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_enable_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_shutdown_disabled, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown_flush_fails, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown_reset, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_disable_waits, setup, teardown),

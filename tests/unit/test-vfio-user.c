@@ -277,7 +277,7 @@ static int setup(void **state) {
         struct client *c = calloc(1, sizeof(*c));
 
         assert_non_null(c);
-        assert_int_equal(sample_new(&c->s), 0);
+        assert_int_equal(sample_new(&c->s, NULL), 0);
         c->payload = malloc(16 + TRANSFER);
         c->memory = memfd_create("test-vfio-user", MFD_CLOEXEC);
         assert_int_equal(ftruncate(c->memory, MEMORY), 0);

@@ -41,7 +41,8 @@ static void enable(struct nvme_device *device) {
         nvme_sq_init(&device->image->sqs[0], r->asq, sq_size, 0);
         nvme_cq_init(&device->image->cqs[0], r->acq, cq_size, 0, true);
         device->image->cqs[0].n_sqs = 1;
-        r->csts = (r->csts & NVME_CSTS_SHST_MASK) | NVME_CSTS_RDY;
+        /* A shutdown that was over before is forgotten; one that was asked for together with this goes on. */
+        r->csts = NVME_CSTS_RDY | ((r->csts & NVME_CSTS_SHST_MASK) == NVME_CSTS_SHST_OCCURRING ? NVME_CSTS_SHST_OCCURRING : 0);
 }
 
 /* Everything that any controller level reset clears [7.3.2]: queues, commands, events, features. */

@@ -116,15 +116,19 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
 
         if (!device)
                 return -ENOMEM;
+        device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
+        if (!device->iov) {
+                free(device);
+                return -ENOMEM;
+        }
         device->image = state;
         device->host = host;
         device->counters = counters;
         device->powered_since = device->busy_since = nvme_clock(device);
         derive(device);
         __atomic_store_n(&counters->inflight, 0, __ATOMIC_RELAXED);
-        if (device->needs_resume || device->pending || device->cq_nonempty || device->image->is_resetting ||
-            (device->image->registers.csts & NVME_CSTS_SHST_MASK) == NVME_CSTS_SHST_OCCURRING)
-                host->timer(host->context, 0);
+        /* The image may be from the midst of things: see to that as soon as the host is ready. */
+        host->timer(host->context, 0);
         *ret_device = device;
         return 0;
 }
@@ -134,6 +138,7 @@ static void model_detach(void *opaque) {
 
         device->host->timer(device->host->context, UINT64_MAX);
         nvme_life_update(device);
+        free(device->iov);
         free(device);
 }
 

@@ -46,14 +46,15 @@ struct nvme_device {
         unsigned int n_inflight;            /* I/O commands under way */
         unsigned int n_media;               /* requests at media */
         unsigned int last_sq;               /* round robin */
-        bool irq_level;                     /* as last told to the host */
+        bool irq_level;                     /* as last told to the host, */
+        bool irq_level_told;                /* if it was */
         bool needs_resume;                  /* the image had commands under way */
         bool is_flushing;                   /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
         struct nvme_command commands[NVME_SLOTS];
-        struct iovec iov[NVME_SLOTS][NVME_IOV_MAX]; /* last, so that what is never used never costs memory */
+        struct iovec (*iov)[NVME_IOV_MAX]; /* of each slot; 1 MiB of it that is never touched while idle */
 };
 
 /* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */

@@ -260,8 +260,9 @@ void nvme_irq_update(struct nvme_device *device) {
         device->irq_pending = 0;
         for (; vectors; vectors &= vectors - 1)
                 device->host->irq_raise(device->host->context, (unsigned int)__builtin_ctzll(vectors));
-        if (level != device->irq_level) {
+        if (level != device->irq_level || !device->irq_level_told) {
                 device->irq_level = level;
+                device->irq_level_told = true;
                 device->host->irq_level(device->host->context, level);
         }
 }

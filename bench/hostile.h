@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a hostile server may try with its vAdapter: each case ends with a vAdapter that still works. TAP goes to stdout. */
+#ifndef BENCH_HOSTILE_H
+#define BENCH_HOSTILE_H
+
+#include <stdbool.h>
+
+/* One line of TAP. */
+void tap(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Connect, initialise, write a block, read it back, flush, disconnect. Returns whether all of it worked. */
+bool smoke(const char *path);
+/* By NVMe commands and registers, and by vfio-user messages. */
+void hostile_commands(const char *path);
+void hostile_messages(const char *path);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nvme-host VADAPTER_SOCKET identify|smoke|hostile
+ *
+ * A server without QEMU: say what the vAdapter is, write and read it, or try everything that a server should not. The second and
+ * third print TAP and destroy the first blocks of the first namespace.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench/hostile.h"
+#include "bench/measure.h"
+#include "bench/nvme-host.h"
+
+static unsigned int n_tap, n_failed;
+
+void tap(bool ok, const char *format, ...) {
+        va_list args;
+
+        printf("%sok %u - ", ok ? "" : "not ", ++n_tap);
+        va_start(args, format);
+        vprintf(format, args);
+        va_end(args);
+        putchar('\n');
+        fflush(stdout);
+        n_failed += !ok;
+}
+
+static bool run_ok(struct nvme_host *h, struct nvme_host_command *command) {
+        struct nvme_host_completion completion = {0};
+
+        return nvme_host_run(h, &h->io, command, &completion) >= 0 && NVME_HOST_STATUS(&completion) == 0;
+}
+
+bool smoke(const char *path) {
+        struct nvme_host h;
+        struct nvme_host_command command;
+        uint64_t out_iova = 0, in_iova = 0;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+                return false;
+        unsigned char *out = nvme_host_alloc(&h, 8192, &out_iova), *in = nvme_host_alloc(&h, 8192, &in_iova);
+        bool ok = out && in && h.nsid && h.block_size && h.block_size <= 4096 && h.n_blocks >= 16;
+        for (unsigned int i = 0; ok && i < 8192; i++)
+                out[i] = (unsigned char)(i * 31 + i / 256);
+        for (unsigned int size = 4096; ok && size <= 8192; size += 4096) {
+                memset(in, 0, size);
+                nvme_host_rw(&command, NVME_IO_WRITE, &h, 0, size / h.block_size, out_iova);
+                ok = run_ok(&h, &command);
+                nvme_host_rw(&command, NVME_IO_READ, &h, 0, size / h.block_size, in_iova);
+                ok = ok && run_ok(&h, &command) && memcmp(in, out, size) == 0;
+                command = (struct nvme_host_command){.opcode = NVME_IO_FLUSH, .nsid = h.nsid};
+                ok = ok && run_ok(&h, &command);
+        }
+        nvme_host_close(&h);
+        return ok;
+}
+
+static void print_text(const char *what, const unsigned char *text, size_t size) {
+        printf("%s: ", what);
+        for (; size > 0 && text[size - 1] == ' '; size--)
+                ;
+        for (size_t i = 0; i < size; i++)
+                putchar(text[i] >= 0x20 && text[i] < 0x7f ? text[i] : '?');
+        putchar('\n');
+}
+
+static int identify(const char *path) {
+        struct nvme_host h;
+        struct nvme_host_command command = {.opcode = NVME_ADMIN_IDENTIFY, .cdw10 = 1};
+        struct nvme_host_completion completion = {0};
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, false) < 0)
+                return 1;
+        const unsigned char *page = nvme_host_alloc(&h, 4096, &command.prp1);
+        int r = page ? nvme_host_run(&h, &h.admin, &command, &completion) : -1;
+        if (r >= 0 && NVME_HOST_STATUS(&completion) == 0) {
+                /* NVMe 1.4 figure 247 */
+                print_text("serial number", page + 4, 20);
+                print_text("model number", page + 24, 40);
+                print_text("firmware revision", page + 64, 8);
+                printf("capabilities: 0x%016llx\nnamespace %u: %llu blocks of %u bytes\n", (unsigned long long)h.cap, h.nsid,
+                       (unsigned long long)h.n_blocks, h.block_size);
+        }
+        nvme_host_close(&h);
+        return r < 0 || NVME_HOST_STATUS(&completion) != 0;
+}
+
+int main(int argc, char **argv) {
+        if (argc == 3 && strcmp(argv[2], "identify") == 0)
+                return identify(argv[1]);
+        if (argc == 3 && strcmp(argv[2], "smoke") == 0) {
+                tap(smoke(argv[1]), "write, read, flush");
+        } else if (argc == 3 && strcmp(argv[2], "hostile") == 0) {
+                tap(smoke(argv[1]), "write, read, flush");
+                hostile_commands(argv[1]);
+                hostile_messages(argv[1]);
+        } else {
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile");
+        }
+        printf("1..%u\n", n_tap);
+        return n_failed != 0;
+}
