@@ -157,6 +157,12 @@ teardown() {
         [[ -S $(jq -r .socket.path <<< "${lines[3]}") ]]
 }
 
+@test "what answers but is not the management function: status 3" {
+        is_live || return 0
+        fails 3 iovctl server list -a "unix:$T/run/servers/web01/0.sock"
+        says 'not the management function'
+}
+
 @test "server args prints empty ports, one line for the shell, and JSON" {
         iovctl vadapter detach web-disk
         is '' iovctl server args web01

@@ -42,7 +42,9 @@ static uint64_t read_number(const void *record, const struct iov_rfield_info *f)
 
 /* A field's value, typed as people know it. Null where it says nothing. */
 static void put_value(struct table *t, enum iov_kind kind, const struct iov_rfield_info *f, const void *record) {
-        if (!record) {
+        /* The slot of what is not attached says nothing. */
+        if (!record ||
+            (kind == IOV_KIND_VADAPTER && strcmp(f->name, "slot") == 0 && !*((const struct iov_vadapter *)record)->server)) {
                 put_null(t);
         } else if (f->type == IOV_TYPE_chars) {
                 put_field(t, (const char *)record + f->offset, f->count);
@@ -50,8 +52,6 @@ static void put_value(struct table *t, enum iov_kind kind, const struct iov_rfie
                 put_size(t, read_number(record, f));
         } else if (kind == IOV_KIND_VOLUME && strcmp(f->name, "on_remove") == 0) {
                 put_text(t, iov_on_remove_to_string((uint32_t)read_number(record, f)));
-        } else if (kind == IOV_KIND_VADAPTER && strcmp(f->name, "slot") == 0 && !*((const struct iov_vadapter *)record)->server) {
-                put_null(t);
         } else {
                 put_number(t, read_number(record, f));
         }

@@ -71,9 +71,8 @@ static void complete_names(struct tool *tool, enum iov_kind kind, const char *cu
         CLEANUP_MODEL struct iov_model *model = NULL;
         CLEANUP_FREE const void **records = NULL;
 
-        tool->quiet = true;
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        tool->holding++;
+        tool->silent = true;
         if (iov_open(tool->ctx, tool->appliance, &appliance) < 0 || iov_model_load(appliance, &model) < 0)
                 return;
         int n = iov_model_sorted(model, kind, &records);
@@ -161,7 +160,7 @@ int complete_print(struct tool *tool, int argc, char **argv) {
                 complete_value(tool, s.pending->type, current);
         } else if (*current == '-' && !s.only_words) {
                 complete_options(tool, current);
-        } else if (!tool->command) {
+        } else if (tool_has_verbs(tool->info) && !tool->command) {
                 complete_words(tool, &s, current);
         } else {
                 const struct argument *a = tool->command->arguments;

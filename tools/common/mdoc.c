@@ -8,17 +8,36 @@
 
 #include "tools/common/tool.h"
 
-/* A dash would be taken for a hyphen, and a line must not begin with a control character. */
+static void print_character(const char *text, const char *start) {
+        if (*text == '-' && (text == start || text[-1] == ' ' || text[-1] == '-'))
+                fputs("\\-", stdout); /* a dash would be taken for a hyphen */
+        else if (*text == '\\')
+                fputs("\\e", stdout);
+        else
+                putchar(*text);
+}
+
+/* In lines of at most 79 characters, none of which begins with a control character. */
 static void print_text(const char *text) {
-        if (*text == '.' || *text == '\'')
-                fputs("\\&", stdout);
-        for (const char *start = text; *text; text++) {
-                if (*text == '-' && (text == start || text[-1] == ' ' || text[-1] == '-'))
-                        fputs("\\-", stdout);
-                else if (*text == '\\')
-                        fputs("\\e", stdout);
-                else
-                        putchar(*text);
+        const char *start = text;
+        size_t column = 0;
+
+        while (*text) {
+                size_t length = strcspn(text, " ");
+
+                if (column && column + 1 + length > 79) {
+                        putchar('\n');
+                        column = 0;
+                } else if (column) {
+                        putchar(' ');
+                        column++;
+                }
+                if (column == 0 && (*text == '.' || *text == '\''))
+                        fputs("\\&", stdout);
+                column += length;
+                for (; length > 0; length--)
+                        print_character(text++, start);
+                text += strspn(text, " ");
         }
         putchar('\n');
 }
@@ -57,7 +76,7 @@ static const char environment[] = ".Sh ENVIRONMENT\n"
                                   "is not given.\n"
                                   ".It Ev IOVD\n"
                                   "The iovd that\n"
-                                  ".Ql sim:\n"
+                                  ".Ql sim:\\&\n"
                                   "starts, instead of the installed one.\n"
                                   ".It Ev NO_COLOR\n"
                                   "When not empty, nothing is coloured.\n"

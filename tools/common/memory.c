@@ -32,6 +32,10 @@ char *xstrndup(const char *s, size_t n) {
         return checked(strndup(s, n));
 }
 
+FILE *xopen_memstream(char **data, size_t *length) {
+        return checked(open_memstream(data, length));
+}
+
 char *xasprintf(const char *format, ...) {
         char *s = NULL;
         va_list args;

@@ -9,6 +9,9 @@
 
 #include "util.h"
 
+/* The library's last error, until it is told; see report_log(). */
+static char kept[1024], told[1024];
+
 /* Text comes from files and from the appliance too: nothing in it may reach the terminal as a control sequence. */
 static void make_printable(char *text) {
         for (unsigned char *c = (unsigned char *)text; *c; c++)
@@ -66,7 +69,7 @@ int report_errno(const struct tool *tool, int r, const char *format, ...) {
         va_start(args, format);
         vsnprintf(text, sizeof(text), format, args);
         va_end(args);
-        return report_error(tool, status_from_errno(r), "%s: %s", text, strerror(-r));
+        return report_error(tool, status_from_errno(r), "%s: %s", text, report_reason(r));
 }
 
 void report_note(const struct tool *tool, const char *format, ...) {
@@ -86,10 +89,26 @@ void report_log(void *userdata, int level, const char *text) {
         char copy[1024];
 
         snprintf(copy, sizeof(copy), "%s", text);
-        if (tool->holding && level <= LOG_ERR)
-                memcpy(tool->held, copy, sizeof(copy));
-        else if (level <= LOG_ERR || (level <= LOG_WARNING && !tool->quiet) || tool->verbose)
-                print_message(tool, level <= LOG_ERR ? "error" : level <= LOG_WARNING ? "warning" : "note", 0, copy);
+        if (level <= LOG_ERR) {
+                report_flush(tool);
+                memcpy(kept, copy, sizeof(copy));
+        } else if ((level <= LOG_WARNING && !tool->quiet) || tool->verbose) {
+                print_message(tool, level <= LOG_WARNING ? "warning" : "note", 0, copy);
+        }
+}
+
+const char *report_reason(int r) {
+        if (!*kept)
+                return strerror(-r);
+        memcpy(told, kept, sizeof(told));
+        *kept = 0;
+        return told;
+}
+
+void report_flush(const struct tool *tool) {
+        if (*kept && !tool->silent)
+                print_message(tool, "error", 0, kept);
+        *kept = 0;
 }
 
 static struct json_object *diagnostic_tree(const struct iov_diagnostic *d) {

@@ -13,7 +13,14 @@ int report_errno(const struct tool *tool, int r, const char *format, ...) __attr
 void report_note(const struct tool *tool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* All findings. */
 void report_diagnostics(const struct tool *tool, const struct iov_diagnostics *diagnostics);
-/* Log callback of the context. */
+/*
+ * Log callback of the context. An error is not printed at once but kept as the reason for the failure that follows, so that one
+ * failure is one message.
+ */
 void report_log(void *userdata, int level, const char *text);
+/* The library's own words for what has just failed, else the text of the negative errno; valid until the next message. */
+const char *report_reason(int r);
+/* Print what is still kept: at the end. */
+void report_flush(const struct tool *tool);
 
 #endif

@@ -7,29 +7,11 @@
 #include "tools/common/report.h"
 #include "util.h"
 
-/* The library's own message says where, why and what to do; without one, with no appliance the two ways on are named here. */
-static int report_open(struct tool *tool, int r) {
-        const char *address = tool->appliance ? tool->appliance : getenv("IOV_APPLIANCE");
-        enum status status = status_from_errno(r);
-
-        if (*tool->held)
-                return report_error(tool, status, "%s", tool->held);
-        if (!address || !*address)
-                address = "unix:/run/iov/mgmt.sock";
-        if (r == -ENODEV)
-                return report_error(
-                        tool, status,
-                        "%s: no appliance answers there; start iovd (systemctl start iovd), or use -a sim:DIR for a simulator",
-                        address);
-        return report_errno(tool, r, "%s", address);
-}
-
 int session_open(struct tool *tool, struct iov_appliance **ret_appliance) {
-        tool->holding++;
-        *tool->held = 0;
         int r = iov_open(tool->ctx, tool->appliance, ret_appliance);
-        tool->holding--;
-        return r < 0 ? report_open(tool, r) : STATUS_DONE;
+
+        /* The library says where, why and what to do. */
+        return r < 0 ? report_error(tool, status_from_errno(r), "%s", report_reason(r)) : STATUS_DONE;
 }
 
 void snapshot_free(struct snapshot *s) {

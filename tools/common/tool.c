@@ -80,6 +80,7 @@ int tool_main(const struct tool_info *info, int argc, char **argv) {
         iov_set_log_fn(tool->ctx, report_log, tool);
         int status = run(tool, argc, argv);
         iov_unref(tool->ctx);
+        report_flush(tool);
         /* A full disk shows only now. */
         int failed = ferror(stdout), error = errno;
         if (fclose(stdout) != 0) {

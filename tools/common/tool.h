@@ -70,8 +70,7 @@ struct tool {
         const char *output_option; /* -o as given */
         bool quiet, verbose, help, version;
         bool json_errors;
-        unsigned int holding; /* messages of the library are kept, not printed */
-        char held[1024];      /* the last one */
+        bool silent; /* completion: say nothing */
 };
 
 /* main() of every tool. */
@@ -101,6 +100,7 @@ int complete_print(struct tool *tool, int argc, char **argv);
 void *xcalloc(size_t n, size_t size);
 void *xrealloc(void *p, size_t n, size_t size);
 char *xstrdup(const char *s);
+FILE *xopen_memstream(char **data, size_t *length);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

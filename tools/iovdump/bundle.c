@@ -49,10 +49,11 @@ struct text {
         size_t length;
 };
 
-static int text_open(struct text *t) {
-        *t = (struct text){0};
-        t->stream = open_memstream(&t->data, &t->length);
-        return t->stream ? 0 : -errno;
+static struct text text_new(void) {
+        struct text t = {0};
+
+        t.stream = xopen_memstream(&t.data, &t.length);
+        return t;
 }
 
 /* Closes it; `r` is how writing went, and is returned. */
@@ -68,21 +69,20 @@ static int text_add(struct text *t, struct bundle *b, const char *name, int r) {
 
 static int add_yaml(struct bundle *b, const struct iov_model *model, const char *name,
                     int (*write_model)(const struct iov_model *model, FILE *stream)) {
-        struct text t;
-        int r = text_open(&t);
+        struct text t = text_new();
 
-        return r < 0 ? r : text_add(&t, b, name, write_model(model, t.stream));
+        return text_add(&t, b, name, write_model(model, t.stream));
 }
 
 static int add_registers(struct bundle *b, struct iov_appliance *appliance) {
         static const struct output output = {.format = FORMAT_TABLE, .bytes = true};
         CLEANUP_TABLE struct table *table = NULL;
-        struct text t;
         int r = registers_read(appliance, &table);
 
-        if (r == 0)
-                r = text_open(&t);
-        return r < 0 ? r : text_add(&t, b, "registers.txt", table_write_text(table, &output, false, t.stream));
+        if (r < 0)
+                return r;
+        struct text t = text_new();
+        return text_add(&t, b, "registers.txt", table_write_text(table, &output, false, t.stream));
 }
 
 static int add_pci(struct bundle *b, struct iov_appliance *appliance, const struct iov_model *model) {
@@ -91,13 +91,12 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
         iov_model_foreach (model, IOV_KIND_SERVER, server) {
                 CLEANUP_FUNCTIONS struct functions functions = {0};
                 CLEANUP_FREE char *name = xasprintf("pci-%s.txt", server->name);
-                struct text t;
                 int r = functions_read(appliance, model, server->name, &functions);
 
-                if (r == 0)
-                        r = text_open(&t);
-                if (r < 0)
-                        return r;
+                /* The name becomes a path for whoever unpacks it: an appliance that lies must not choose where. */
+                if (r < 0 || !iov_name_is_valid(server->name))
+                        return r < 0 ? r : -EPROTO;
+                struct text t = text_new();
                 functions_write(&functions, t.stream);
                 r = text_add(&t, b, name, 0);
                 if (r < 0)
@@ -110,7 +109,6 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
 static int add_state(struct bundle *b, const struct snapshot *snapshot) {
         static const enum iov_kind kinds[] = {IOV_KIND_SERVER, IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER};
         struct json_object *root = json_object_new_object();
-        struct text t;
 
         json_object_object_add(root, "schema", json_object_new_int(1));
         for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
@@ -121,9 +119,8 @@ static int add_state(struct bundle *b, const struct snapshot *snapshot) {
                 json_object_object_add(root, table_plural(table), json_object_get(array));
                 json_object_put(tree);
         }
-        int r = text_open(&t);
-        if (r == 0)
-                r = text_add(&t, b, "state.json", tree_write(root, FORMAT_JSON, t.stream));
+        struct text t = text_new();
+        int r = text_add(&t, b, "state.json", tree_write(root, FORMAT_JSON, t.stream));
         json_object_put(root);
         return r;
 }
@@ -149,7 +146,6 @@ static int add_manifest(struct bundle *b, const struct iov_model *model, const s
                            *members = json_object_new_array();
         struct tm tm;
         char stamp[32];
-        struct text t;
 
         strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&b->now, &tm));
         json_object_object_add(root, "schema", json_object_new_int(1));
@@ -171,9 +167,8 @@ static int add_manifest(struct bundle *b, const struct iov_model *model, const s
                 json_object_array_add(members, member);
         }
         json_object_object_add(root, "members", members);
-        int r = text_open(&t);
-        if (r == 0)
-                r = text_add(&t, b, "manifest.json", tree_write(root, FORMAT_JSON, t.stream));
+        struct text t = text_new();
+        int r = text_add(&t, b, "manifest.json", tree_write(root, FORMAT_JSON, t.stream));
         json_object_put(root);
         return r;
 }
@@ -244,10 +239,8 @@ static int write_archive(const struct tool *tool, const struct bundle *b, const 
         if (r == ARCHIVE_OK)
                 r = archive_write_open_fd(a, fd);
         /* The manifest was made last and goes first. */
-        if (r == ARCHIVE_OK)
-                r = write_member(a, b, folder, &b->members[b->n - 1]);
-        for (size_t i = 0; r == ARCHIVE_OK && i + 1 < b->n; i++)
-                r = write_member(a, b, folder, &b->members[i]);
+        for (size_t i = 0; r == ARCHIVE_OK && b->members && i < b->n; i++)
+                r = write_member(a, b, folder, &b->members[(i + b->n - 1) % b->n]);
         if (r == ARCHIVE_OK)
                 r = archive_write_close(a);
         if (r != ARCHIVE_OK)

@@ -19,7 +19,7 @@ static const struct option options[] = {
 };
 
 int report_lost(const struct tool *tool, int r) {
-        return report_error(tool, STATUS_NO_APPLIANCE, "the appliance does not answer any more: %s", strerror(-r));
+        return report_error(tool, STATUS_NO_APPLIANCE, "the appliance does not answer any more: %s", report_reason(r));
 }
 
 static int run(struct tool *tool, char **words, unsigned int n_words) {
