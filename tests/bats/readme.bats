@@ -12,9 +12,6 @@ setup() {
 }
 
 teardown() {
-	if [[ -s iovd.pid ]]; then
-		kill "$(cat iovd.pid)" || :
-	fi
 	appliance_teardown
 }
 
@@ -43,7 +40,9 @@ session() {
 
 @test "the session with a running appliance" {
 	{
+		# bats waits for everyone who has its output: iovd must end with the session.
 		echo 'set -euo pipefail; cd source; PATH=$PWD/build:$PATH'
+		echo "trap 'kill \$(cat $T/iovd.pid)' EXIT"
 		session "With a running appliance" | sed "s|^iovd .*&\$|& echo \$! > $T/iovd.pid; for i in {1..100}; do [[ -S $T/run/mgmt.sock ]] \\&\\& break; sleep 0.1; done|"
 	} > session.sh
 	grep -q 'iovd --state' session.sh
