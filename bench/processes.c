@@ -59,19 +59,28 @@ static uint64_t ticks_read(pid_t pid) {
         return user + system;
 }
 
+/* io_uring's worker threads are called iou-wrk-PID. The kernel keeps one for good after the first work of that kind (a buffered
+ * write that had to wait, say), and that one looks round every five seconds. */
 static void task_cost(const char *task, struct cost *cost) {
-        char path[512], line[256];
-        uint64_t value = 0;
+        char path[512], line[256] = "";
+        uint64_t run_ns = 0, switches = 0;
 
+        snprintf(path, sizeof(path), "%s/comm", task);
+        CLEANUP_FILE FILE *comm = fopen(path, "re");
+        bool is_kernel = comm && fgets(line, sizeof(line), comm) && strncmp(line, "iou-", 4) == 0;
         snprintf(path, sizeof(path), "%s/schedstat", task);
-        CLEANUP_FILE FILE *f = fopen(path, "re");
-        if (f && fscanf(f, "%" SCNu64, &value) == 1)
-                cost->run_ns += value;
+        CLEANUP_FILE FILE *schedstat = fopen(path, "re");
+        if (schedstat && fscanf(schedstat, "%" SCNu64, &run_ns) != 1)
+                run_ns = 0;
         snprintf(path, sizeof(path), "%s/status", task);
         CLEANUP_FILE FILE *status = fopen(path, "re");
         while (status && fgets(line, sizeof(line), status))
-                if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &value) == 1)
-                        cost->switches += value;
+                if (sscanf(line, "voluntary_ctxt_switches: %" SCNu64, &switches) == 1)
+                        break;
+        cost->run_ns += run_ns;
+        cost->switches += switches;
+        cost->kernel_ns += is_kernel ? run_ns : 0;
+        cost->kernel_switches += is_kernel ? switches : 0;
 }
 
 void processes_cost(pid_t pid, struct cost *cost) {
