@@ -67,7 +67,7 @@ outside() {
 	fi
 }
 
-declare -A disk=([web01]=WEB01DISK [db01]=IOV0)
+declare -A disk=([web01]=WEB01DISK [db01]=IOV)
 servers=(web01 db01)
 
 step "the appliance: iovd on examples/chassis.yaml"

@@ -21,10 +21,6 @@ tree() {
 	make -j "$jobs" all && make -j "$jobs" check TESTS=
 }
 
-lint_gcc() {
-	tree gcc CC=gcc CFLAGS="-g -O2"
-}
-
 # Also writes down how each file is compiled, for the two analysers that need to know.
 lint_clang() {
 	tree clang CC=clang CFLAGS="-g -O1 -gen-cdb-fragment-path $trees/clang/cdb" --disable-static &&
@@ -93,7 +89,6 @@ lint_mandoc() {
 # In a subshell, so that a step's cd and exports end with it.
 run() (
 	case $1 in
-	gcc) step_test gcc "mend what gcc warns of" lint_gcc ;;
 	clang) step_test clang "mend what clang warns of" lint_clang ;;
 	clang-tidy) step_test clang-tidy "mend what clang-tidy warns of" lint_clang_tidy ;;
 	cppcheck) step_test cppcheck "mend what cppcheck warns of" lint_cppcheck ;;
@@ -108,7 +103,7 @@ run() (
 	esac
 )
 
-steps=(gcc clang clang-tidy cppcheck shellcheck mandoc sanitizers distcheck)
+steps=(clang clang-tidy cppcheck shellcheck mandoc sanitizers distcheck)
 if (($# == 0)); then
 	set -- "${steps[@]}"
 fi

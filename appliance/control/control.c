@@ -35,14 +35,14 @@ struct control {
         struct journal *journal;
         struct state *state;
         struct iov_model *model;
-        uint64_t next_id, boot_time, snapshot_time;
+        uint64_t last_id, boot_time, snapshot_time;
         struct supervisor *supervisor; /* NULL: a simulator */
         struct mgmt *mgmt;
         /* commits: the first is being written, the others wait */
         struct saver *saver;
         struct control_commit *commits, *writing;
         struct iov_model *candidate;
-        uint64_t candidate_next_id;
+        uint64_t candidate_last_id;
         struct iov_mb_txn_result candidate_result;
         uint32_t candidate_uid;
 };
@@ -216,7 +216,7 @@ static void adopt(struct control *c) {
 
         carry_status(old, c->candidate);
         c->model = TAKE_PTR(c->candidate);
-        c->next_id = c->candidate_next_id;
+        c->last_id = c->candidate_last_id;
         tables_publish(c->tables, c->model);
         journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu: %u changes",
                       (unsigned long long)c->candidate_result.generation, c->candidate_result.changed);
@@ -251,11 +251,11 @@ static void on_saved(void *userdata, int result) {
 /* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
 static int commit_start(struct control *c, struct control_commit *commit) {
         const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
-        uint64_t next_id = c->next_id;
+        uint64_t last_id = c->last_id;
         void *bytes = NULL;
         uint32_t changed;
         size_t size;
-        int r = iove_transaction_run(commit->transaction, c->model, &limits, &next_id, &c->candidate, &changed, &commit->refusal);
+        int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
 
         if (r < 0)
                 return r;
@@ -265,10 +265,10 @@ static int commit_start(struct control *c, struct control_commit *commit) {
                 return 0;
         commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
-        r = state_encode(c->candidate, next_id, &bytes, &size);
+        r = state_encode(c->candidate, last_id, &bytes, &size);
         if (r < 0)
                 return r;
-        c->candidate_next_id = next_id;
+        c->candidate_last_id = last_id;
         c->candidate_result = commit->result;
         c->candidate_uid = commit->uid;
         r = saver_start(c->saver, bytes, size, on_saved, c);
@@ -359,7 +359,7 @@ static int load(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = state_load(c->state, c->model, &c->next_id);
+        r = state_load(c->state, c->model, &c->last_id);
         if (r < 0)
                 return r;
         r = iove_rules_check(c->model, &limits, NULL, &refusal);

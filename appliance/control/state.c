@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,7 +25,7 @@ struct header {
         uint32_t header_size;
         uint64_t length; /* bytes behind the header */
         uint64_t generation;
-        uint64_t next_id;
+        uint64_t last_id;
         uint32_t n_objects;
         uint32_t checksum; /* CRC-32C of what is behind the header */
         uint32_t reserved;
@@ -226,7 +227,17 @@ static int load_objects(const struct header *h, const unsigned char *p, const un
         return p == end ? 0 : -EBADMSG;
 }
 
-int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_next_id) {
+/* See iove/transaction.h: where an appliance's ids begin. */
+static int first_id(uint64_t *ret_last_id) {
+        uint64_t random;
+
+        if (getrandom(&random, sizeof(random), 0) != sizeof(random))
+                return -EIO;
+        *ret_last_id = random & ((UINT64_C(1) << 48) - 1);
+        return 0;
+}
+
+int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_last_id) {
         CLEANUP_CLOSE int fd = openat(s->directory, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         CLEANUP_FREE void *bytes = NULL;
         const char *why = "its objects do not fit together: damaged";
@@ -234,10 +245,8 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_nex
         size_t size = 0;
         int r;
 
-        if (fd < 0 && errno == ENOENT) {
-                *ret_next_id = 1;
-                return 0;
-        }
+        if (fd < 0 && errno == ENOENT)
+                return first_id(ret_last_id);
         r = fd < 0 ? -errno : read_whole(fd, &bytes, &size);
         if (r < 0) {
                 iov_log(s->ctx, LOG_ERR, "%s/state: cannot read: %s", s->path, strerror(-r));
@@ -256,17 +265,17 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_nex
                 return r;
         }
         iov_model_set_generation(model, h.generation);
-        *ret_next_id = h.next_id;
+        *ret_last_id = h.last_id;
         return 0;
 }
 
 /* ---- writing ---- */
 
-int state_encode(const struct iov_model *model, uint64_t next_id, void **ret_bytes, size_t *ret_size) {
+int state_encode(const struct iov_model *model, uint64_t last_id, void **ret_bytes, size_t *ret_size) {
         struct header h = {.version = STATE_VERSION,
                            .header_size = sizeof(h),
                            .generation = iov_model_get_generation(model),
-                           .next_id = next_id};
+                           .last_id = last_id};
         size_t size = sizeof(h);
 
         memcpy(h.magic, magic, sizeof(magic));

@@ -24,12 +24,12 @@ struct state *state_close(struct state *state);
 int state_get_directory(const struct state *state);
 const char *state_get_path(const struct state *state);
 
-/* Add what was saved to `model`, which has the chassis' adapters. No file is an empty state. -EPROTONOSUPPORT: of a newer
+/* Add what was saved to `model`, which has the chassis' adapters. No file is an empty state, with a random *ret_last_id. -EPROTONOSUPPORT: of a newer
  * version, -EBADMSG: cut off or damaged; both logged, and nothing is changed on disk. */
-int state_load(const struct state *state, struct iov_model *model, uint64_t *ret_next_id);
+int state_load(const struct state *state, struct iov_model *model, uint64_t *ret_last_id);
 
 /* The bytes that state_write() makes durable; the caller frees them. */
-int state_encode(const struct iov_model *model, uint64_t next_id, void **ret_bytes, size_t *ret_size);
+int state_encode(const struct iov_model *model, uint64_t last_id, void **ret_bytes, size_t *ret_size);
 /* Replace the state file: written beside, synced, renamed, directory synced. Blocks; touches nothing but its arguments and the
  * directory, so that a thread can do it. On failure the old file stands. */
 int state_write(int directory, const void *bytes, size_t size);

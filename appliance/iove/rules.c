@@ -57,6 +57,8 @@ static const char *serial_check(const char *serial) {
         for (size_t i = 0; i < n; i++)
                 if (serial[i] < 0x20 || serial[i] > 0x7e)
                         return "serial has a character that is not printable ASCII";
+        if (strcmp(serial, "auto") == 0)
+                return "serial auto is the word for one that the appliance chooses: leave it empty";
         if (n && (serial[0] == ' ' || serial[n - 1] == ' '))
                 return "serial starts or ends with a space";
         return NULL;

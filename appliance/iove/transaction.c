@@ -159,8 +159,8 @@ static void auto_serial(const struct iov_model *m, struct iov_vadapter *v) {
                 bool taken = false;
 
                 memset(v->serial, 0, sizeof(v->serial));
-                snprintf(v->serial, IOV_SERIAL_MAX + 1, "IOV%012" PRIX64 "%c%c", v->id & UINT64_C(0xffffffffffff),
-                         attempt ? '-' : 0, attempt ? 'A' + (int)(attempt % 26) : 0);
+                snprintf(v->serial, IOV_SERIAL_MAX + 1, "IOV%012" PRIX64 "%c%c", v->id, attempt ? '-' : 0,
+                         attempt ? 'A' + (int)(attempt % 26) : 0);
                 iov_model_foreach (m, IOV_KIND_VADAPTER, other)
                         taken |= strcmp(other->name, v->name) != 0 && strcmp(other->serial, v->serial) == 0;
                 if (!taken)
@@ -168,7 +168,15 @@ static void auto_serial(const struct iov_model *m, struct iov_vadapter *v) {
         }
 }
 
-static int apply_set(struct iov_model *m, enum iov_kind kind, const void *wanted, uint64_t *next_id, bool *ret_changed) {
+/* The multiplier and increment are those of drand48(3): odd increment, multiplier 1 modulo 4, hence every number once. */
+static uint64_t id_next(uint64_t *last_id) {
+        do
+                *last_id = (*last_id * UINT64_C(0x5deece66d) + 0xb) & IOVE_ID_MASK;
+        while (*last_id == 0); /* stands for none */
+        return *last_id;
+}
+
+static int apply_set(struct iov_model *m, enum iov_kind kind, const void *wanted, uint64_t *last_id, bool *ret_changed) {
         union {
                 struct iov_server server;
                 struct iov_volume volume;
@@ -181,10 +189,10 @@ static int apply_set(struct iov_model *m, enum iov_kind kind, const void *wanted
         keep_status(kind, &r, old);
         pad_strings(kind, &r);
         if (kind == IOV_KIND_VOLUME && !old)
-                r.volume.id = (*next_id)++;
+                r.volume.id = id_next(last_id);
         if (kind == IOV_KIND_VADAPTER) {
                 if (!old)
-                        r.vadapter.id = (*next_id)++;
+                        r.vadapter.id = id_next(last_id);
                 if (!*r.vadapter.server)
                         r.vadapter.slot = 0;
                 if (!*r.vadapter.serial && old)
@@ -211,14 +219,14 @@ static int apply_remove(struct iov_model *m, enum iov_kind kind, const char *nam
         return iov_model_remove(m, kind, copy);
 }
 
-static int apply_all(const struct iove_transaction *t, struct iov_model *m, uint64_t *next_id, uint32_t *ret_changed,
+static int apply_all(const struct iove_transaction *t, struct iov_model *m, uint64_t *last_id, uint32_t *ret_changed,
                      struct iove_refusal *refusal) {
         for (size_t i = 0; i < t->n_operations; i++) {
                 const struct operation *op = &t->operations[i];
                 const char *record = (const char *)t->records + op->offset;
                 enum iov_kind kind = (enum iov_kind)op->kind;
                 bool changed = true;
-                int r = op->verb == IOV_VERB_SET ? apply_set(m, kind, record, next_id, &changed) : apply_remove(m, kind, record);
+                int r = op->verb == IOV_VERB_SET ? apply_set(m, kind, record, last_id, &changed) : apply_remove(m, kind, record);
 
                 if (r == -ENOENT)
                         return iove_refuse(refusal, IOV_RET_NOT_FOUND, (uint32_t)i, "there is no %s %s to remove",
@@ -234,11 +242,11 @@ static int apply_all(const struct iove_transaction *t, struct iov_model *m, uint
 }
 
 int iove_transaction_run(const struct iove_transaction *t, struct iov_model *have, const struct iove_limits *limits,
-                         uint64_t *next_id, struct iov_model **ret_candidate, uint32_t *ret_changed,
+                         uint64_t *last_id, struct iov_model **ret_candidate, uint32_t *ret_changed,
                          struct iove_refusal *refusal) {
         const struct iove_blame blame = {blame_last, t};
         struct iov_model *candidate = NULL;
-        uint64_t ids = *next_id, generation = iov_model_get_generation(have);
+        uint64_t ids = *last_id, generation = iov_model_get_generation(have);
         uint32_t changed = 0;
 
         if (t->begin.generation != IOV_GENERATION_ANY && t->begin.generation != generation)
@@ -260,7 +268,7 @@ int iove_transaction_run(const struct iove_transaction *t, struct iov_model *hav
                 iov_model_unref(candidate);
                 return r;
         }
-        *next_id = ids;
+        *last_id = ids;
         *ret_changed = changed;
         *ret_candidate = candidate;
         return 0;

@@ -100,10 +100,13 @@ count_blocks() {
 }
 
 @test "the serial is the persona's, and each guest sees only its own" {
+	local db_serial
+	db_serial=$(iov iovctl vadapter list -o json | jq -r '.vadapters[] | select(.name == "db-disk").serial')
+	[[ $db_serial == IOV* ]]
 	run guest_run web01 'nvme list'
-	[[ $output == *WEB01DISK* && $output != *IOV0* ]]
+	[[ $output == *WEB01DISK* && $output != *"$db_serial"* ]]
 	run guest_run db01 'nvme list'
-	[[ $output == *IOV0* && $output != *WEB01DISK* ]]
+	[[ $output == *"$db_serial"* && $output != *WEB01DISK* ]]
 }
 
 @test "configuration space decodes, with MSI-X in use" {

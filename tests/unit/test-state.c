@@ -88,12 +88,12 @@ static void save(struct fixture *f, const struct state *state, uint64_t generati
         iov_model_unref(m);
 }
 
-static int load(struct fixture *f, struct iov_model **ret_model, uint64_t *ret_next_id) {
+static int load(struct fixture *f, struct iov_model **ret_model, uint64_t *ret_last_id) {
         struct state *state = NULL;
 
         assert_int_equal(state_open(f->ctx, f->path, 0, &state), 0);
         assert_int_equal(iov_model_new(f->ctx, ret_model), 0);
-        int r = state_load(state, *ret_model, ret_next_id);
+        int r = state_load(state, *ret_model, ret_last_id);
         state_close(state);
         return r;
 }
@@ -101,10 +101,10 @@ static int load(struct fixture *f, struct iov_model **ret_model, uint64_t *ret_n
 static void test_empty(void **s) {
         struct fixture *f = *s;
         struct iov_model *m = NULL;
-        uint64_t next_id = 0;
+        uint64_t last_id = 0;
 
-        assert_int_equal(load(f, &m, &next_id), 0);
-        assert_int_equal(next_id, 1);
+        assert_int_equal(load(f, &m, &last_id), 0);
+        assert_true(last_id < UINT64_C(1) << 48);
         assert_int_equal(iov_model_get_generation(m), 0);
         assert_int_equal(iov_model_count(m, IOV_KIND_SERVER), 0);
         iov_model_unref(m);
@@ -114,14 +114,14 @@ static void test_round_trip(void **s) {
         struct fixture *f = *s;
         struct state *state = NULL;
         struct iov_model *m = NULL;
-        uint64_t next_id = 0;
+        uint64_t last_id = 0;
 
         assert_int_equal(state_open(f->ctx, f->path, 0, &state), 0);
         save(f, state, 41);
         save(f, state, 42);
         state_close(state);
-        assert_int_equal(load(f, &m, &next_id), 0);
-        assert_int_equal(next_id, 19);
+        assert_int_equal(load(f, &m, &last_id), 0);
+        assert_int_equal(last_id, 19);
         assert_int_equal(iov_model_get_generation(m), 42);
         const struct iov_volume *v = iov_model_get(m, IOV_KIND_VOLUME, "boot");
         assert_non_null(v);
@@ -166,10 +166,10 @@ static void write_state(struct fixture *f, const unsigned char *bytes, size_t si
 static void refuse(struct fixture *f, const unsigned char *bytes, size_t size, int error) {
         unsigned char after[8192];
         struct iov_model *m = NULL;
-        uint64_t next_id;
+        uint64_t last_id;
 
         write_state(f, bytes, size);
-        int r = load(f, &m, &next_id);
+        int r = load(f, &m, &last_id);
         if (r != error)
                 fail_msg("%zu bytes: load says %d, not %d; the log: %s", size, r, error, f->log);
         assert_non_null(strstr(f->log, "nothing was changed"));
@@ -210,7 +210,7 @@ static void test_full_disk_keeps_the_old(void **s) {
         struct fixture *f = *s;
         struct iov_model *m = NULL;
         struct state *state = NULL;
-        uint64_t next_id = 0;
+        uint64_t last_id = 0;
         int status;
 
         assert_int_equal(state_open(f->ctx, f->path, 0, &state), 0);
@@ -228,7 +228,7 @@ static void test_full_disk_keeps_the_old(void **s) {
         assert_int_equal(status, 0);
         assert_int_equal(faccessat(state_get_directory(state), "state.new", F_OK, 0), -1);
         state_close(state);
-        assert_int_equal(load(f, &m, &next_id), 0);
+        assert_int_equal(load(f, &m, &last_id), 0);
         assert_int_equal(iov_model_get_generation(m), 7);
         iov_model_unref(m);
 }

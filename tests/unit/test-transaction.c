@@ -16,7 +16,7 @@ struct fixture {
         struct iov_model *model;
         struct iove_transaction *transaction;
         struct iove_refusal refusal;
-        uint64_t next_id;
+        uint64_t last_id;
         uint32_t changed;
 };
 
@@ -80,7 +80,7 @@ static void remove_object(struct fixture *f, enum iov_kind kind, const char *nam
 static int run(struct fixture *f, struct iov_model **ret_candidate) {
         const struct iove_limits limits = {.run_dir_length = strlen("/run/iov")};
 
-        return iove_transaction_run(f->transaction, f->model, &limits, &f->next_id, ret_candidate, &f->changed, &f->refusal);
+        return iove_transaction_run(f->transaction, f->model, &limits, &f->last_id, ret_candidate, &f->changed, &f->refusal);
 }
 
 static void commit(struct fixture *f) {
@@ -115,7 +115,7 @@ static int setup(void **state) {
 
         if (!f || iov_new(&f->ctx) < 0 || iov_model_new(f->ctx, &f->model) < 0)
                 return -1;
-        f->next_id = 1;
+        f->last_id = 1;
         iov_model_set_links(f->model, 4, 8);
         add_adapter(f->model, "ssd0", IOV_ADAPTER_SSD, 1 << 20, true);
         add_adapter(f->model, "ssd1", IOV_ADAPTER_SSD, 1 << 20, true);
@@ -171,6 +171,25 @@ static void test_auto_serial(void **state) {
         assert_true(strlen(d1->serial) > 3 && strlen(d1->serial) <= IOV_SERIAL_MAX);
         assert_string_not_equal(d1->serial, d2->serial);
         assert_int_equal(d1->state, IOV_VADAPTER_DETACHED);
+}
+
+/* Removed and made again: another object, whatever its name. */
+static void test_ids_are_never_used_twice(void **state) {
+        struct fixture *f = *state;
+        uint64_t seen[64];
+
+        for (size_t i = 0; i < ARRAY_LENGTH(seen); i++) {
+                begin(f, IOV_GENERATION_ANY, 0);
+                set_volume(f, "again", "ssd0", 4096);
+                commit(f);
+                seen[i] = ((const struct iov_volume *)iov_model_get(f->model, IOV_KIND_VOLUME, "again"))->id;
+                assert_true(seen[i] != 0 && seen[i] <= IOVE_ID_MASK);
+                for (size_t j = 0; j < i; j++)
+                        assert_int_not_equal(seen[i], seen[j]);
+                begin(f, IOV_GENERATION_ANY, 0);
+                remove_object(f, IOV_KIND_VOLUME, "again");
+                commit(f);
+        }
 }
 
 static void test_remove_takes_namespaces(void **state) {
@@ -314,7 +333,7 @@ static void test_socket_path(void **state) {
 
         set_server(f, "a-name-of-forty-characters-or-a-little-more", 2);
         assert_int_equal(
-                iove_transaction_run(f->transaction, f->model, &limits, &f->next_id, &candidate, &f->changed, &f->refusal),
+                iove_transaction_run(f->transaction, f->model, &limits, &f->last_id, &candidate, &f->changed, &f->refusal),
                 -EBADMSG);
         assert_int_equal(f->refusal.code, IOV_RET_LIMIT);
 }
@@ -323,6 +342,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_commit, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_auto_serial, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_ids_are_never_used_twice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_remove_takes_namespaces, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_links, setup, teardown),
