@@ -36,6 +36,12 @@ void loop_stop(struct loop *loop, int result);
 typedef void (*loop_fd_fn)(void *userdata, int fd, uint32_t events);
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *userdata, struct loop_source **ret_source);
 int loop_source_set_events(struct loop_source *source, uint32_t events);
+/*
+ * Said from within `fn`: all that was there has been taken, there is no need to look again; call me when there is something new.
+ * It saves arming the poll for each message. Only for those who are sure, as after EAGAIN: where something was left, `fn` may
+ * never hear of it.
+ */
+void loop_source_drained(struct loop_source *source);
 /* Call `fn` once, after `delay_ns`; UINT64_MAX: not before loop_timer_set(). The source must be removed all the same. */
 typedef void (*loop_timer_fn)(void *userdata);
 int loop_add_timer(struct loop *loop, uint64_t delay_ns, loop_timer_fn fn, void *userdata, struct loop_source **ret_source);

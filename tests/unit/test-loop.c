@@ -102,6 +102,94 @@ static void test_nothing_lost(void **state) {
         loop_source_remove(w.source);
 }
 
+/* One that takes all there is and says so, for as long as `limit` says, then leaves it. */
+struct drainer {
+        struct loop *loop;
+        struct loop_source *source;
+        int peer;
+        unsigned int calls, bytes, leave_after, stop_after;
+        uint32_t events;
+};
+
+static void on_drain(void *userdata, int fd, uint32_t events) {
+        struct drainer *d = userdata;
+        char c[4];
+        ssize_t n = 0;
+
+        d->events = events;
+        d->calls++;
+        if (d->calls <= d->leave_after) {
+                while ((n = read(fd, c, sizeof(c))) > 0)
+                        d->bytes += (unsigned int)n;
+                loop_source_drained(d->source);
+        }
+        if (d->calls == d->stop_after)
+                loop_stop(d->loop, 7);
+        else if (d->peer >= 0)
+                assert_int_equal(write(d->peer, "abc", 3), 3);
+}
+
+/* Whoever says that nothing is left hears of everything that is new, by the first poll and by the one that stays armed; whoever
+ * stops saying so is told of what is left, again and again. */
+static void test_drained(void **state) {
+        struct fixture *f = *state;
+        struct drainer d = {.loop = f->loop, .peer = f->pair[1], .leave_after = UINT32_MAX, .stop_after = 50};
+
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_drain, &d, &d.source), 0);
+        assert_int_equal(write(f->pair[1], "abc", 3), 3);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(d.calls, 50);
+        assert_int_equal(d.bytes, 50 * 3);
+        d = (struct drainer){.loop = f->loop, .source = d.source, .peer = -1, .leave_after = 0, .stop_after = 5};
+        assert_int_equal(write(f->pair[1], "abc", 3), 3);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(d.calls, 5);
+        /* And back again. */
+        d = (struct drainer){
+                .loop = f->loop, .source = d.source, .peer = f->pair[1], .leave_after = UINT32_MAX, .stop_after = 20};
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(d.bytes, 20 * 3);
+        close(f->pair[1]);
+        f->pair[1] = -1;
+        d = (struct drainer){.loop = f->loop, .source = d.source, .peer = -1, .leave_after = UINT32_MAX, .stop_after = 1};
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(d.events & POLLHUP, POLLHUP);
+        d.source = loop_source_remove(d.source);
+}
+
+/* What comes while the mask is 0 is told of afterwards, also where the poll that stays armed has seen it meanwhile. */
+static void test_drained_and_masked(void **state) {
+        struct fixture *f = *state;
+        struct drainer d = {.loop = f->loop, .peer = -1, .leave_after = UINT32_MAX, .stop_after = 1};
+
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_drain, &d, &d.source), 0);
+        for (unsigned int i = 0; i < 20; i++) {
+                struct watch t = {.loop = f->loop, .limit = 1};
+
+                d.calls = d.bytes = 0;
+                assert_int_equal(write(f->pair[1], "abc", 3), 3);
+                assert_int_equal(loop_run(f->loop), 7);
+                assert_int_equal(d.bytes, 3);
+                /* Seen or not seen by the kernel before the mask is settled: both ways round. */
+                if (i % 2)
+                        assert_int_equal(write(f->pair[1], "abc", 3), 3);
+                assert_int_equal(loop_source_set_events(d.source, 0), 0);
+                if (i % 2 == 0)
+                        assert_int_equal(write(f->pair[1], "abc", 3), 3);
+                if (i % 4 < 2) {
+                        assert_int_equal(loop_add_timer(f->loop, 1000000, on_timer, &t, &t.source), 0);
+                        assert_int_equal(loop_run(f->loop), 9);
+                        t.source = loop_source_remove(t.source);
+                        assert_int_equal(d.calls, 1);
+                }
+                d.calls = d.bytes = 0;
+                assert_int_equal(loop_source_set_events(d.source, POLLIN), 0);
+                assert_int_equal(loop_run(f->loop), 7);
+                assert_int_equal(d.bytes, 3);
+        }
+        d.source = loop_source_remove(d.source);
+}
+
 /* A mask that changes while the poll is armed takes effect; POLLHUP comes without asking. */
 static void test_change_of_mask(void **state) {
         struct fixture *f = *state;
@@ -317,6 +405,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_level_triggered, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nothing_lost, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_drained, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_drained_and_masked, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_change_of_mask, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_removed_is_not_called, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timers, setup, teardown),
