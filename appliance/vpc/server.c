@@ -326,6 +326,9 @@ static void receive(struct vpc_connection *c) {
         }
         iov = (struct iovec){c->in + c->in_end, receive_size(c)};
         n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        /* Short, and not because of descriptors, which end a read: nothing is left. */
+        if (n > 0 ? (size_t)n < iov.iov_len && m.msg_controllen == 0 : n < 0 && errno == EAGAIN)
+                loop_source_drained(c->source);
         if (n < 0) {
                 if (errno != EAGAIN && errno != EINTR)
                         start_closing(c, "the connection failed");
