@@ -119,6 +119,11 @@ static void source_free(struct loop_source *source) {
         free(source);
 }
 
+/* POLLRDHUP rides along with POLLIN, which it implies: see is_ending(). */
+static uint32_t poll_mask(const struct loop_source *source) {
+        return source->events & POLLIN ? source->events | POLLRDHUP : source->events;
+}
+
 static bool source_wants_cancel(const struct loop_source *source) {
         if (!source->in_flight || source->cancelled)
                 return false;
@@ -154,9 +159,9 @@ static bool source_settle(struct loop_source *source) {
                 if (source->kind == SOURCE_TIMER)
                         io_uring_prep_timeout(sqe, &source->when, 0, IORING_TIMEOUT_ABS);
                 else if (source->drained)
-                        io_uring_prep_poll_multishot(sqe, source->fd, source->events);
+                        io_uring_prep_poll_multishot(sqe, source->fd, poll_mask(source));
                 else
-                        io_uring_prep_poll_add(sqe, source->fd, source->events);
+                        io_uring_prep_poll_add(sqe, source->fd, poll_mask(source));
                 io_uring_sqe_set_data64(sqe, (uintptr_t)source | USER_DATA_SOURCE);
                 source->armed_events = source->events;
                 source->in_flight = true;
@@ -195,6 +200,11 @@ static uint32_t events_of(const struct loop_source *source, int32_t result) {
         return result < 0 || !source->events ? 0 : (uint32_t)result & (source->events | always);
 }
 
+/* The end of a stream is there to be taken even where a read was short, and it comes only once: drained is not said of it. */
+static bool is_ending(int32_t result) {
+        return result > 0 && (result & (POLLRDHUP | POLLHUP | POLLERR));
+}
+
 /* A multishot poll has seen something and stays armed, unless the callback leaves something, or was not called. */
 static void source_more(struct loop_source *source, int32_t result) {
         uint32_t events = events_of(source, result);
@@ -204,7 +214,7 @@ static void source_more(struct loop_source *source, int32_t result) {
         source->drained = false;
         if (events)
                 source->fn.fd(source->userdata, source->fd, events);
-        if (source->drained || source->removed)
+        if ((source->drained && !is_ending(result)) || source->removed)
                 return;
         source->armed_events = 0; /* as if it were another mask: cancelled, and armed anew where it is wanted */
         source_queue(source);
@@ -236,6 +246,8 @@ static void source_complete(struct loop_source *source, int32_t result) {
                 dispatch_signals(source);
         else
                 source->fn.fd(source->userdata, source->fd, events);
+        if (is_ending(result))
+                source->drained = false;
 }
 
 static void complete(struct loop *loop, uint64_t user_data, int32_t result, uint32_t flags) {

@@ -102,29 +102,27 @@ static void test_nothing_lost(void **state) {
         loop_source_remove(w.source);
 }
 
-/* One that takes all there is and says so, for as long as `limit` says, then leaves it. */
+/* One that takes all there is by a read that comes out short, and says so; from a given call on it leaves it. */
 struct drainer {
         struct loop *loop;
         struct loop_source *source;
         int peer;
         unsigned int calls, bytes, leave_after, stop_after;
-        uint32_t events;
 };
 
 static void on_drain(void *userdata, int fd, uint32_t events) {
         struct drainer *d = userdata;
-        char c[4];
-        ssize_t n = 0;
+        char bytes[64];
+        ssize_t n = 1;
 
-        d->events = events;
         d->calls++;
         if (d->calls <= d->leave_after) {
-                while ((n = read(fd, c, sizeof(c))) > 0)
-                        d->bytes += (unsigned int)n;
+                n = read(fd, bytes, sizeof(bytes));
+                d->bytes += n > 0 ? (unsigned int)n : 0;
                 loop_source_drained(d->source);
         }
-        if (d->calls == d->stop_after)
-                loop_stop(d->loop, 7);
+        if (d->calls == d->stop_after || n == 0)
+                loop_stop(d->loop, n == 0 ? 8 : 7);
         else if (d->peer >= 0)
                 assert_int_equal(write(d->peer, "abc", 3), 3);
 }
@@ -149,12 +147,40 @@ static void test_drained(void **state) {
                 .loop = f->loop, .source = d.source, .peer = f->pair[1], .leave_after = UINT32_MAX, .stop_after = 20};
         assert_int_equal(loop_run(f->loop), 7);
         assert_int_equal(d.bytes, 20 * 3);
-        close(f->pair[1]);
-        f->pair[1] = -1;
-        d = (struct drainer){.loop = f->loop, .source = d.source, .peer = -1, .leave_after = UINT32_MAX, .stop_after = 1};
-        assert_int_equal(loop_run(f->loop), 7);
-        assert_int_equal(d.events & POLLHUP, POLLHUP);
         d.source = loop_source_remove(d.source);
+}
+
+/* Bytes and the end of the stream come before the loop looks: one call takes the bytes, and there is another for the end. */
+static void test_drained_to_the_end(void **state) {
+        struct fixture *f = *state;
+
+        for (unsigned int i = 0; i < 4; i++) {
+                struct drainer d = {.loop = f->loop, .peer = -1, .leave_after = UINT32_MAX, .stop_after = 2};
+
+                assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_drain, &d, &d.source), 0);
+                if (i & 1) { /* by the poll that stays armed */
+                        assert_int_equal(write(f->pair[1], "ab", 2), 2);
+                        d.stop_after = 1;
+                        assert_int_equal(loop_run(f->loop), 7);
+                        assert_int_equal(write(f->pair[1], "ab", 2), 2);
+                        d.calls = 0;
+                        assert_int_equal(loop_run(f->loop), 7);
+                }
+                d.calls = d.bytes = 0;
+                d.stop_after = UINT32_MAX;
+                assert_int_equal(write(f->pair[1], "abc", 3), 3);
+                if (i & 2)
+                        assert_int_equal(shutdown(f->pair[1], SHUT_WR), 0);
+                else
+                        close(f->pair[1]);
+                assert_int_equal(loop_run(f->loop), 8);
+                assert_int_equal(d.bytes, 3);
+                d.source = loop_source_remove(d.source);
+                if (i & 2)
+                        close(f->pair[1]);
+                close(f->pair[0]);
+                assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, f->pair), 0);
+        }
 }
 
 /* What comes while the mask is 0 is told of afterwards, also where the poll that stays armed has seen it meanwhile. */
@@ -406,6 +432,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_level_triggered, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nothing_lost, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_drained, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_drained_to_the_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_drained_and_masked, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_change_of_mask, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_removed_is_not_called, setup, teardown),
