@@ -41,7 +41,7 @@ session() {
 @test "the session with a running appliance" {
 	{
 		# bats waits for everyone who has its output: iovd must end with the session.
-		echo 'set -euo pipefail; cd source; PATH=$PWD/build:$PATH'
+		echo "set -euo pipefail; cd source; PATH=$T/source/build:\$PATH"
 		echo "trap 'kill \$(cat $T/iovd.pid)' EXIT"
 		session "With a running appliance" | sed "s|^iovd .*&\$|& echo \$! > $T/iovd.pid; for i in {1..100}; do [[ -S $T/run/mgmt.sock ]] \\&\\& break; sleep 0.1; done|"
 	} > session.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every include in lib/, tools/ and appliance/ is one that the table in docs/layers.md allows.
+# Every include in lib/, tools/ and appliance/ is one that the table in docs/architecture.md allows.
 set -eu
 cd "${IOV_SOURCE:-.}"
 
@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 
 # "folder entry" for each allowed pair
 # shellcheck disable=SC2016 # the backquotes are those of the table
-sed -n 's/^| `\([^`]*\/\)` | \(.*\) |$/\1 \2/p' docs/layers.md | tr -d '`' |
+sed -n 's/^| `\([^`]*\/\)` | \(.*\) |$/\1 \2/p' docs/architecture.md | tr -d '`' |
 	awk '{ for (i = 2; i <= NF; i++) print $1, $i }' >"$work/rules"
 
 # "file header" for each include in quotes, or of libiov in angle brackets
@@ -35,7 +35,7 @@ judge() {
 			room = ""
 			for (d in folder)
 				if (index($1, d) == 1 && length(d) > length(room)) room = d
-			if (room == "") { print $1 ": its folder is not in docs/layers.md"; next }
+			if (room == "") { print $1 ": its folder is not in docs/architecture.md"; next }
 			if ($3 == "?") { print $1 ": includes " $2 ", which is nowhere"; next }
 			ok = 0
 			for (i = 1; i <= n[room]; i++) {

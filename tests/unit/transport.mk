@@ -33,7 +33,6 @@ tests_unit_fake_iovd_LDADD = libiov-core.la
 # TAP by shell: what libiov exports, which folder includes what.
 dist_check_SCRIPTS += tests/unit/test-exports.sh tests/unit/test-layers.sh
 TESTS += tests/unit/test-exports.sh tests/unit/test-layers.sh
-EXTRA_DIST += docs/layers.md
 
 # A server that does everything a server should not, against iovd itself.
 dist_check_SCRIPTS += tests/unit/test-hostile.sh

@@ -42,18 +42,16 @@ static void add_member(struct bundle *b, const char *name, char *data, size_t le
         b->members[b->n++] = (struct member){xstrdup(name), data, length};
 }
 
-/* A stream whose text becomes a member. */
+/* A stream whose text becomes a member. The stream keeps the addresses of the two others: it must stay where it was opened. */
 struct text {
         FILE *stream;
         char *data;
         size_t length;
 };
 
-static struct text text_new(void) {
-        struct text t = {0};
-
-        t.stream = xopen_memstream(&t.data, &t.length);
-        return t;
+static void text_open(struct text *t) {
+        *t = (struct text){0};
+        t->stream = xopen_memstream(&t->data, &t->length);
 }
 
 /* Closes it; `r` is how writing went, and is returned. */
@@ -69,8 +67,9 @@ static int text_add(struct text *t, struct bundle *b, const char *name, int r) {
 
 static int add_yaml(struct bundle *b, const struct iov_model *model, const char *name,
                     int (*write_model)(const struct iov_model *model, FILE *stream)) {
-        struct text t = text_new();
+        struct text t;
 
+        text_open(&t);
         return text_add(&t, b, name, write_model(model, t.stream));
 }
 
@@ -81,7 +80,9 @@ static int add_registers(struct bundle *b, struct iov_appliance *appliance) {
 
         if (r < 0)
                 return r;
-        struct text t = text_new();
+        struct text t;
+
+        text_open(&t);
         return text_add(&t, b, "registers.txt", table_write_text(table, &output, false, t.stream));
 }
 
@@ -96,7 +97,9 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
                 /* The name becomes a path for whoever unpacks it: an appliance that lies must not choose where. */
                 if (r < 0 || !iov_name_is_valid(server->name))
                         return r < 0 ? r : -EPROTO;
-                struct text t = text_new();
+                struct text t;
+
+                text_open(&t);
                 functions_write(&functions, t.stream);
                 r = text_add(&t, b, name, 0);
                 if (r < 0)
@@ -119,7 +122,9 @@ static int add_state(struct bundle *b, const struct snapshot *snapshot) {
                 json_object_object_add(root, table_plural(table), json_object_get(array));
                 json_object_put(tree);
         }
-        struct text t = text_new();
+        struct text t;
+
+        text_open(&t);
         int r = text_add(&t, b, "state.json", tree_write(root, FORMAT_JSON, t.stream));
         json_object_put(root);
         return r;
@@ -167,7 +172,9 @@ static int add_manifest(struct bundle *b, const struct iov_model *model, const s
                 json_object_array_add(members, member);
         }
         json_object_object_add(root, "members", members);
-        struct text t = text_new();
+        struct text t;
+
+        text_open(&t);
         int r = text_add(&t, b, "manifest.json", tree_write(root, FORMAT_JSON, t.stream));
         json_object_put(root);
         return r;
