@@ -53,7 +53,7 @@ static void raw_send(int fd, const void *bytes, size_t size, const int *fds, uns
 
 /* What comes back: the first message's kind. */
 static enum outcome raw_outcome(int fd) {
-        struct vfio_user_header h;
+        struct vfio_user_header h = {0};
         char rest[4096];
         size_t got = 0;
 

@@ -248,7 +248,7 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_las
         if (fd < 0 && errno == ENOENT)
                 return first_id(ret_last_id);
         r = fd < 0 ? -errno : read_whole(fd, &bytes, &size);
-        if (r < 0) {
+        if (r < 0 || !bytes) {
                 iov_log(s->ctx, LOG_ERR, "%s/state: cannot read: %s", s->path, strerror(-r));
                 return r;
         }
@@ -285,9 +285,10 @@ int state_encode(const struct iov_model *model, uint64_t last_id, void **ret_byt
                 h.n_objects += (uint32_t)n;
                 size += n * (sizeof(struct iov_mb_op) + iov_records_get(saved_kinds[k])->size);
         }
-        unsigned char *bytes = malloc(size), *p = bytes + sizeof(h);
+        unsigned char *bytes = malloc(size);
         if (!bytes)
                 return -ENOMEM;
+        unsigned char *p = bytes + sizeof(h);
         for (size_t k = 0; k < ARRAY_LENGTH(saved_kinds); k++) {
                 const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)saved_kinds[k], iov_records_get(saved_kinds[k])->size};
                 const void *record;

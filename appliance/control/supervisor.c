@@ -132,7 +132,7 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
 static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
                             const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
-        void *counters;
+        void *counters = NULL;
         int r;
 
         i->image_size = vpc_image_size(model);

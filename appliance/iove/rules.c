@@ -98,7 +98,7 @@ const char *iove_record_check(enum iov_kind kind, const void *record) {
 static int check_servers(const struct iov_model *m, const struct iove_limits *limits, const struct iove_blame *blame,
                          struct iove_refusal *refusal) {
         unsigned int links = iov_model_get_links(m);
-        CLEANUP_FREE const struct iov_server **by_link = calloc(links + 1u, sizeof(*by_link));
+        CLEANUP_FREE const struct iov_server **by_link = calloc(links + 1u, sizeof(void *));
         const struct iov_server *s;
 
         if (!by_link)

@@ -154,7 +154,7 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *counters;
+        void *counters = NULL;
         r = map_fd(fds[2], sizeof(*s->counters), &counters);
         if (r < 0)
                 return r;

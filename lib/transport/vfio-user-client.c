@@ -285,9 +285,9 @@ static int receive_reply(struct vfio_user_client *c, struct vfio_user_call *call
         if (is_flat) {
                 size_t first = call->ret_length < call->reply_size ? call->ret_length : call->reply_size;
 
-                if (first)
+                if (first && call->reply)
                         memcpy(call->reply, flat + sizeof(header), first);
-                if (call->ret_length > first)
+                if (call->ret_length > first && call->reply_data)
                         memcpy(call->reply_data, flat + sizeof(header) + first, call->ret_length - first);
         }
         return 0;

@@ -79,7 +79,7 @@ int reader_read_name(struct reader *r, const struct key *key, void *object) {
         const char *text = NULL;
         int e = reader_text(r, key->name, &text);
 
-        if (e <= 0)
+        if (e <= 0 || !text)
                 return e;
         if (!iov_name_is_valid(text))
                 return reader_refuse_name(r, key->name, text);

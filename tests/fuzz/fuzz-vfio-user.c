@@ -156,10 +156,14 @@ static void send_bytes(struct client *c, const struct iovec *iov, unsigned int n
         if (n) {
                 m.msg_control = &control;
                 m.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-                CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-                CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-                CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int) * n);
-                memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, sizeof(int) * n);
+                struct cmsghdr *cmsg = CMSG_FIRSTHDR(&m);
+
+                if (!cmsg)
+                        abort();
+                cmsg->cmsg_level = SOL_SOCKET;
+                cmsg->cmsg_type = SCM_RIGHTS;
+                cmsg->cmsg_len = CMSG_LEN(sizeof(int) * n);
+                memcpy(CMSG_DATA(cmsg), fds, sizeof(int) * n);
         }
         sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
         for (unsigned int i = 0; i < n; i++)

@@ -17,9 +17,10 @@ static void report(const char *directory, char **argv) {
         if (!d || asprintf(&path, "%s/fds", directory) < 0)
                 abort();
         CLEANUP_FREE char *numbers = calloc(1, 4096);
-        while (numbers && (entry = readdir(d)))
+        size_t used = 0;
+        while (numbers && used < 4000 && (entry = readdir(d)))
                 if (*entry->d_name != '.' && atoi(entry->d_name) != dirfd(d))
-                        strcat(strcat(numbers, entry->d_name), "\n");
+                        used += (size_t)snprintf(numbers + used, 4096 - used, "%s\n", entry->d_name);
         closedir(d);
         file = fopen(path, "we");
         if (!file || !numbers)

@@ -245,7 +245,7 @@ bool fake_step(struct fake *f) {
         struct vpc_io *io = f->pending[0];
         unsigned int medium = f->pending_medium[0];
         f->n_pending--;
-        memmove(f->pending, f->pending + 1, f->n_pending * sizeof(f->pending[0]));
+        memmove(f->pending, f->pending + 1, f->n_pending * sizeof(void *));
         memmove(f->pending_medium, f->pending_medium + 1, f->n_pending * sizeof(f->pending_medium[0]));
         io->done(io, medium_do(f, medium, io));
         return true;

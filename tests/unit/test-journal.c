@@ -79,7 +79,7 @@ static void test_events_are_a_ring(void **state) {
         assert_int_equal(e->uid, 1000);
         assert_string_equal(e->object, "web01");
         char expected[64];
-        snprintf(expected, sizeof(expected), "event %u", IOV_EVENT_MAX + 2);
+        snprintf(expected, sizeof(expected), "event %d", IOV_EVENT_MAX + 2);
         assert_string_equal(e->text, expected);
         journal_free(j);
         tables_free(t);

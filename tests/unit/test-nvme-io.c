@@ -153,8 +153,8 @@ static void test_namespaces(void **state) {
         struct fake_queue q;
 
         fake_queue_create(f, &q, 1, 16);
-        for (uint8_t opcode = NVME_IO_FLUSH; opcode <= NVME_IO_READ; opcode++) {
-                struct nvme_sqe sqe = fake_transfer(f, opcode, 1, 0, 1, FAKE_DATA);
+        for (unsigned int opcode = NVME_IO_FLUSH; opcode <= NVME_IO_READ; opcode++) {
+                struct nvme_sqe sqe = fake_transfer(f, (uint8_t)opcode, 1, 0, 1, FAKE_DATA);
 
                 sqe.nsid = 3;
                 assert_int_equal(fake_status(f, &q, sqe), DNR(NVME_SC_INVALID_FIELD));

@@ -204,9 +204,11 @@ static int await_reply(struct client *c) {
 
 static int call_fds(struct client *c, unsigned int command, const void *payload, size_t length, const int *fds,
                     unsigned int n_fds) {
-        uint16_t id = c->next_id;
         int r = 0;
 
+        if (!c)
+                abort();
+        uint16_t id = c->next_id;
         post(c, command, 0, payload, length, fds, n_fds);
         r = await_reply(c);
         if (r != -ECONNRESET) {

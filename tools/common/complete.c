@@ -138,7 +138,7 @@ static void complete_words(const struct tool *tool, const struct state *s, const
         bool verbs = s->object || !tool_has_objects(tool->info);
         const char *previous = "";
 
-        for (const struct command *c = tool->info->commands; c->run; c++) {
+        for (const struct command *c = tool->info->commands; c && c->run; c++) {
                 const char *word = verbs ? c->verb : c->object;
 
                 if ((s->object && strcmp(c->object, s->object) != 0) || strcmp(word, previous) == 0)
