@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libiov-core.la
 libiov_core_la_SOURCES = \
 	lib/context.c lib/context.h \
+	lib/crc32c.c lib/crc32c.h \
 	lib/model.c lib/model.h \
 	lib/objects.c \
 	lib/registers.c \

@@ -14,6 +14,7 @@
 
 #include "context.h"
 #include "control/chassis.h"
+#include "control/history.h"
 #include "control/mgmt.h"
 #include "control/persona.h"
 #include "control/saver.h"
@@ -34,6 +35,7 @@ struct control {
         struct tables *tables;
         struct journal *journal;
         struct state *state;
+        struct history *history;
         struct iov_model *model;
         uint64_t last_id, boot_time, snapshot_time;
         struct supervisor *supervisor; /* NULL: a simulator */
@@ -42,9 +44,8 @@ struct control {
         struct saver *saver;
         struct control_commit *commits, *writing;
         struct iov_model *candidate;
-        uint64_t candidate_last_id;
-        struct iov_mb_txn_result candidate_result;
-        uint32_t candidate_uid;
+        struct state_info candidate_info;
+        size_t n_expired; /* generations that end with it */
 };
 
 static uint64_t clock_ns(clockid_t id) {
@@ -65,6 +66,9 @@ struct tables *control_get_tables(struct control *c) {
 }
 const struct iov_model *control_get_model(const struct control *c) {
         return c->model;
+}
+const struct history *control_get_history(const struct control *c) {
+        return c->history;
 }
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
@@ -216,10 +220,12 @@ static void adopt(struct control *c) {
 
         carry_status(old, c->candidate);
         c->model = TAKE_PTR(c->candidate);
-        c->last_id = c->candidate_last_id;
+        c->last_id = c->candidate_info.last_id;
+        history_forget(c->history, c->n_expired);
+        history_add(c->history, &c->candidate_info);
         tables_publish(c->tables, c->model);
-        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu: %u changes",
-                      (unsigned long long)c->candidate_result.generation, c->candidate_result.changed);
+        journal_event(c->journal, LOG_NOTICE, c->candidate_info.uid, "", "generation %llu: %u changes",
+                      (unsigned long long)c->candidate_info.generation, c->candidate_info.n_changes);
         if (c->supervisor)
                 supervisor_reconcile(c->supervisor);
         discard_volumes(c, old);
@@ -241,20 +247,37 @@ static void on_saved(void *userdata, int result) {
         if (result == 0)
                 adopt(c);
         else
-                journal_event(c->journal, LOG_ERR, c->candidate_uid, "", "the state cannot be saved: %s; nothing was changed",
-                              strerror(-result));
+                journal_event(c->journal, LOG_ERR, c->candidate_info.uid, "",
+                              "the state cannot be saved: %s; nothing was changed", strerror(-result));
         if (result == 0 && c->writing)
-                c->writing->result = c->candidate_result;
+                c->writing->result = (struct iov_mb_txn_result){.generation = c->candidate_info.generation,
+                                                                .changed = c->candidate_info.n_changes};
         finish(c, result);
+}
+
+/* Give the candidate to the saver. */
+static int candidate_write(struct control *c) {
+        uint64_t *expired = NULL;
+        void *bytes = NULL;
+        size_t size = 0;
+        int r = history_reserve(c->history);
+
+        if (r == 0)
+                r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
+        if (r == 0)
+                r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
+        if (r < 0) {
+                free(bytes);
+                return r;
+        }
+        return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
 }
 
 /* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
 static int commit_start(struct control *c, struct control_commit *commit) {
         const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
         uint64_t last_id = c->last_id;
-        void *bytes = NULL;
         uint32_t changed;
-        size_t size;
         int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
 
         if (r < 0)
@@ -265,13 +288,12 @@ static int commit_start(struct control *c, struct control_commit *commit) {
                 return 0;
         commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
-        r = state_encode(c->candidate, last_id, &bytes, &size);
-        if (r < 0)
-                return r;
-        c->candidate_last_id = last_id;
-        c->candidate_result = commit->result;
-        c->candidate_uid = commit->uid;
-        r = saver_start(c->saver, bytes, size, on_saved, c);
+        c->candidate_info = (struct state_info){.generation = generation + 1,
+                                                .last_id = last_id,
+                                                .time_ns = clock_ns(CLOCK_REALTIME),
+                                                .uid = commit->uid,
+                                                .n_changes = changed};
+        r = candidate_write(c);
         return r < 0 ? r : 1;
 }
 
@@ -355,13 +377,20 @@ static int forget_status(struct iov_model *m) {
 static int load(struct control *c) {
         const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
         struct iove_refusal refusal;
+        struct state_info info;
         int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
 
         if (r < 0)
                 return r;
-        r = state_load(c->state, c->model, &c->last_id);
+        r = state_load(c->state, c->model, &info);
         if (r < 0)
                 return r;
+        c->last_id = info.last_id;
+        r = history_new(c->state, &info, &c->history);
+        if (r < 0) {
+                iov_log(c->ctx, LOG_ERR, "%s/history: cannot read: %s", state_get_path(c->state), strerror(-r));
+                return r;
+        }
         r = iove_rules_check(c->model, &limits, NULL, &refusal);
         if (r == -EBADMSG)
                 iov_log(c->ctx, LOG_ERR, "%s: the saved state does not fit this chassis: %s", state_get_path(c->state),
@@ -461,6 +490,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);
         tables_free(c->tables);

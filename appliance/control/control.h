@@ -3,6 +3,7 @@
 #ifndef IOV_CONTROL_CONTROL_H
 #define IOV_CONTROL_CONTROL_H
 
+#include "control/history.h"
 #include "control/journal.h"
 #include "control/tables.h"
 #include "iove/transaction.h"
@@ -26,6 +27,7 @@ struct loop *control_get_loop(struct control *control);
 struct journal *control_get_journal(struct control *control);
 struct tables *control_get_tables(struct control *control);
 const struct iov_model *control_get_model(const struct control *control);
+const struct history *control_get_history(const struct control *control);
 bool control_is_sim(const struct control *control);
 const char *control_get_run_directory(const struct control *control); /* "" for a simulator */
 uint64_t control_get_boot_time(const struct control *control);

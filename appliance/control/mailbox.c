@@ -22,7 +22,7 @@ struct mailbox {
         struct iove_transaction *transaction;
         struct control_commit commit;
         bool committing;
-        unsigned char payload[IOV_MB_PAYLOAD_BYTES];
+        _Alignas(uint64_t) unsigned char payload[IOV_MB_PAYLOAD_BYTES];
 };
 
 int mailbox_new(struct control *control, uint32_t uid, void (*completed)(void *userdata), void *userdata,
@@ -197,6 +197,42 @@ static void command_log_read(struct mailbox *m, size_t length) {
         complete(m, IOV_RET_SUCCESS, sizeof(first) + n);
 }
 
+static void command_history_list(struct mailbox *m, size_t length) {
+        struct iov_mb_history_entry *entries = (struct iov_mb_history_entry *)(void *)m->payload;
+
+        if (length != 0) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "HISTORY_LIST: wrong payload length");
+                return;
+        }
+        size_t n = history_list(control_get_history(m->control), entries, sizeof(m->payload) / sizeof(*entries));
+        complete(m, IOV_RET_SUCCESS, n * sizeof(*entries));
+}
+
+static void command_history_read(struct mailbox *m, size_t length) {
+        struct iov_mb_history_read request;
+        struct iov_mb_history_part part;
+        char text[128];
+
+        if (length != sizeof(request)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "HISTORY_READ: wrong payload length");
+                return;
+        }
+        memcpy(&request, m->payload, sizeof(request));
+        ssize_t n = history_read(control_get_history(m->control), request.generation, request.offset, m->payload + sizeof(part),
+                                 sizeof(m->payload) - sizeof(part), &part);
+        if (n >= 0) {
+                memcpy(m->payload, &part, sizeof(part));
+                complete(m, IOV_RET_SUCCESS, sizeof(part) + (size_t)n);
+                return;
+        }
+        snprintf(text, sizeof(text), "generation %llu: %s", (unsigned long long)request.generation,
+                 n == -ENOENT    ? "it is not in the history"
+                 : n == -EBADMSG ? "its file is damaged"
+                 : n == -ERANGE  ? "it has no bytes at that offset"
+                                 : strerror((int)-n));
+        complete_error(m, n == -ERANGE ? IOV_RET_INVALID_INPUT : iov_retcode_from_errno((int)-n), text);
+}
+
 static void run(struct mailbox *m) {
         unsigned int opcode = m->command & 0xffff;
         size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
@@ -223,6 +259,12 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_LOG_READ:
                 command_log_read(m, length);
+                break;
+        case IOV_OP_HISTORY_LIST:
+                command_history_list(m, length);
+                break;
+        case IOV_OP_HISTORY_READ:
+                command_history_read(m, length);
                 break;
         default:
                 complete_error(m, IOV_RET_UNSUPPORTED, "unknown mailbox command");

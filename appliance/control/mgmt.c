@@ -83,7 +83,7 @@ static uint64_t identity_register(struct client *c, uint64_t offset) {
                 return IOV_MAGIC | (uint64_t)IOV_VERSION_MAJOR << 48 | (uint64_t)IOV_VERSION_MINOR << 32;
         case IOV_REG_CAPS:
                 return UINT64_C(1) << IOV_CAPS_TRANSACTIONS_SHIFT | UINT64_C(1) << IOV_CAPS_COUNTERS_SHIFT |
-                       UINT64_C(1) << IOV_CAPS_EVENTS_SHIFT;
+                       UINT64_C(1) << IOV_CAPS_EVENTS_SHIFT | UINT64_C(1) << IOV_CAPS_HISTORY_SHIFT;
         case IOV_REG_GENERATION:
                 return iov_model_get_generation(model);
         case IOV_REG_STATUS: /* and PID */

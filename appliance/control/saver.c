@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "control/history.h"
 #include "control/state.h"
 #include "util.h"
 
@@ -20,6 +21,8 @@ struct saver {
         pthread_t thread;
         void *bytes;
         size_t size;
+        uint64_t *expired;
+        size_t n_expired;
         int result; /* written by the thread before the eventfd, read after pthread_join() */
         void (*done)(void *userdata, int result);
         void *userdata;
@@ -30,6 +33,8 @@ static void *saver_thread(void *userdata) {
         uint64_t one = 1;
 
         s->result = state_write(s->directory, s->bytes, s->size);
+        if (s->result == 0)
+                history_remove(s->directory, s->expired, s->n_expired);
         while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
                 ;
         return NULL;
@@ -39,6 +44,7 @@ static int saver_collect(struct saver *s) {
         pthread_join(s->thread, NULL);
         s->busy = false;
         free(TAKE_PTR(s->bytes));
+        free(TAKE_PTR(s->expired));
         return s->result;
 }
 
@@ -79,18 +85,23 @@ struct saver *saver_free(struct saver *s) {
         return NULL;
 }
 
-int saver_start(struct saver *s, void *bytes, size_t size, void (*done)(void *userdata, int result), void *userdata) {
+int saver_start(struct saver *s, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
+                void (*done)(void *userdata, int result), void *userdata) {
         if (s->busy) {
                 free(bytes);
+                free(expired);
                 return -EBUSY;
         }
         s->bytes = bytes;
         s->size = size;
+        s->expired = expired;
+        s->n_expired = n_expired;
         s->done = done;
         s->userdata = userdata;
         int r = pthread_create(&s->thread, NULL, saver_thread, s);
         if (r) {
                 free(TAKE_PTR(s->bytes));
+                free(TAKE_PTR(s->expired));
                 return -r;
         }
         s->busy = true;

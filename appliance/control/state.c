@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "crc32c.h"
 #include "util.h"
 
 static const char magic[8] = {'I', 'O', 'V', 'S', 'T', 'A', 'T', 'E'};
@@ -26,12 +27,16 @@ struct header {
         uint64_t length; /* bytes behind the header */
         uint64_t generation;
         uint64_t last_id;
+        uint64_t time_ns;   /* CLOCK_REALTIME of the commit */
+        uint32_t uid;       /* who committed it */
+        uint32_t n_changes; /* operations that changed something */
         uint32_t n_objects;
         uint32_t checksum; /* CRC-32C of what is behind the header */
         uint32_t reserved;
         uint32_t header_checksum; /* CRC-32C of the header up to here */
 };
-_Static_assert(sizeof(struct header) == 56, "state header");
+_Static_assert(sizeof(struct header) == 72, "state header");
+_Static_assert(sizeof(struct header) == STATE_HEADER_SIZE, "state header");
 
 static const enum iov_kind saved_kinds[] = {IOV_KIND_SERVER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER, IOV_KIND_NAMESPACE};
 
@@ -40,25 +45,6 @@ struct state {
         char *path;
         int directory, lock;
 };
-
-/* CRC-32C (Castagnoli), reflected, as in RFC 3720 appendix B.4. */
-static uint32_t crc32c(const void *data, size_t n) {
-        static uint32_t table[256];
-        const unsigned char *p = data;
-        uint32_t crc = UINT32_MAX;
-
-        if (!table[1])
-                for (uint32_t i = 0; i < 256; i++) {
-                        uint32_t c = i;
-
-                        for (int bit = 0; bit < 8; bit++)
-                                c = c & 1 ? (c >> 1) ^ UINT32_C(0x82f63b78) : c >> 1;
-                        table[i] = c;
-                }
-        while (n--)
-                crc = table[(crc ^ *p++) & 0xff] ^ (crc >> 8);
-        return ~crc;
-}
 
 static int lock_wait(int fd, unsigned int wait_ms) {
         for (unsigned int waited = 0;; waited += 5) {
@@ -184,8 +170,8 @@ static int read_whole(int fd, void **ret_bytes, size_t *ret_size) {
         return 0;
 }
 
-/* NULL, or why the file cannot be used; *ret_error is then set. */
-static const char *header_check(const struct header *h, size_t size, const void *payload, int *ret_error) {
+/* NULL, or why a file of `size` bytes that begins with this cannot be used; *ret_error is then set. */
+static const char *header_check(const struct header *h, uint64_t size, int *ret_error) {
         *ret_error = -EBADMSG;
         if (size < sizeof(*h))
                 return "it is shorter than its header: cut off";
@@ -200,9 +186,37 @@ static const char *header_check(const struct header *h, size_t size, const void 
                 return "its header is damaged";
         if (h->length != size - sizeof(*h))
                 return h->length > size - sizeof(*h) ? "its end is missing: cut off" : "there is something behind its end";
-        if (h->checksum != crc32c(payload, size - sizeof(*h)))
-                return "its checksum is wrong: damaged";
         return NULL;
+}
+
+static struct state_info header_info(const struct header *h) {
+        return (struct state_info){.generation = h->generation,
+                                   .last_id = h->last_id,
+                                   .time_ns = h->time_ns,
+                                   .length = h->length,
+                                   .uid = h->uid,
+                                   .n_changes = h->n_changes,
+                                   .n_objects = h->n_objects,
+                                   .checksum = h->checksum};
+}
+
+int state_open_file(int directory, const char *name, struct state_info *ret_info, int *ret_fd) {
+        CLEANUP_CLOSE int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct header h = {0};
+        struct stat st;
+        int r;
+
+        if (fd < 0 || fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EBADMSG;
+        if (pread(fd, &h, sizeof(h), 0) < 0)
+                return -errno;
+        if (header_check(&h, (uint64_t)st.st_size, &r))
+                return r;
+        *ret_info = header_info(&h);
+        *ret_fd = take_fd(&fd);
+        return 0;
 }
 
 static int load_objects(const struct header *h, const unsigned char *p, const unsigned char *end, struct iov_model *model) {
@@ -237,7 +251,16 @@ static int first_id(uint64_t *ret_last_id) {
         return 0;
 }
 
-int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_last_id) {
+static int fresh_info(struct state_info *ret_info) {
+        struct state_info info = {.uid = IOV_UID_APPLIANCE};
+        int r = first_id(&info.last_id);
+
+        if (r == 0)
+                *ret_info = info;
+        return r;
+}
+
+int state_load(const struct state *s, struct iov_model *model, struct state_info *ret_info) {
         CLEANUP_CLOSE int fd = openat(s->directory, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
         CLEANUP_FREE void *bytes = NULL;
         const char *why = "its objects do not fit together: damaged";
@@ -246,7 +269,7 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_las
         int r;
 
         if (fd < 0 && errno == ENOENT)
-                return first_id(ret_last_id);
+                return fresh_info(ret_info);
         r = fd < 0 ? -errno : read_whole(fd, &bytes, &size);
         if (r < 0 || !bytes) {
                 iov_log(s->ctx, LOG_ERR, "%s/state: cannot read: %s", s->path, strerror(-r));
@@ -254,7 +277,9 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_las
         }
         memcpy(&h, bytes, size < sizeof(h) ? size : sizeof(h));
         const unsigned char *payload = (unsigned char *)bytes + sizeof(h);
-        const char *wrong = header_check(&h, size, payload, &r);
+        const char *wrong = header_check(&h, size, &r);
+        if (!wrong && h.checksum != crc32c(payload, size - sizeof(h)))
+                wrong = "its checksum is wrong: damaged";
         if (wrong)
                 why = wrong;
         else
@@ -265,17 +290,20 @@ int state_load(const struct state *s, struct iov_model *model, uint64_t *ret_las
                 return r;
         }
         iov_model_set_generation(model, h.generation);
-        *ret_last_id = h.last_id;
+        *ret_info = header_info(&h);
         return 0;
 }
 
 /* ---- writing ---- */
 
-int state_encode(const struct iov_model *model, uint64_t last_id, void **ret_bytes, size_t *ret_size) {
+int state_encode(const struct iov_model *model, struct state_info *info, void **ret_bytes, size_t *ret_size) {
         struct header h = {.version = STATE_VERSION,
                            .header_size = sizeof(h),
                            .generation = iov_model_get_generation(model),
-                           .last_id = last_id};
+                           .last_id = info->last_id,
+                           .time_ns = info->time_ns,
+                           .uid = info->uid,
+                           .n_changes = info->n_changes};
         size_t size = sizeof(h);
 
         memcpy(h.magic, magic, sizeof(magic));
@@ -303,6 +331,7 @@ int state_encode(const struct iov_model *model, uint64_t last_id, void **ret_byt
         h.checksum = crc32c(bytes + sizeof(h), size - sizeof(h));
         h.header_checksum = crc32c(&h, offsetof(struct header, header_checksum));
         memcpy(bytes, &h, sizeof(h));
+        *info = header_info(&h);
         *ret_bytes = bytes;
         *ret_size = size;
         return 0;
@@ -322,13 +351,62 @@ static int write_whole(int fd, const unsigned char *bytes, size_t size) {
         return fsync(fd) < 0 ? -errno : 0;
 }
 
-int state_write(int directory, const void *bytes, size_t size) {
-        CLEANUP_CLOSE int fd = openat(directory, "state.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        int r;
+static int write_file(int directory, const char *name, const void *bytes, size_t size) {
+        /* What a crash left may by now have a second name in the history: it is not written to. */
+        if (unlinkat(directory, name, 0) < 0 && errno != ENOENT)
+                return -errno;
+        CLEANUP_CLOSE int fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        int r = fd < 0 ? -errno : write_whole(fd, bytes, size);
+
+        if (r < 0)
+                unlinkat(directory, name, 0);
+        return r;
+}
+
+int state_open_history(int directory, bool make, int *ret_fd) {
+        if (make && mkdirat(directory, "history", 0750) < 0 && errno != EEXIST)
+                return -errno;
+        int fd = openat(directory, "history", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0)
                 return -errno;
-        r = write_whole(fd, bytes, size);
+        *ret_fd = fd;
+        return 0;
+}
+
+/*
+ * Give the file `name` its place in the history: a second name, at once and whole; where that cannot be (the history is on
+ * another file system, or this one has no second names), a copy.
+ */
+static int keep(int directory, int history, const char *name, uint64_t generation, const void *bytes, size_t size) {
+        char kept[STATE_GENERATION_NAME];
+        int r = 0;
+
+        snprintf(kept, sizeof(kept), "%" PRIu64, generation);
+        if (unlinkat(history, "new", 0) < 0 && errno != ENOENT)
+                return -errno;
+        if (linkat(directory, name, history, "new", 0) < 0)
+                r = errno == EXDEV || errno == EPERM || errno == EOPNOTSUPP || errno == EMLINK
+                            ? write_file(history, "new", bytes, size)
+                            : -errno;
+        if (r == 0 && renameat(history, "new", history, kept) < 0)
+                r = -errno;
+        return r < 0 ? r : fsync(history) < 0 ? -errno : 0;
+}
+
+int state_write(int directory, const void *bytes, size_t size) {
+        CLEANUP_CLOSE int history = -1;
+        struct header h;
+        int r;
+
+        memcpy(&h, bytes, sizeof(h));
+        r = state_open_history(directory, true, &history);
+        if (r < 0)
+                return r;
+        r = write_file(directory, "state.new", bytes, size);
+        if (r < 0)
+                return r;
+        r = keep(directory, history, "state.new", h.generation, bytes, size);
         if (r == 0 && renameat(directory, "state.new", directory, "state") < 0)
                 r = -errno;
         if (r < 0) {

@@ -139,6 +139,20 @@ int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
 
+/* ---- history ---- */
+
+/*
+ * The generations that the appliance keeps, the oldest first, the present one last; the caller frees the array. -EOPNOTSUPP: the
+ * appliance keeps none. -EPROTO: what it said makes no sense.
+ */
+int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entry **ret_entries, size_t *ret_n);
+/*
+ * What the appliance had in a generation: servers, volumes, vAdapters and namespaces with the identities they had then; no
+ * adapters. Fit for iov_topology_write(), and for iov_plan_new() with IOV_PLAN_PRUNE to go back to. -ENOENT: it is not kept (any
+ * more), -EPROTO: it was damaged on the way or makes no sense; both are logged.
+ */
+int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */

@@ -142,6 +142,28 @@ struct iov_mb_txn_result {
         uint32_t reserved;
 };
 
+#define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */
+struct iov_mb_history_entry {
+        uint64_t generation;
+        uint64_t time_ns;   /* CLOCK_REALTIME of the commit */
+        uint32_t uid;       /* who committed it, or IOV_UID_APPLIANCE */
+        uint32_t n_objects; /* objects that it has */
+        uint32_t n_changes; /* operations that changed something */
+        uint32_t reserved;
+};
+struct iov_mb_history_read {
+        uint64_t generation;
+        uint64_t offset; /* into the bytes of its objects */
+};
+/* The bytes of all pieces, joined, are a struct iov_mb_op (verb SET) and a record for each object; pieces are cut anywhere. */
+struct iov_mb_history_part {
+        uint64_t generation;
+        uint64_t offset; /* of the first byte that follows */
+        uint64_t length; /* of all the bytes there are */
+        uint32_t n_objects;
+        uint32_t checksum; /* CRC-32C of all the bytes */
+};
+
 /* Descriptions, for programs that print the map. All strings are static. */
 enum iov_access { IOV_ACCESS_RO, IOV_ACCESS_RW, IOV_ACCESS_WO };
 enum iov_role { IOV_ROLE_KEY, IOV_ROLE_CONFIG, IOV_ROLE_STATUS, IOV_ROLE_RESERVED };

@@ -21,6 +21,8 @@ struct iov_appliance {
 int appliance_open(struct iov_ctx *ctx, const char *address, int timeout_ms, struct iov_appliance **ret_appliance);
 /* Log an error about the appliance, with its address in front; returns `error`. */
 int appliance_error(struct iov_appliance *a, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* NULL, or the field of an object's record that is malformed: what came from an appliance is input like any other. */
+const char *record_check(enum iov_kind kind, const void *record);
 /* CLOCK_MONOTONIC. */
 int64_t appliance_now_ms(void);
 

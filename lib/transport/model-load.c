@@ -77,7 +77,7 @@ static bool string_is_valid(const char *s, size_t size) {
         return length < size;
 }
 
-static const char *record_check(enum iov_kind kind, const unsigned char *record) {
+const char *record_check(enum iov_kind kind, const void *record) {
         const struct iov_record_info *info = iov_records_get(kind);
 
         for (unsigned int i = 0; i < info->n_fields; i++) {

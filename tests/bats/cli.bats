@@ -141,6 +141,7 @@ teardown() {
         is $'unix:\nsim:' iovprov --complete '' -a
         is ':files' iovprov --complete '' plan --prune rack.yaml
         is $'topology\nchassis\nregisters\npci\nbundle' iovdump --complete '' help
+        is $'0\n1' iovprov --complete '' rollback
         is '--delay' iovtop --complete --de
         is '' iovctl --complete '' server list
         is '' iovctl --complete '' -a "unix:$T/nothing" server show

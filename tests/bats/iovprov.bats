@@ -246,3 +246,157 @@ doc() {
         fi
         is 'nothing to do' iovprov plan --prune rack.yaml
 }
+
+# volume SIZE: a topology of one.
+volume() {
+        doc "volumes: {v: {adapter: ssd0, size: $1}}"
+}
+
+@test "history tells what was committed, by whom and when" {
+        local before after
+        is '[0]' json '[.generations[].generation]' iovprov history -o json
+        before=$(date -u +%FT%TZ)
+        iovprov apply -q rack.yaml
+        iovctl vadapter detach web-disk
+        after=$(date -u +%FT%TZ)
+        is $'2\n1\n0' iovprov history -o name
+        is '[2,8,1,true]' json '.generations[0]|[.generation,.objects,.changes,.current]' iovprov history -o json
+        is "[$(id -u),8,8,false]" json '.generations[1]|[.uid,.objects,.changes,.current]' iovprov history -o json
+        is '[null,"iovd",0]' json '.generations[2]|[.time,.user,.objects]' iovprov history -o json
+        time=$(iovprov history -o json | jq -r '.generations[0].time')
+        [[ ! $time < $before && ! $time > $after ]]
+        # What changes nothing is no generation.
+        iovprov apply -q --dry-run rack.yaml
+        iovctl vadapter detach web-disk || true
+        is 3 json '.generations|length' iovprov history -o json
+        if is_live; then
+                iovd_stop
+                iovd_start
+                is $'2\n1\n0' iovprov history -o name
+        fi
+}
+
+@test "show prints a generation, and what it changed" {
+        iovprov apply -q rack.yaml
+        iovprov export > one.yaml
+        iovctl vadapter detach web-disk
+        is "$(< one.yaml)" iovprov show 1
+        is "$(iovprov export)" iovprov show 2
+        is $'~ vadapter  web-disk  server web01 -> -, slot 0 -> -\n0 to add, 1 to change, 0 to remove' iovprov show 2 -o diff
+        run -0 iovprov show 1 -o diff
+        [[ ${lines[-1]} == '8 to add, 0 to change, 0 to remove' ]]
+        is $'version: 1\nkind: topology' iovprov show 0
+        fails 1 iovprov show 0 -o diff
+        says 'no generation before 0'
+        fails 1 iovprov show 3
+        says 'generation 3: it is not in the history'
+        for word in -- -1 x 1x '' 18446744073709551616; do
+                fails 2 iovprov show "$word"
+        done
+}
+
+@test "rollback goes back one, or to any generation, and a second one takes it back" {
+        local one two
+        iovprov apply -q rack.yaml
+        one=$(iovprov export)
+        iovctl vadapter detach web-disk
+        two=$(iovprov export)
+        is $'~ vadapter  web-disk  server - -> web01, slot - -> 0\n0 to add, 1 to change, 0 to remove' iovprov rollback --dry-run
+        is "$two" iovprov export
+        is '' iovprov rollback -q
+        is "$one" iovprov export
+        iovprov rollback -q
+        is "$two" iovprov export
+        fails 2 iovprov rollback 0
+        says '--yes'
+        run -0 iovprov rollback --yes 0
+        [[ ${lines[-1]} == '0 to add, 0 to change, 8 to remove' ]]
+        is '' iovctl server list
+        is '' iovprov rollback -q 1
+        # The identities too, also those that the appliance chose.
+        is "$one" iovprov export
+        is 'nothing to do' iovprov rollback 1
+        fails 1 iovprov rollback 77
+        says 'not in the history'
+}
+
+@test "there is nothing to roll back on a new appliance" {
+        fails 1 iovprov rollback
+        says 'no generation before 0'
+        is 'nothing to do' iovprov rollback 0
+}
+
+@test "a rollback that the appliance refuses changes nothing" {
+        volume 1GiB | iovprov apply -q
+        volume 2GiB | iovprov apply -q
+        refuses 1 iovprov rollback
+        says 'cannot shrink'
+        is 2147483648 json '.volumes[0].size' iovctl volume list -o json
+        is 3 json '.generations|length' iovprov history -o json
+}
+
+@test "a damaged generation is told, and the others can be read" {
+        volume 1GiB | iovprov apply -q
+        volume 2GiB | iovprov apply -q
+        volume 3GiB | iovprov apply -q
+        printf x | dd of=state/history/2 bs=1 seek=200 conv=notrunc status=none
+        fails 1 iovprov show 2
+        says 'damaged'
+        [[ $(iovprov show 1) == *1GiB* ]]
+        truncate -s 100 state/history/1
+        fails 1 iovprov rollback 1
+        says 'damaged'
+}
+
+@test "the history is bounded" {
+        local i
+        for ((i = 1; i <= 66; i++)); do
+                volume "${i}GiB" | iovprov apply -q
+        done
+        is 64 json '.generations|length' iovprov history -o json
+        is '[66,3]' json '[.generations[0,-1].generation]' iovprov history -o json
+        is 64 bash -c 'ls state/history | wc -l'
+        [[ $(iovprov show 3) == *3GiB* ]]
+        fails 1 iovprov show 2
+}
+
+@test "a large generation comes in pieces and whole" {
+        {
+                doc 'volumes:'
+                for ((i = 0; i < 1000; i++)); do
+                        printf '  v%d: {adapter: ssd0, size: 1MiB}\n' "$i"
+                done
+        } > many.yaml
+        iovprov apply -q many.yaml
+        is "$(iovprov export)" iovprov show 1
+        doc | iovprov apply -q --prune --yes
+        iovprov rollback -q
+        is 'nothing to do' iovprov plan many.yaml
+}
+
+@test "status compares the whole appliance with the files" {
+        iovprov apply -q rack.yaml
+        is 'nothing to do' iovprov status rack.yaml
+        iovctl vadapter detach web-disk
+        run -5 iovprov status rack.yaml
+        [[ ${lines[0]} == '~ vadapter  web-disk  server - -> web01, slot - -> 0' ]]
+        run -5 iovprov status -q rack.yaml
+        [[ -z $output ]]
+        iovprov apply -q rack.yaml
+        # Unlike plan, what the files do not name is a difference.
+        doc 'servers: {web01: {link: 0}}' > less.yaml
+        is 'nothing to do' iovprov plan less.yaml
+        run -5 iovprov status less.yaml
+        [[ ${lines[-1]} == '0 to add, 0 to change, 7 to remove' ]]
+        refuses 2 iovprov status - <<< 'version: 2'
+}
+
+@test "what is exported is the topology that makes it" {
+        iovprov apply -q rack.yaml
+        iovprov export > one.yaml
+        is 'nothing to do' iovprov status one.yaml
+        is "$(< one.yaml)" iovdump topology
+        doc | iovprov apply -q --prune --yes
+        iovprov apply -q one.yaml
+        is "$(< one.yaml)" iovprov export
+}

@@ -21,6 +21,12 @@ tests_unit_test_model_load_SOURCES = tests/unit/test-model-load.c $(transport_fa
 tests_unit_test_model_load_CFLAGS = $(transport_test_cflags)
 tests_unit_test_model_load_LDADD = $(transport_test_libs)
 
+check_PROGRAMS += tests/unit/test-history
+TESTS += tests/unit/test-history
+tests_unit_test_history_SOURCES = tests/unit/test-history.c $(transport_fake_sources)
+tests_unit_test_history_CFLAGS = $(transport_test_cflags)
+tests_unit_test_history_LDADD = $(transport_test_libs)
+
 check_PROGRAMS += tests/unit/test-sim tests/unit/fake-iovd
 TESTS += tests/unit/test-sim
 tests_unit_test_sim_SOURCES = tests/unit/test-sim.c

@@ -80,6 +80,21 @@ static void complete_names(struct tool *tool, enum iov_kind kind, const char *cu
                 candidate(current, records[i]);
 }
 
+static void complete_generations(struct tool *tool, const char *current) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        CLEANUP_FREE struct iov_mb_history_entry *entries = NULL;
+        size_t n = 0;
+
+        tool->silent = true;
+        if (iov_open(tool->ctx, tool->appliance, &appliance) < 0 || iov_history_list(appliance, &entries, &n) < 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                CLEANUP_FREE char *number = xasprintf("%llu", (unsigned long long)entries[i].generation);
+
+                candidate(current, number);
+        }
+}
+
 static void complete_output(const struct tool *tool, const char *current) {
         const struct command *c = tool->command;
 
@@ -114,6 +129,9 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
                 break;
         case VALUE_VADAPTER:
                 complete_names(tool, IOV_KIND_VADAPTER, current);
+                break;
+        case VALUE_GENERATION:
+                complete_generations(tool, current);
                 break;
         case VALUE_FLAG:
         case VALUE_TEXT:

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum format { FORMAT_TABLE, FORMAT_WIDE, FORMAT_JSON, FORMAT_YAML, FORMAT_NAME, FORMAT_CSV, FORMAT_COUNT };
+enum format { FORMAT_TABLE, FORMAT_WIDE, FORMAT_JSON, FORMAT_YAML, FORMAT_NAME, FORMAT_CSV, FORMAT_DIFF, FORMAT_COUNT };
 #define FORMAT_BIT(f) (1u << (f))
 #define FORMATS_OBJECTS                                                                                                          \
         (FORMAT_BIT(FORMAT_TABLE) | FORMAT_BIT(FORMAT_WIDE) | FORMAT_BIT(FORMAT_JSON) | FORMAT_BIT(FORMAT_YAML) |                \

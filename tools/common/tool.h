@@ -25,6 +25,7 @@ enum value_type {
         VALUE_ADAPTER,
         VALUE_VOLUME,
         VALUE_VADAPTER,
+        VALUE_GENERATION,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
 };

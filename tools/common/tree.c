@@ -9,8 +9,9 @@
 #include "tools/common/tool.h"
 #include "util.h"
 
-static const char *const format_names[] = {[FORMAT_TABLE] = "table", [FORMAT_WIDE] = "wide", [FORMAT_JSON] = "json",
-                                           [FORMAT_YAML] = "yaml",   [FORMAT_NAME] = "name", [FORMAT_CSV] = "csv"};
+static const char *const format_names[] = {
+        [FORMAT_TABLE] = "table", [FORMAT_WIDE] = "wide", [FORMAT_JSON] = "json", [FORMAT_YAML] = "yaml",
+        [FORMAT_NAME] = "name",   [FORMAT_CSV] = "csv",   [FORMAT_DIFF] = "diff"};
 
 const char *format_name(enum format format) {
         return format_names[format];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* plan and apply: the steps from what the appliance has to what the files want, as one transaction. */
+/* plan, apply, status and rollback: the steps from what the appliance has to what the files want, as one transaction. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +18,13 @@ const struct option plan_options[] = {
 };
 const struct option apply_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
+        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {0},
+};
+
+const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
@@ -50,6 +57,12 @@ int prov_plan(struct tool *tool, char **words, unsigned int n_words) {
         report_diagnostics(tool, wanted.diagnostics);
         status = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
         return status == STATUS_DONE && iov_plan_count(plan) ? STATUS_PENDING : status;
+}
+
+/* What the files do not name is a difference too. */
+int prov_status(struct tool *tool, char **words, unsigned int n_words) {
+        arg_prune = true;
+        return prov_plan(tool, words, n_words);
 }
 
 /* A refusal by the appliance, shown where the object at fault stands in the files. */
@@ -127,18 +140,16 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
         return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
 }
 
-int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
-        CLEANUP_WANTED struct wanted wanted = {0};
-        CLEANUP_PLAN struct iov_plan *plan = NULL, *rest = NULL;
-        int status = prepare(tool, words, n_words, &wanted, &plan);
+/* Ask, apply, verify, print. */
+static int carry_out(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted) {
+        CLEANUP_PLAN struct iov_plan *rest = NULL;
+        int status = confirm(tool, plan);
 
-        if (status == STATUS_DONE)
-                status = confirm(tool, plan);
         if (status == STATUS_DONE && iov_plan_count(plan))
-                status = execute(tool, plan, &wanted, &rest);
+                status = execute(tool, plan, wanted, &rest);
         if (status != STATUS_DONE)
                 return status;
-        report_diagnostics(tool, wanted.diagnostics);
+        report_diagnostics(tool, wanted->diagnostics);
         if (!tool->quiet)
                 status = changes_print(tool, plan);
         if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
@@ -149,4 +160,45 @@ int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
                                     iov_plan_count(rest), iov_records_get(step->kind)->name, step_name(step));
         }
         return status;
+}
+
+int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_PLAN struct iov_plan *plan = NULL;
+        int status = prepare(tool, words, n_words, &wanted, &plan);
+
+        return status == STATUS_DONE ? carry_out(tool, plan, &wanted) : status;
+}
+
+/* What the appliance has, and what it had in the generation to go back to. */
+static int load_earlier(struct tool *tool, const char *word, struct iov_model **ret_have, struct iov_model **ret_want) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        uint64_t generation;
+        int status = word ? generation_parse(tool, word, &generation) : STATUS_DONE;
+
+        if (status == STATUS_DONE)
+                status = session_open(tool, &appliance);
+        if (status != STATUS_DONE)
+                return status;
+        int r = iov_model_load(appliance, ret_have);
+        if (r < 0)
+                return report_errno(tool, r, "reading the appliance's tables failed");
+        if (!word)
+                status = generation_before(tool, appliance, iov_model_get_generation(*ret_have), &generation);
+        return status == STATUS_DONE ? generation_load(tool, appliance, generation, ret_want) : status;
+}
+
+int prov_rollback(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_MODEL struct iov_model *have = NULL;
+        CLEANUP_PLAN struct iov_plan *plan = NULL;
+        int r = iov_diagnostics_new(&wanted.diagnostics);
+
+        if (r < 0)
+                return report_errno(tool, r, "cannot start");
+        arg_prune = true;
+        int status = load_earlier(tool, n_words ? words[0] : NULL, &have, &wanted.model);
+        if (status == STATUS_DONE)
+                status = make_plan(tool, have, wanted.model, &plan);
+        return status == STATUS_DONE ? carry_out(tool, plan, &wanted) : status;
 }

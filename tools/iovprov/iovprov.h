@@ -18,6 +18,18 @@ int wanted_read(struct tool *tool, char **files, unsigned int n_files, struct wa
 int prov_validate(struct tool *tool, char **words, unsigned int n_words);
 int prov_plan(struct tool *tool, char **words, unsigned int n_words);
 int prov_apply(struct tool *tool, char **words, unsigned int n_words);
-extern const struct option plan_options[], apply_options[];
+int prov_status(struct tool *tool, char **words, unsigned int n_words);
+int prov_export(struct tool *tool, char **words, unsigned int n_words);
+int prov_history(struct tool *tool, char **words, unsigned int n_words);
+int prov_show(struct tool *tool, char **words, unsigned int n_words);
+int prov_rollback(struct tool *tool, char **words, unsigned int n_words);
+extern const struct option plan_options[], apply_options[], rollback_options[];
+extern const struct column history_columns[];
+
+/* history.c; they report and return an exit code. */
+int generation_parse(const struct tool *tool, const char *word, uint64_t *ret_generation);
+/* The newest that is kept and older than `generation`. */
+int generation_before(const struct tool *tool, struct iov_appliance *appliance, uint64_t generation, uint64_t *ret_generation);
+int generation_load(const struct tool *tool, struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
 
 #endif
