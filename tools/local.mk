@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libiov-tools.la
 libiov_tools_la_SOURCES = \
 	tools/common/changes.c tools/common/changes.h \
 	tools/common/complete.c \
+	tools/common/confirm.c tools/common/confirm.h \
 	tools/common/help.c \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
@@ -29,6 +30,8 @@ bin_PROGRAMS += iovctl iovprov iovdump iovtop
 iovctl_SOURCES = \
 	tools/iovctl/args.c \
 	tools/iovctl/attach.c \
+	tools/iovctl/change.c tools/iovctl/change.h \
+	tools/iovctl/edit.c \
 	tools/iovctl/iovctl.h \
 	tools/iovctl/list.c \
 	tools/iovctl/main.c

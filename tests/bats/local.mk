@@ -14,7 +14,9 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
-	tests/bats/readme.bats
+	tests/bats/readme.bats \
+	tests/bats/verbs.bats \
+	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
 EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
 include tests/unit/tools.mk

@@ -115,6 +115,24 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
         case VALUE_VADAPTER:
                 complete_names(tool, IOV_KIND_VADAPTER, current);
                 break;
+        case VALUE_NAMESPACE:
+                complete_names(tool, IOV_KIND_NAMESPACE, current);
+                break;
+        case VALUE_ON_REMOVE:
+                candidate(current, "retain");
+                candidate(current, "delete");
+                break;
+        case VALUE_SERVER_SETTING:
+                candidate(current, "link=");
+                break;
+        case VALUE_VOLUME_SETTING:
+                candidate(current, "size=");
+                candidate(current, "on_remove=retain");
+                candidate(current, "on_remove=delete");
+                break;
+        case VALUE_VADAPTER_SETTING:
+                candidate(current, "serial=");
+                break;
         case VALUE_FLAG:
         case VALUE_TEXT:
         case VALUE_NUMBER:

@@ -25,6 +25,11 @@ enum value_type {
         VALUE_ADAPTER,
         VALUE_VOLUME,
         VALUE_VADAPTER,
+        VALUE_NAMESPACE,
+        VALUE_ON_REMOVE,
+        VALUE_SERVER_SETTING, /* KEY=VALUE */
+        VALUE_VOLUME_SETTING,
+        VALUE_VADAPTER_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
 };
