@@ -14,6 +14,8 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
+	tests/bats/lists.bats \
+	tests/bats/lists-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats

@@ -32,6 +32,17 @@ enum value_type {
         VALUE_VADAPTER_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
+        VALUE_SORT,    /* columns */
+        VALUE_FILTER,  /* target: struct text_list; may be repeated */
+        VALUE_WATCH,   /* seconds that may be left out; target: struct watch_value */
+};
+struct text_list {
+        const char **items;
+        unsigned int n;
+};
+struct watch_value {
+        bool wanted;
+        double seconds; /* 0: none were given */
 };
 
 /* Lists of these end with a zeroed element; a NULL list is an empty one. */

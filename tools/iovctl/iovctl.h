@@ -16,6 +16,6 @@ int object_set(struct tool *tool, char **words, unsigned int n_words);
 int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option args_options[], attach_options[], detach_options[], add_options[], volume_add_options[],
-        vadapter_add_options[], set_options[], remove_options[];
+        vadapter_add_options[], set_options[], remove_options[], list_options[];
 
 #endif
