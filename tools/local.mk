@@ -4,6 +4,7 @@ noinst_LTLIBRARIES += libiov-tools.la
 libiov_tools_la_SOURCES = \
 	tools/common/changes.c tools/common/changes.h \
 	tools/common/complete.c \
+	tools/common/confirm.c tools/common/confirm.h \
 	tools/common/help.c \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
@@ -18,7 +19,8 @@ libiov_tools_la_SOURCES = \
 	tools/common/table.c \
 	tools/common/text.c \
 	tools/common/tool.c tools/common/tool.h \
-	tools/common/tree.c
+	tools/common/tree.c \
+	tools/common/view.c tools/common/view.h
 TOOLS_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 TOOLS_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(YAML_CFLAGS)
 TOOLS_LIBS = libiov-tools.la libiov.la $(JSON_LIBS) $(SMARTCOLS_LIBS) $(YAML_LIBS)
@@ -29,8 +31,10 @@ bin_PROGRAMS += iovctl iovprov iovdump iovtop
 iovctl_SOURCES = \
 	tools/iovctl/args.c \
 	tools/iovctl/attach.c \
+	tools/iovctl/change.c tools/iovctl/change.h \
+	tools/iovctl/edit.c \
 	tools/iovctl/iovctl.h \
-	tools/iovctl/list.c \
+	tools/iovctl/list.c tools/iovctl/list.h \
 	tools/iovctl/main.c
 iovctl_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovctl_CFLAGS = $(TOOLS_CFLAGS)

@@ -129,9 +129,9 @@ teardown() {
 
 @test "completion knows objects, verbs, options and names" {
         iovprov apply -q rack.yaml
-        is $'server\nadapter\nvolume\nvadapter' iovctl --complete ''
+        is $'server\nadapter\nvolume\nvadapter\nnamespace' iovctl --complete ''
         is $'volume\nvadapter' iovctl --complete v
-        is $'list\nshow\nargs' iovctl --complete '' server
+        is $'list\nshow\nadd\nset\nremove\nargs' iovctl --complete '' server
         is $'--ports' iovctl --complete --p server args
         is $'db01\nweb01' iovctl --complete '' server show
         is 'web-disk' iovctl --complete w vadapter detach

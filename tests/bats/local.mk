@@ -15,7 +15,11 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
-	tests/bats/readme.bats
+	tests/bats/lists.bats \
+	tests/bats/lists-live.bats \
+	tests/bats/readme.bats \
+	tests/bats/verbs.bats \
+	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
 EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
 include tests/unit/tools.mk

@@ -61,7 +61,7 @@ static void take(struct tool *tool, struct state *s, const char *word) {
                 o = option_by_letter(tool->command, word[1]);
                 value = word[2] ? word + 2 : NULL;
         }
-        if (o && o->type != VALUE_FLAG && !value)
+        if (o && o->type != VALUE_FLAG && o->type != VALUE_WATCH && !value)
                 s->pending = o;
         else if (o && o->type == VALUE_ADDRESS)
                 tool->appliance = value;
@@ -106,6 +106,15 @@ static void complete_output(const struct tool *tool, const char *current) {
         candidate(current, "help");
 }
 
+/* Columns behind `prefix`; NULL: with the sign that follows in a filter. */
+static void complete_columns(const struct tool *tool, const char *prefix, const char *current) {
+        for (const struct column *c = tool->command ? tool->command->columns : NULL; c && c->name; c++) {
+                CLEANUP_FREE char *word = xasprintf("%s%s%s", prefix ? prefix : "", c->name, prefix ? "" : "=");
+
+                candidate(current, word);
+        }
+}
+
 static void complete_value(struct tool *tool, enum value_type type, const char *current) {
         switch (type) {
         case VALUE_FILE:
@@ -133,10 +142,36 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
         case VALUE_GENERATION:
                 complete_generations(tool, current);
                 break;
+        case VALUE_NAMESPACE:
+                complete_names(tool, IOV_KIND_NAMESPACE, current);
+                break;
+        case VALUE_ON_REMOVE:
+                candidate(current, "retain");
+                candidate(current, "delete");
+                break;
+        case VALUE_SERVER_SETTING:
+                candidate(current, "link=");
+                break;
+        case VALUE_VOLUME_SETTING:
+                candidate(current, "size=");
+                candidate(current, "on_remove=retain");
+                candidate(current, "on_remove=delete");
+                break;
+        case VALUE_VADAPTER_SETTING:
+                candidate(current, "serial=");
+                break;
+        case VALUE_SORT:
+                complete_columns(tool, "", current);
+                complete_columns(tool, "-", current);
+                break;
+        case VALUE_FILTER:
+                complete_columns(tool, NULL, current);
+                break;
         case VALUE_FLAG:
         case VALUE_TEXT:
         case VALUE_NUMBER:
         case VALUE_SECONDS:
+        case VALUE_WATCH:
                 break;
         }
 }

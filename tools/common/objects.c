@@ -56,7 +56,16 @@ const struct column vadapter_columns[] = {
         {"counters", COLUMN_DETAIL, "running totals"},
         {0},
 };
-static const struct column namespace_columns[] = {
+const struct column namespace_columns[] = {
+        {"name", 0, "VADAPTER/NSID"},
+        {"vadapter", 0, "the vAdapter that shows the volume"},
+        {"nsid", COLUMN_RIGHT, "namespace identifier"},
+        {"volume", 0, "the volume"},
+        {"size", COLUMN_RIGHT, "size of the volume"},
+        {0},
+};
+/* Those of one vAdapter. */
+static const struct column own_namespace_columns[] = {
         {"nsid", COLUMN_RIGHT, ""},
         {"volume", 0, ""},
         {"size", COLUMN_RIGHT, ""},
@@ -173,8 +182,28 @@ static void volume_row(struct table *t, const struct snapshot *s, const void *re
         put_number_or_null(t, v->id);
 }
 
+static void put_volume(struct table *t, const struct iov_model *model, const struct iov_namespace *ns) {
+        CLEANUP_FREE char *name = xstrndup(ns->volume, sizeof(ns->volume));
+        const struct iov_volume *volume = iov_model_get(model, IOV_KIND_VOLUME, name);
+
+        put_text(t, name);
+        if (volume)
+                put_size(t, volume->size);
+        else
+                put_null(t);
+}
+
+static void namespace_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_namespace *ns = record;
+
+        PUT_FIELD(t, ns->name);
+        PUT_FIELD(t, ns->vadapter);
+        put_number(t, ns->nsid);
+        put_volume(t, s->model, ns);
+}
+
 static struct table *namespaces_table(const struct iov_model *model, const char *vadapter) {
-        struct table *t = table_new("namespaces", namespace_columns);
+        struct table *t = table_new("namespaces", own_namespace_columns);
         CLEANUP_FREE const void **records = NULL;
         int n = iov_model_sorted(model, IOV_KIND_NAMESPACE, &records);
 
@@ -183,15 +212,9 @@ static struct table *namespaces_table(const struct iov_model *model, const char 
 
                 if (!FIELD_IS(ns->vadapter, vadapter))
                         continue;
-                CLEANUP_FREE char *name = xstrndup(ns->volume, sizeof(ns->volume));
-                const struct iov_volume *volume = iov_model_get(model, IOV_KIND_VOLUME, name);
                 table_row(t);
                 put_number(t, ns->nsid);
-                put_text(t, name);
-                if (volume)
-                        put_size(t, volume->size);
-                else
-                        put_null(t);
+                put_volume(t, model, ns);
         }
         return t;
 }
@@ -247,6 +270,7 @@ static const struct {
         {IOV_KIND_ADAPTER, "adapter", "adapters", adapter_columns, adapter_row},
         {IOV_KIND_VOLUME, "volume", "volumes", volume_columns, volume_row},
         {IOV_KIND_VADAPTER, "vAdapter", "vadapters", vadapter_columns, vadapter_row},
+        {IOV_KIND_NAMESPACE, "namespace", "namespaces", namespace_columns, namespace_row},
 };
 
 const char *kind_word(enum iov_kind kind) {

@@ -5,9 +5,10 @@
 
 #include "tools/common/session.h"
 
-extern const struct column server_columns[], adapter_columns[], volume_columns[], vadapter_columns[];
+extern const struct column server_columns[], adapter_columns[], volume_columns[], vadapter_columns[], namespace_columns[];
 
-/* The table of a kind (server, adapter, volume, vadapter), by name; `name` NULL: all. Empty where there is none of that name. */
+/* The table of a kind (server, adapter, volume, vadapter, namespace), by name; `name` NULL: all. Empty where there is none of
+ * that name. */
 struct table *objects_table(const struct snapshot *snapshot, enum iov_kind kind, const char *name);
 /* `server`, `vAdapter`...: the word for messages. */
 const char *kind_word(enum iov_kind kind);

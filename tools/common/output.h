@@ -83,6 +83,9 @@ void put_table(struct table *table, struct table *sub);
 void put_record(struct table *table, struct table *sub);
 void put_cell(struct table *table, const struct cell *cell);
 
+/* Keep the `n` rows with these indexes, each at most once, in this order. */
+void table_select(struct table *table, const size_t *rows, size_t n);
+
 const char *table_plural(const struct table *table);
 const struct column *table_columns(const struct table *table);
 unsigned int table_n_columns(const struct table *table);

@@ -145,29 +145,47 @@ static int take_word(struct parser *p, char *word) {
         return -1;
 }
 
-static int take_value(struct parser *p, const struct option *o, const char *value) {
-        struct tool *tool = p->tool;
+static int take_number(const struct tool *tool, const struct option *o, const char *value) {
         char *end;
 
+        errno = 0;
+        unsigned long n = strtoul(value, &end, 10);
+        if (!isdigit((unsigned char)*value) || *end || errno || n > UINT_MAX)
+                return report_error(tool, STATUS_USAGE, "--%s %s: a whole number is wanted", o->name, value);
+        *(unsigned int *)o->target = (unsigned int)n;
+        return -1;
+}
+
+static int take_seconds(const struct tool *tool, const struct option *o, const char *value, double *ret_seconds) {
+        char *end;
+
+        errno = 0;
+        double seconds = strtod(value, &end);
+        if (end == value || *end || errno || !isfinite(seconds) || seconds < 0.01 || seconds > 86400)
+                return report_error(tool, STATUS_USAGE, "--%s %s: seconds are wanted, 0.01 to 86400", o->name, value);
+        *ret_seconds = seconds;
+        return -1;
+}
+
+static void take_item(struct text_list *list, const char *value) {
+        list->items = xrealloc(list->items, list->n + 1, sizeof(*list->items));
+        list->items[list->n++] = value;
+}
+
+static int take_value(struct parser *p, const struct option *o, const char *value) {
+        struct tool *tool = p->tool;
+
         switch (o->type) {
-        case VALUE_NUMBER: {
-                errno = 0;
-                unsigned long n = strtoul(value, &end, 10);
-
-                if (!isdigit((unsigned char)*value) || *end || errno || n > UINT_MAX)
-                        return report_error(tool, STATUS_USAGE, "--%s %s: a whole number is wanted", o->name, value);
-                *(unsigned int *)o->target = (unsigned int)n;
+        case VALUE_NUMBER:
+                return take_number(tool, o, value);
+        case VALUE_SECONDS:
+                return take_seconds(tool, o, value, o->target);
+        case VALUE_WATCH:
+                ((struct watch_value *)o->target)->wanted = true;
+                return take_seconds(tool, o, value, &((struct watch_value *)o->target)->seconds);
+        case VALUE_FILTER:
+                take_item(o->target, value);
                 return -1;
-        }
-        case VALUE_SECONDS: {
-                errno = 0;
-                double seconds = strtod(value, &end);
-
-                if (end == value || *end || errno || !isfinite(seconds) || seconds < 0.01 || seconds > 86400)
-                        return report_error(tool, STATUS_USAGE, "--%s %s: seconds are wanted, 0.01 to 86400", o->name, value);
-                *(double *)o->target = seconds;
-                return -1;
-        }
         default:
                 if (!*value)
                         return report_error(tool, STATUS_USAGE, "--%s: %s is empty", o->name, o->value);
@@ -177,6 +195,11 @@ static int take_value(struct parser *p, const struct option *o, const char *valu
 }
 
 static int take_next_value(struct parser *p, const struct option *o) {
+        /* A value that may be left out is there where the next word can be nothing else. */
+        if (o->type == VALUE_WATCH && (p->next >= p->argc || !isdigit((unsigned char)p->argv[p->next][0]))) {
+                ((struct watch_value *)o->target)->wanted = true;
+                return -1;
+        }
         if (p->next >= p->argc)
                 return report_error(p->tool, STATUS_USAGE, "--%s: %s is missing", o->name, o->value);
         return take_value(p, o, p->argv[p->next++]);
@@ -206,9 +229,12 @@ static int take_letters(struct parser *p, const char *letters) {
                 if (!o)
                         return report_error(p->tool, STATUS_USAGE, "-%c: no such option here; see %s --help", *letters,
                                             p->tool->info->name);
-                if (o->type != VALUE_FLAG)
+                if (o->type == VALUE_WATCH && letters[1] && !isdigit((unsigned char)letters[1]))
+                        ((struct watch_value *)o->target)->wanted = true;
+                else if (o->type != VALUE_FLAG)
                         return letters[1] ? take_value(p, o, letters + 1) : take_next_value(p, o);
-                *(bool *)o->target = true;
+                else
+                        *(bool *)o->target = true;
         }
         return -1;
 }

@@ -114,6 +114,25 @@ void put_cell(struct table *t, const struct cell *cell) {
         c->text = cell->text ? xstrdup(cell->text) : NULL;
 }
 
+void table_select(struct table *t, const size_t *rows, size_t n) {
+        struct cell *cells = xcalloc(n * t->n_columns, sizeof(*cells));
+
+        for (size_t i = 0; i < n; i++) {
+                struct cell *from = &t->cells[rows[i] * t->n_columns];
+
+                memcpy(&cells[i * t->n_columns], from, t->n_columns * sizeof(*cells));
+                /* taken over */
+                memset(from, 0, t->n_columns * sizeof(*cells));
+        }
+        for (size_t i = 0; i < t->n_rows * t->n_columns; i++) {
+                free(t->cells[i].text);
+                table_free(t->cells[i].table);
+        }
+        free(t->cells);
+        t->cells = cells;
+        t->n_rows = t->n_allocated = n;
+}
+
 const char *table_plural(const struct table *t) {
         return t->plural;
 }

@@ -26,8 +26,24 @@ enum value_type {
         VALUE_VOLUME,
         VALUE_VADAPTER,
         VALUE_GENERATION,
+        VALUE_NAMESPACE,
+        VALUE_ON_REMOVE,
+        VALUE_SERVER_SETTING, /* KEY=VALUE */
+        VALUE_VOLUME_SETTING,
+        VALUE_VADAPTER_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
+        VALUE_SORT,    /* columns */
+        VALUE_FILTER,  /* target: struct text_list; may be repeated */
+        VALUE_WATCH,   /* seconds that may be left out; target: struct watch_value */
+};
+struct text_list {
+        const char **items;
+        unsigned int n;
+};
+struct watch_value {
+        bool wanted;
+        double seconds; /* 0: none were given */
 };
 
 /* Lists of these end with a zeroed element; a NULL list is an empty one. */

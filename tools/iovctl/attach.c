@@ -1,43 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vadapter attach and detach: a plan with one change, applied as a transaction. */
-#include <ctype.h>
-#include <errno.h>
-#include <limits.h>
+/* vadapter attach, detach and move: which slot of which server, changed in one transaction. */
 #include <string.h>
 
-#include "tools/common/changes.h"
 #include "tools/common/report.h"
-#include "tools/common/session.h"
+#include "tools/iovctl/change.h"
 #include "tools/iovctl/iovctl.h"
 #include "util.h"
 
-static bool arg_force, arg_dry_run;
-
-const struct option attach_options[] = {
-        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have it checked and show what would change, but change nothing"},
-        {0},
-};
-const struct option detach_options[] = {
-        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have it checked and show what would change, but change nothing"},
-        {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses the device by it"},
-        {0},
-};
-
-/* What to do to the record; returns an exit code. */
-typedef int (*edit_fn)(const struct tool *tool, const struct iov_model *model, char **words, unsigned int n_words,
-                       struct iov_vadapter *v);
+const struct option attach_options[] = {OPTION_DRY_RUN, {0}};
+const struct option detach_options[] = {OPTION_DRY_RUN, OPTION_FORCE, {0}};
 
 static int parse_slot(const struct tool *tool, const struct iov_model *model, const char *text, uint32_t *ret_slot) {
-        char *end;
+        uint32_t slot = 0;
+        int status = change_number(tool, "slot", text, &slot);
 
-        errno = 0;
-        unsigned long slot = strtoul(text, &end, 10);
-        if (!isdigit((unsigned char)*text) || *end || errno || slot > UINT_MAX)
-                return report_error(tool, STATUS_USAGE, "slot '%s': a number is wanted", text);
+        if (status != STATUS_DONE)
+                return status;
         if (slot >= iov_model_get_slots(model))
-                return report_error(tool, STATUS_USAGE, "slot %lu: this chassis has slots 0 to %u under each link", slot,
+                return report_error(tool, STATUS_USAGE, "slot %u: this chassis has slots 0 to %u under each link", slot,
                                     iov_model_get_slots(model) - 1);
-        *ret_slot = (uint32_t)slot;
+        *ret_slot = slot;
         return STATUS_DONE;
 }
 
@@ -51,103 +33,76 @@ static int free_slot(const struct tool *tool, const struct iov_model *model, con
                             iov_model_get_slots(model));
 }
 
-static int edit_attach(const struct tool *tool, const struct iov_model *model, char **words, unsigned int n_words,
-                       struct iov_vadapter *v) {
+/* The slot asked for, else the one it is in, else the first that is free. */
+static int choose_slot(const struct tool *tool, const struct iov_model *model, const struct iov_vadapter *v, char **words,
+                       unsigned int n_words, uint32_t *ret_slot) {
         const char *server = words[1];
-        uint32_t slot = v->slot;
-        bool is_there = strcmp(v->server, server) == 0;
-        int status = STATUS_DONE;
 
         if (!iov_model_get(model, IOV_KIND_SERVER, server))
                 return report_error(tool, STATUS_FAILED, "%s: no such server; 'iovctl server list' shows them", server);
         if (n_words > 2)
-                status = parse_slot(tool, model, words[2], &slot);
-        else if (!is_there)
-                status = free_slot(tool, model, server, &slot);
+                return parse_slot(tool, model, words[2], ret_slot);
+        if (strcmp(v->server, server) != 0)
+                return free_slot(tool, model, server, ret_slot);
+        *ret_slot = v->slot;
+        return STATUS_DONE;
+}
+
+static int plug(const struct tool *tool, const struct iov_model *have, struct iov_model *want, char **words, unsigned int n_words,
+                bool may_move) {
+        const void *old = NULL;
+        uint32_t slot = 0;
+        int status = change_get(tool, have, IOV_KIND_VADAPTER, words[0], &old);
+
         if (status != STATUS_DONE)
                 return status;
-        if (*v->server && (!is_there || v->slot != slot))
-                return report_error(tool, STATUS_FAILED, "%s: is attached to %s, slot %u; detach it first", v->name, v->server,
-                                    v->slot);
-        const struct iov_vadapter *other = iov_vadapter_in_slot(model, server, slot);
-        if (other && strcmp(other->name, v->name) != 0)
+        struct iov_vadapter v = *(const struct iov_vadapter *)old;
+        status = choose_slot(tool, have, &v, words, n_words, &slot);
+        if (status != STATUS_DONE)
+                return status;
+        if (!may_move && *v.server && (strcmp(v.server, words[1]) != 0 || v.slot != slot))
+                return report_error(tool, STATUS_FAILED, "%s: is attached to %s, slot %u; detach it first", v.name, v.server,
+                                    v.slot);
+        const struct iov_vadapter *other = iov_vadapter_in_slot(have, words[1], slot);
+        if (other && strcmp(other->name, v.name) != 0)
                 return report_error(tool, STATUS_FAILED, "%s: slot %u is in use by %s; choose another, or detach that first",
-                                    server, slot, other->name);
-        field_set(v->server, sizeof(v->server), server);
-        v->slot = slot;
-        return STATUS_DONE;
+                                    words[1], slot, other->name);
+        field_set(v.server, sizeof(v.server), words[1]);
+        v.slot = slot;
+        return change_set(tool, want, IOV_KIND_VADAPTER, &v);
 }
 
-static int edit_detach(const struct tool *tool, const struct iov_model *model, char **words, unsigned int n_words,
-                       struct iov_vadapter *v) {
-        memset(v->server, 0, sizeof(v->server));
-        v->slot = 0;
-        return STATUS_DONE;
+static int edit_attach(const struct tool *tool, const struct iov_model *have, struct iov_model *want, char **words,
+                       unsigned int n_words) {
+        return plug(tool, have, want, words, n_words, false);
 }
 
-/* One try over an open appliance. *ret_error: errno of the appliance's refusal. */
-static int change_once(struct tool *tool, struct iov_appliance *appliance, edit_fn edit, char **words, unsigned int n_words,
-                       struct iov_plan **ret_plan, int *ret_error) {
-        CLEANUP_MODEL struct iov_model *have = NULL, *want = NULL;
-        CLEANUP_PLAN struct iov_plan *plan = NULL;
-        struct iov_mb_error error = {.op_index = UINT32_MAX};
-        struct iov_mb_txn_result result;
-        unsigned int flags = (arg_force ? IOV_TXN_FORCE : 0) | (arg_dry_run ? IOV_TXN_DRY_RUN : 0);
-        int r = iov_model_load(appliance, &have);
-
-        *ret_error = 0;
-        if (r < 0)
-                return report_errno(tool, r, "reading the appliance's tables failed");
-        const struct iov_vadapter *old = iov_model_get(have, IOV_KIND_VADAPTER, words[0]);
-        if (!old)
-                return report_error(tool, STATUS_FAILED, "%s: no such vAdapter; 'iovctl vadapter list' shows them", words[0]);
-        struct iov_vadapter changed = *old;
-        int status = edit(tool, have, words, n_words, &changed);
-        if (status != STATUS_DONE)
-                return status;
-        r = iov_model_clone(have, &want);
-        if (r == 0)
-                r = iov_model_set(want, IOV_KIND_VADAPTER, &changed);
-        if (r == 0)
-                r = iov_plan_new(have, want, 0, &plan);
-        if (r < 0)
-                return report_errno(tool, r, "%s: planning failed", words[0]);
-        if (iov_plan_count(plan) > 0)
-                r = iov_plan_apply(plan, appliance, flags, &result, &error);
-        *ret_error = r;
-        if (r < 0 && r != -ESTALE)
-                return *error.text ? report_error(tool, status_from_errno(r), "%.*s", (int)sizeof(error.text), error.text)
-                                   : report_errno(tool, r, "%s", words[0]);
-        *ret_plan = TAKE_PTR(plan);
-        return STATUS_DONE;
+static int edit_move(const struct tool *tool, const struct iov_model *have, struct iov_model *want, char **words,
+                     unsigned int n_words) {
+        return plug(tool, have, want, words, n_words, true);
 }
 
-/* Somebody else's transaction may come between reading and writing: look again, a few times. */
-static int change(struct tool *tool, edit_fn edit, char **words, unsigned int n_words) {
-        CLEANUP_PLAN struct iov_plan *plan = NULL;
-        struct iov_appliance *appliance = NULL;
-        int error = 0, status = session_open(tool, &appliance);
+static int edit_detach(const struct tool *tool, const struct iov_model *have, struct iov_model *want, char **words,
+                       unsigned int n_words) {
+        const void *old = NULL;
+        int status = change_get(tool, have, IOV_KIND_VADAPTER, words[0], &old);
 
         if (status != STATUS_DONE)
                 return status;
-        for (unsigned int i = 0; i < 5; i++) {
-                plan = iov_plan_unref(plan);
-                status = change_once(tool, appliance, edit, words, n_words, &plan, &error);
-                if (status != STATUS_DONE || error != -ESTALE)
-                        break;
-        }
-        iov_close(appliance);
-        if (status == STATUS_DONE && error == -ESTALE)
-                return report_error(tool, STATUS_FAILED, "%s: the appliance keeps changing meanwhile; try again", words[0]);
-        if (status == STATUS_DONE && (arg_dry_run || tool->verbose || tool->output_option))
-                return changes_print(tool, plan);
-        return status;
+        struct iov_vadapter v = *(const struct iov_vadapter *)old;
+        memset(v.server, 0, sizeof(v.server));
+        v.slot = 0;
+        return change_set(tool, want, IOV_KIND_VADAPTER, &v);
 }
 
 int vadapter_attach(struct tool *tool, char **words, unsigned int n_words) {
-        return change(tool, edit_attach, words, n_words);
+        return change_run(tool, edit_attach, words, n_words);
 }
 
 int vadapter_detach(struct tool *tool, char **words, unsigned int n_words) {
-        return change(tool, edit_detach, words, n_words);
+        return change_run(tool, edit_detach, words, n_words);
+}
+
+int vadapter_move(struct tool *tool, char **words, unsigned int n_words) {
+        return change_run(tool, edit_move, words, n_words);
 }

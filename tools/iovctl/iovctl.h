@@ -10,7 +10,12 @@ int objects_show(struct tool *tool, char **words, unsigned int n_words);
 int server_args(struct tool *tool, char **words, unsigned int n_words);
 int vadapter_attach(struct tool *tool, char **words, unsigned int n_words);
 int vadapter_detach(struct tool *tool, char **words, unsigned int n_words);
+int vadapter_move(struct tool *tool, char **words, unsigned int n_words);
+int object_add(struct tool *tool, char **words, unsigned int n_words);
+int object_set(struct tool *tool, char **words, unsigned int n_words);
+int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
-extern const struct option args_options[], attach_options[], detach_options[];
+extern const struct option args_options[], attach_options[], detach_options[], add_options[], volume_add_options[],
+        vadapter_add_options[], set_options[], remove_options[], list_options[];
 
 #endif

@@ -2,9 +2,9 @@
 /* plan, apply, status and rollback: the steps from what the appliance has to what the files want, as one transaction. */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tools/common/changes.h"
+#include "tools/common/confirm.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
@@ -86,33 +86,6 @@ static int report_refusal(const struct tool *tool, const struct iov_plan *plan, 
         return status_from_errno(r);
 }
 
-/* Standard input may be the topology: the question goes to the terminal itself. */
-static int confirm(const struct tool *tool, const struct iov_plan *plan) {
-        CLEANUP_FILE FILE *terminal = NULL;
-        unsigned int n = 0;
-        char answer[16];
-
-        if (arg_yes || arg_dry_run || !plan_removes(plan))
-                return STATUS_DONE;
-        for (size_t i = 0; i < iov_plan_count(plan); i++)
-                n += !iov_plan_get(plan, i)->want;
-        if (isatty(STDERR_FILENO))
-                terminal = fopen("/dev/tty", "r+e");
-        if (!terminal)
-                return report_error(tool, STATUS_USAGE,
-                                    "%u %s would be removed, first %s; --yes is needed where nobody can be asked", n,
-                                    n == 1 ? "object" : "objects", step_name(iov_plan_get(plan, 0)));
-        for (size_t i = 0; i < iov_plan_count(plan); i++)
-                if (!iov_plan_get(plan, i)->want)
-                        fprintf(terminal, "- %s %s\n", iov_records_get(iov_plan_get(plan, i)->kind)->name,
-                                step_name(iov_plan_get(plan, i)));
-        fprintf(terminal, "Remove %u %s? [y/N] ", n, n == 1 ? "object" : "objects");
-        fflush(terminal);
-        if (fgets(answer, sizeof(answer), terminal) && (*answer == 'y' || *answer == 'Y'))
-                return STATUS_DONE;
-        return report_error(tool, STATUS_FAILED, "nothing was applied");
-}
-
 /* Read back and plan again: nothing may be left to do. */
 static int verify(struct tool *tool, struct iov_appliance *appliance, struct iov_model *want, struct iov_plan **ret_rest) {
         CLEANUP_MODEL struct iov_model *have = NULL;
@@ -143,7 +116,7 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
 /* Ask, apply, verify, print. */
 static int carry_out(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted) {
         CLEANUP_PLAN struct iov_plan *rest = NULL;
-        int status = confirm(tool, plan);
+        int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_removals(tool, plan, NULL);
 
         if (status == STATUS_DONE && iov_plan_count(plan))
                 status = execute(tool, plan, wanted, &rest);
