@@ -111,9 +111,9 @@ int history_new(const struct state *state, const struct state_info *now, struct 
                 h->entries[0] = (struct entry){.info = {.uid = IOV_UID_APPLIANCE}};
                 r = history_reserve(h);
         }
-        if (r < 0) {
+        if (r < 0 || !h->entries) {
                 history_free(h);
-                return r;
+                return r < 0 ? r : -ENOMEM;
         }
         history_add(h, now);
         *ret_history = h;
@@ -183,7 +183,7 @@ size_t history_list(const struct history *h, struct iov_mb_history_entry *ret_en
 static int open_generation(const struct history *h, uint64_t generation, struct state_info *ret_info, int *ret_fd) {
         CLEANUP_CLOSE int directory = -1, fd = -1;
         char name[STATE_GENERATION_NAME];
-        struct state_info info;
+        struct state_info info = {0};
         int r = state_open_history(h->directory, false, &directory);
 
         snprintf(name, sizeof(name), "%" PRIu64, generation);

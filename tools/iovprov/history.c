@@ -121,7 +121,7 @@ int generation_load(const struct tool *tool, struct iov_appliance *appliance, ui
 static int load_both(struct tool *tool, uint64_t generation, bool before_too, struct iov_model **ret_model,
                      struct iov_model **ret_before) {
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        uint64_t before;
+        uint64_t before = 0;
         int status = session_open(tool, &appliance);
 
         if (status == STATUS_DONE)
@@ -137,7 +137,7 @@ int prov_show(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_MODEL struct iov_model *model = NULL, *before = NULL;
         CLEANUP_PLAN struct iov_plan *plan = NULL;
         bool difference = tool->output.format == FORMAT_DIFF;
-        uint64_t generation;
+        uint64_t generation = 0;
         int status = generation_parse(tool, words[0], &generation);
 
         if (status == STATUS_DONE)
