@@ -57,7 +57,7 @@ lint_cppcheck() {
 
 lint_sanitizers() {
 	export UBSAN_OPTIONS=print_stacktrace=1
-	tree sanitizers CC=gcc CFLAGS="-g -O1" --enable-asan --enable-ubsan && make -j "$jobs" check
+	tree sanitizers CC=clang CFLAGS="-g -O1" --enable-asan --enable-ubsan && make -j "$jobs" check
 }
 
 lint_distcheck() {

@@ -183,7 +183,7 @@ static int object_name(struct reader *r, enum iov_kind kind, const char *what, c
         unsigned int errors = r->n_errors;
         int e = key_text(r, what, &text);
 
-        if (e <= 0)
+        if (e <= 0 || !text)
                 return e;
         *ret_place = reader_place(r);
         if (!iov_name_is_valid(text))
