@@ -58,7 +58,7 @@ teardown() {
 }
 
 @test "SIGTERM leaves the screen in order" {
-        run -0 script -qec 'stty rows 24 cols 80; timeout -s TERM --preserve-status 2 iovtop -d 0.2' /dev/null
+        run -0 script -qec 'stty rows 24 cols 80; timeout --foreground -s TERM --preserve-status 2 iovtop -d 0.2' /dev/null
         [[ $output == *web-disk* ]]
 }
 
