@@ -4,7 +4,7 @@ libiov_core_la_SOURCES = \
 	lib/context.c lib/context.h \
 	lib/crc32c.c lib/crc32c.h \
 	lib/model.c lib/model.h \
-	lib/objects.c \
+	lib/kinds.c lib/objects.c \
 	lib/registers.c \
 	lib/util.h \
 	lib/vfio-user/protocol.h

@@ -33,11 +33,6 @@ struct iov_model {
         struct table tables[IOV_KIND_COUNT];
 };
 
-static bool kind_is_object(enum iov_kind kind) {
-        return kind == IOV_KIND_SERVER || kind == IOV_KIND_ADAPTER || kind == IOV_KIND_VOLUME || kind == IOV_KIND_VADAPTER ||
-               kind == IOV_KIND_NAMESPACE;
-}
-
 static const char *table_name(const struct table *t, unsigned int row) {
         return (const char *)(t->rows + (size_t)row * t->record_size);
 }
@@ -261,11 +256,11 @@ void iov_model_set_links(struct iov_model *m, unsigned int links, unsigned int s
 }
 
 size_t iov_model_count(const struct iov_model *m, enum iov_kind kind) {
-        return kind_is_object(kind) ? m->tables[kind].n_used : 0;
+        return iov_kind_is_object(kind) ? m->tables[kind].n_used : 0;
 }
 
 const void *iov_model_get(const struct iov_model *m, enum iov_kind kind, const char *name) {
-        if (!kind_is_object(kind))
+        if (!iov_kind_is_object(kind))
                 return NULL;
         const struct table *t = &m->tables[kind];
         uint32_t row = table_find(t, name);
@@ -275,7 +270,7 @@ const void *iov_model_get(const struct iov_model *m, enum iov_kind kind, const c
 int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
         const char *name = record;
 
-        if (!kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
+        if (!iov_kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
                 return -EINVAL;
         struct table *t = &m->tables[kind];
         uint32_t row = table_find(t, name);
@@ -287,7 +282,7 @@ int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
 }
 
 int model_put(struct iov_model *m, enum iov_kind kind, unsigned int row, const void *record) {
-        if (!kind_is_object(kind) || !*(const char *)record || !memchr(record, 0, IOV_NAME_SIZE))
+        if (!iov_kind_is_object(kind) || !*(const char *)record || !memchr(record, 0, IOV_NAME_SIZE))
                 return -EINVAL;
         if (iov_model_at(m, kind, row) || table_find(&m->tables[kind], record) != NO_ROW)
                 return -EEXIST;
@@ -295,7 +290,7 @@ int model_put(struct iov_model *m, enum iov_kind kind, unsigned int row, const v
 }
 
 int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) {
-        if (!kind_is_object(kind))
+        if (!iov_kind_is_object(kind))
                 return -EINVAL;
         struct table *t = &m->tables[kind];
         uint32_t row = table_find(t, name);
@@ -310,13 +305,13 @@ int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) 
 }
 
 const void *iov_model_at(const struct iov_model *m, enum iov_kind kind, unsigned int row) {
-        if (!kind_is_object(kind) || row >= m->tables[kind].n_rows || !*table_name(&m->tables[kind], row))
+        if (!iov_kind_is_object(kind) || row >= m->tables[kind].n_rows || !*table_name(&m->tables[kind], row))
                 return NULL;
         return table_name(&m->tables[kind], row);
 }
 
 unsigned int iov_model_rows(const struct iov_model *m, enum iov_kind kind) {
-        return kind_is_object(kind) ? m->tables[kind].n_rows : 0;
+        return iov_kind_is_object(kind) ? m->tables[kind].n_rows : 0;
 }
 
 unsigned int iov_model_row(const struct iov_model *m, enum iov_kind kind, const void *record) {
@@ -342,11 +337,23 @@ static int compare_names(const void *a, const void *b) {
         return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static int compare_namespaces(const void *a, const void *b) {
-        const struct iov_namespace *x = *(const struct iov_namespace *const *)a, *y = *(const struct iov_namespace *const *)b;
-        int r = strcmp(x->vadapter, y->vadapter);
+static int compare_members(const void *a, const void *b) {
+        const struct iov_member *x = *(const struct iov_member *const *)a, *y = *(const struct iov_member *const *)b;
+        int r = strcmp(x->parent, y->parent);
 
-        return r ? r : (x->nsid > y->nsid) - (x->nsid < y->nsid);
+        return r ? r : (x->number > y->number) - (x->number < y->number);
+}
+
+/* Names that are decimal numbers. */
+static int compare_numbers(const void *a, const void *b) {
+        const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+        size_t n = strlen(x), m = strlen(y);
+
+        return n != m ? (n > m) - (n < m) : strcmp(x, y);
+}
+
+static bool named_by_number(enum iov_kind kind) {
+        return kind == IOV_KIND_IDENTITY || kind == IOV_KIND_LINK || kind == IOV_KIND_FAULT;
 }
 
 int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void ***ret_records) {
@@ -357,7 +364,10 @@ int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void *
                 return -ENOMEM;
         iov_model_foreach (m, kind, record)
                 records[i++] = record;
-        qsort(records, n, sizeof(*records), kind == IOV_KIND_NAMESPACE ? compare_namespaces : compare_names);
+        qsort(records, n, sizeof(*records),
+              iov_member_info(kind)   ? compare_members
+              : named_by_number(kind) ? compare_numbers
+                                      : compare_names);
         *ret_records = records;
         return (int)n;
 }

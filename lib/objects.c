@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the objects of the model have in common: names, words for their enumerations, and how they refer to each other. */
+/* What the objects of the model have in common: names, and words for their enumerations. */
 #include <errno.h>
 
 #include "iov/libiov.h"
@@ -11,6 +11,25 @@ static const char *const adapter_kinds[] = {[IOV_ADAPTER_NIC] = "nic",
                                             [IOV_ADAPTER_SSD] = "ssd",
                                             [IOV_ADAPTER_SATA] = "sata"};
 static const char *const on_removes[] = {[IOV_ON_REMOVE_DELETE] = "delete", [IOV_ON_REMOVE_RETAIN] = "retain"};
+static const char *const vlan_modes[] = {[IOV_VLAN_ACCESS] = "access", [IOV_VLAN_TRUNK] = "trunk"};
+static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
+                                         [IOV_INTERRUPTS_MSIX] = "msix",
+                                         [IOV_INTERRUPTS_MSI] = "msi",
+                                         [IOV_INTERRUPTS_INTX] = "intx"};
+static const char *const identity_types[] = {[IOV_IDENTITY_MAC] = "mac",
+                                             [IOV_IDENTITY_WWNN] = "wwnn",
+                                             [IOV_IDENTITY_WWPN] = "wwpn",
+                                             [IOV_IDENTITY_SERIAL] = "serial",
+                                             [IOV_IDENTITY_NQN] = "nqn"};
+static const char *const link_states[] = {
+        [IOV_LINK_DETECT] = "detect", [IOV_LINK_L0] = "L0", [IOV_LINK_DISABLED] = "disabled", [IOV_LINK_RECOVERY] = "recovery"};
+static const char *const fault_types[] = {[IOV_FAULT_LINK_DOWN] = "link-down",
+                                          [IOV_FAULT_SURPRISE_REMOVAL] = "surprise-removal",
+                                          [IOV_FAULT_MEDIA_ERROR] = "media-error",
+                                          [IOV_FAULT_LATENCY] = "latency",
+                                          [IOV_FAULT_VOLUME_FULL] = "volume-full",
+                                          [IOV_FAULT_WORKER_CRASH] = "worker-crash",
+                                          [IOV_FAULT_MAILBOX_TIMEOUT] = "mailbox-timeout"};
 static const char *const server_states[] = {[IOV_SERVER_OFF] = "off", [IOV_SERVER_ON] = "on", [IOV_SERVER_DOWN] = "down"};
 static const char *const vadapter_states[] = {[IOV_VADAPTER_DETACHED] = "detached",
                                               [IOV_VADAPTER_ATTACHED] = "attached",
@@ -54,6 +73,42 @@ const char *iov_vadapter_state_to_string(uint32_t state) {
         return word(vadapter_states, ARRAY_LENGTH(vadapter_states), state);
 }
 
+const char *iov_vlan_mode_to_string(uint32_t v) {
+        return word(vlan_modes, ARRAY_LENGTH(vlan_modes), v);
+}
+
+int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(vlan_modes, ARRAY_LENGTH(vlan_modes), s, ret_v);
+}
+
+const char *iov_interrupts_to_string(uint32_t v) {
+        return word(interrupts, ARRAY_LENGTH(interrupts), v);
+}
+
+int iov_interrupts_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(interrupts, ARRAY_LENGTH(interrupts), s, ret_v);
+}
+
+const char *iov_identity_type_to_string(uint32_t v) {
+        return word(identity_types, ARRAY_LENGTH(identity_types), v);
+}
+
+int iov_identity_type_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(identity_types, ARRAY_LENGTH(identity_types), s, ret_v);
+}
+
+const char *iov_fault_type_to_string(uint32_t v) {
+        return word(fault_types, ARRAY_LENGTH(fault_types), v);
+}
+
+int iov_fault_type_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(fault_types, ARRAY_LENGTH(fault_types), s, ret_v);
+}
+
+const char *iov_link_state_to_string(uint32_t state) {
+        return word(link_states, ARRAY_LENGTH(link_states), state);
+}
+
 static bool is_alnum(char c) {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
@@ -67,30 +122,4 @@ bool iov_name_is_valid(const char *name) {
                 if (n >= IOV_NAME_MAX || (!is_alnum(name[n]) && !strchr("._-", name[n])))
                         return false;
         return true;
-}
-
-int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid) {
-        char name[IOV_NAME_SIZE + 16];
-
-        snprintf(name, sizeof(name), "%s/%u", vadapter, nsid);
-        if (strlen(vadapter) > IOV_NAME_MAX || field_set(ns->name, sizeof(ns->name), name) < 0)
-                return -ENAMETOOLONG;
-        field_set(ns->vadapter, sizeof(ns->vadapter), vadapter);
-        ns->nsid = nsid;
-        return 0;
-}
-
-const struct iov_namespace *iov_namespace_get(const struct iov_model *model, const char *vadapter, uint32_t nsid) {
-        struct iov_namespace key = {0};
-
-        return iov_namespace_init(&key, vadapter, nsid) < 0 ? NULL : iov_model_get(model, IOV_KIND_NAMESPACE, key.name);
-}
-
-const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot) {
-        const struct iov_vadapter *v;
-
-        iov_model_foreach (model, IOV_KIND_VADAPTER, v)
-                if (v->slot == slot && strcmp(v->server, server) == 0)
-                        return v;
-        return NULL;
 }

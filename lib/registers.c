@@ -30,7 +30,9 @@ static struct iov_reg_info reg_infos[] = {
 #define IOV_RECORD_BEGIN(name, NAME, size, max, text) static const struct iov_rfield_info name##_fields[] = {
 #define IOV_RFIELD(record, name, type, count, ROLE, text)                                                                        \
         {#name, IOV_TYPE_##type, offsetof(struct iov_##record, name), sizeof(iov_type_##type), count, IOV_ROLE_##ROLE, text},
-#define IOV_RECORD_END(name, NAME) };
+#define IOV_RECORD_END(name, NAME)                                                                                               \
+        }                                                                                                                        \
+        ;
 #include "iov/registers.def"
 
 static const struct iov_record_info record_infos[] = {

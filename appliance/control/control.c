@@ -135,7 +135,7 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         if (!old)
                 return;
         struct iov_vadapter va = *old;
-        va.state = *va.server ? state : IOV_VADAPTER_DETACHED;
+        va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
@@ -275,7 +275,8 @@ static int candidate_write(struct control *c) {
 
 /* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
 static int commit_start(struct control *c, struct control_commit *commit) {
-        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        const struct iove_limits limits = {.now_ns = clock_ns(CLOCK_REALTIME),
+                                           .run_dir_length = strlen(control_get_run_directory(c))};
         uint64_t last_id = c->last_id;
         uint32_t changed;
         int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);

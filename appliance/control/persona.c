@@ -11,6 +11,10 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
         memset(p, 0, sizeof(*p));
         memcpy(p->name, va->name, sizeof(p->name));
         memcpy(p->serial, va->serial, sizeof(p->serial));
+        memcpy(p->mac, va->mac, sizeof(p->mac));
+        memcpy(p->wwnn, va->wwnn, sizeof(p->wwnn));
+        memcpy(p->wwpn, va->wwpn, sizeof(p->wwpn));
+        memcpy(p->nqn, va->nqn, sizeof(p->nqn));
         p->unique_id = va->id;
         for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX && p->n_media < VPC_MEDIA_MAX; nsid++) {
                 const struct iov_namespace *ns = iov_namespace_get(model, va->name, nsid);

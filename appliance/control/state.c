@@ -38,7 +38,10 @@ struct header {
 _Static_assert(sizeof(struct header) == 72, "state header");
 _Static_assert(sizeof(struct header) == STATE_HEADER_SIZE, "state header");
 
-static const enum iov_kind saved_kinds[] = {IOV_KIND_SERVER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER, IOV_KIND_NAMESPACE};
+/* What operators want, and the ledger of past identities. */
+static bool is_saved(enum iov_kind kind) {
+        return iov_kind_is_config(kind) || kind == IOV_KIND_IDENTITY;
+}
 
 struct state {
         struct iov_ctx *ctx;
@@ -229,9 +232,11 @@ static int load_objects(const struct header *h, const unsigned char *p, const un
                         return -EBADMSG;
                 memcpy(&op, p, sizeof(op));
                 p += sizeof(op);
-                if (op.kind >= IOV_KIND_COUNT || op.size > sizeof(record) ||
-                    op.size != iov_records_get((enum iov_kind)op.kind)->size || op.size > (size_t)(end - p))
+                /* Records only ever grow: what an earlier version did not know is zero. */
+                if (op.kind >= IOV_KIND_COUNT || !is_saved((enum iov_kind)op.kind) || op.size < IOV_NAME_SIZE ||
+                    op.size > iov_records_get((enum iov_kind)op.kind)->size || op.size > (size_t)(end - p))
                         return -EBADMSG;
+                memset(record, 0, sizeof(record));
                 memcpy(record, p, op.size);
                 p += op.size;
                 int r = iov_model_set(model, (enum iov_kind)op.kind, record);
@@ -307,21 +312,23 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
         size_t size = sizeof(h);
 
         memcpy(h.magic, magic, sizeof(magic));
-        for (size_t k = 0; k < ARRAY_LENGTH(saved_kinds); k++) {
-                size_t n = iov_model_count(model, saved_kinds[k]);
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                size_t n = is_saved((enum iov_kind)k) ? iov_model_count(model, (enum iov_kind)k) : 0;
 
                 h.n_objects += (uint32_t)n;
-                size += n * (sizeof(struct iov_mb_op) + iov_records_get(saved_kinds[k])->size);
+                size += n * (sizeof(struct iov_mb_op) + iov_records_get((enum iov_kind)k)->size);
         }
         unsigned char *bytes = malloc(size);
         if (!bytes)
                 return -ENOMEM;
         unsigned char *p = bytes + sizeof(h);
-        for (size_t k = 0; k < ARRAY_LENGTH(saved_kinds); k++) {
-                const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)saved_kinds[k], iov_records_get(saved_kinds[k])->size};
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)k, iov_records_get((enum iov_kind)k)->size};
                 const void *record;
 
-                iov_model_foreach (model, saved_kinds[k], record) {
+                if (!is_saved((enum iov_kind)k))
+                        continue;
+                iov_model_foreach (model, (enum iov_kind)k, record) {
                         memcpy(p, &op, sizeof(op));
                         memcpy(p + sizeof(op), record, op.size);
                         p += sizeof(op) + op.size;

@@ -174,9 +174,9 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
                 fds[n] = -1;
         i->number = ++s->next_number;
         i->process = p;
-        i->slot = va->slot;
+        i->slot = va->at_slot;
         memcpy(i->vadapter, va->name, sizeof(i->vadapter));
-        memcpy(i->server, va->server, sizeof(i->server));
+        memcpy(i->server, va->at_server, sizeof(i->server));
         i->next = s->instances;
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
@@ -394,7 +394,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->slot != i->slot || strcmp(va->server, i->server) != 0)
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
                 return false;
         return persona_make(model, va, &persona, volumes) && memcmp(&persona, &i->persona, sizeof(persona)) == 0;
 }
@@ -407,7 +407,7 @@ static bool anything_removing(const struct supervisor *s) {
 }
 
 static void plug(struct supervisor *s, const struct iov_vadapter *va) {
-        struct process *p = process_of(s, va->server);
+        struct process *p = process_of(s, va->at_server);
         int r = p ? 0 : -ENOMEM;
 
         if (p && p->restart)
@@ -418,7 +418,7 @@ static void plug(struct supervisor *s, const struct iov_vadapter *va) {
                 r = instance_plug(s, p, va);
         if (r < 0) {
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, va->name, "cannot be plugged into slot %u of server %s: %s",
-                              va->slot, va->server, strerror(-r));
+                              va->at_slot, va->at_server, strerror(-r));
                 s->events->vadapter_status(s->userdata, va->name, IOV_VADAPTER_FAILED, 0, "");
         }
 }
@@ -469,7 +469,7 @@ void supervisor_reconcile(struct supervisor *s) {
                 return;
         s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va)
-                if (*va->server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
+                if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
                         plug(s, va);
         end_idle_processes(s);
 }

@@ -122,13 +122,14 @@ static void write_row(struct tables *t, enum iov_kind kind, unsigned int row, co
 }
 
 void tables_publish(struct tables *t, const struct iov_model *model) {
-        static const enum iov_kind kinds[] = {IOV_KIND_SERVER, IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER,
-                                              IOV_KIND_NAMESPACE};
 
         tables_begin(t);
         *(uint64_t *)(void *)(t->memory + IOV_REG_TABLE_GENERATION) = iov_model_get_generation(model);
-        for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-                enum iov_kind kind = kinds[i];
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
+                enum iov_kind kind = (enum iov_kind)k;
+
+                if (!iov_kind_is_object(kind))
+                        continue;
                 unsigned int rows = iov_model_rows(model, kind), old = t->rows[kind];
 
                 for (unsigned int row = 0; row < rows || row < old; row++)

@@ -1,7 +1,13 @@
 # The switch: transactions and the rules they are judged by.
 noinst_LTLIBRARIES += libiove.la
 libiove_la_SOURCES = \
+	appliance/iove/apply.c \
+	appliance/iove/identity.c appliance/iove/identity.h \
 	appliance/iove/rules.c appliance/iove/rules.h \
+	appliance/iove/rules-change.c \
+	appliance/iove/rules-members.c \
+	appliance/iove/rules-private.h \
+	appliance/iove/transaction-private.h \
 	appliance/iove/transaction.c appliance/iove/transaction.h
 libiove_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libiove_la_LIBADD = libiov-core.la

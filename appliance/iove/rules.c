@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The rules of the switch. Each check walks the model once and uses small indexes, so that 65,536 objects stay quick. */
+/* The rules of the switch for each kind of object. Each check walks the model once and uses small indexes, so that 65,536 objects
+ * stay quick. */
 #include "iove/rules.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "iove/identity.h"
+#include "iove/rules-private.h"
 #include "util.h"
 
 int iove_refuse(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, ...) {
@@ -23,7 +26,7 @@ int iove_refuse(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op
         return -EBADMSG;
 }
 
-static uint32_t blamed(const struct iove_blame *blame, enum iov_kind kind, const char *name) {
+uint32_t iove_blamed(const struct iove_blame *blame, enum iov_kind kind, const char *name) {
         return blame ? blame->fn(blame->userdata, kind, name) : UINT32_MAX;
 }
 
@@ -48,48 +51,74 @@ static const char *volume_check(const struct iov_volume *v) {
         return NULL;
 }
 
-/* NVMe 1.4 section 5.15.2.2: serial numbers are ASCII, section 1.5: 20h to 7Eh, left justified and padded with spaces. */
-static const char *serial_check(const char *serial) {
-        size_t n = strlen(serial);
-
-        if (n > IOV_SERIAL_MAX)
-                return "serial has more than 20 characters";
-        for (size_t i = 0; i < n; i++)
-                if (serial[i] < 0x20 || serial[i] > 0x7e)
-                        return "serial has a character that is not printable ASCII";
-        if (strcmp(serial, "auto") == 0)
-                return "serial auto is the word for one that the appliance chooses: leave it empty";
-        if (n && (serial[0] == ' ' || serial[n - 1] == ' '))
-                return "serial starts or ends with a space";
+static const char *vlans_check(const struct iov_network *n) {
+        if (n->vlans[0] & 1)
+                return "VLAN id 0 is no VLAN";
+        if (n->vlans[IOV_VLAN_MAX / 8 + 0] >> 7)
+                return "VLAN id 4095 is reserved";
         return NULL;
 }
 
-static const char *namespace_check(const struct iov_namespace *ns) {
-        struct iov_namespace key = {0};
+static const char *network_check(const struct iov_network *n) {
+        if (!iov_name_is_valid(n->adapter))
+                return "adapter has no valid name";
+        if (n->mtu < 68 || n->mtu > 9216)
+                return "mtu is not within 68 to 9216";
+        return vlans_check(n);
+}
 
-        if (ns->nsid < 1 || ns->nsid > IOV_NSID_MAX)
-                return "nsid is not within 1 to 64";
-        if (iov_namespace_init(&key, ns->vadapter, ns->nsid) < 0 || strcmp(key.name, ns->name) != 0)
-                return "name is not VADAPTER/NSID";
-        if (!iov_name_is_valid(ns->volume))
-                return "volume has no valid name";
-        return NULL;
+static const char *vadapter_check(const struct iov_vadapter *v) {
+        for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++) {
+                const char *wrong = identity_check((enum iov_identity_type)t, identity_of(v, (enum iov_identity_type)t));
+
+                if (wrong)
+                        return wrong;
+        }
+        if (v->vlan > IOV_VLAN_MAX)
+                return "vlan is not within 0 to 4094";
+        if (!iov_vlan_mode_to_string(v->vlan_mode))
+                return "vlan_mode is neither access nor trunk";
+        return iov_interrupts_to_string(v->interrupts) ? NULL : "interrupts is none of auto, msix, msi and intx";
+}
+
+static const char *server_check(const struct iov_server *s) {
+        return *s->qemu && *s->qemu != '/' ? "host: the path of a hypervisor's socket must begin with /" : NULL;
+}
+
+static const char *member_check(const struct iov_member_info *info, const struct iov_member *member) {
+        struct iov_member key = {0};
+
+        if (member->number < info->min || member->number > info->max)
+                return "its number is out of range";
+        if (iov_member_init(&key, member->parent, member->number) < 0 || strcmp(key.name, member->name) != 0)
+                return "its name is not that of what it is in, / and its number";
+        return iov_name_is_valid(member->target) ? NULL : "what it shows has no valid name";
 }
 
 const char *iove_record_check(enum iov_kind kind, const void *record) {
         if (!strings_end(kind, record))
                 return "a string of the record does not end";
-        if (kind != IOV_KIND_NAMESPACE && !iov_name_is_valid(record))
+        if (iov_member_info(kind))
+                return member_check(iov_member_info(kind), record);
+        if (!iov_name_is_valid(record))
                 return "names have letters, digits, '.', '_' and '-', start with a letter or digit, and end within 63 characters";
         switch (kind) {
         case IOV_KIND_SERVER:
-                return NULL;
+                return server_check(record);
         case IOV_KIND_VOLUME:
                 return volume_check(record);
         case IOV_KIND_VADAPTER:
-                return serial_check(((const struct iov_vadapter *)record)->serial);
-        case IOV_KIND_NAMESPACE:
-                return namespace_check(record);
+                return vadapter_check(record);
+        case IOV_KIND_NETWORK:
+                return network_check(record);
+        case IOV_KIND_QOS:
+                return ((const struct iov_qos *)record)->weight >= 1 && ((const struct iov_qos *)record)->weight <= 1000
+                               ? NULL
+                               : "weight is not within 1 to 1000";
+        case IOV_KIND_POOL:
+                return identity_pool_check(record);
+        case IOV_KIND_PROFILE:
+                return NULL;
         default:
                 return "objects of this kind cannot be changed";
         }
@@ -105,20 +134,28 @@ static int check_servers(const struct iov_model *m, const struct iove_limits *li
                 return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 if (s->link >= links)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_SERVER, s->name),
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
                                            "server %s: link %u asked, the chassis has links 0 to %u", s->name, s->link,
                                            links - 1);
                 if (by_link[s->link])
-                        return iove_refuse(refusal, IOV_RET_EXISTS, blamed(blame, IOV_KIND_SERVER, s->name),
+                        return iove_refuse(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
                                            "server %s: link %u is that of server %s", s->name, s->link, by_link[s->link]->name);
                 /* RUN/servers/NAME/NN.sock and the NUL */
                 size_t path = limits->run_dir_length + strlen("/servers/") + strlen(s->name) + strlen("/99.sock") + 1;
                 if (limits->run_dir_length && path > sizeof(((struct sockaddr_un *)0)->sun_path))
                         return iove_refuse(
-                                refusal, IOV_RET_LIMIT, blamed(blame, IOV_KIND_SERVER, s->name),
+                                refusal, IOV_RET_LIMIT, iove_blamed(blame, IOV_KIND_SERVER, s->name),
                                 "server %s: its socket paths would have %zu characters, 107 is the limit: use a shorter name or "
                                 "start iovd with a shorter --run",
                                 s->name, path - 1);
+                const struct iov_profile *p = *s->profile ? iov_model_get(m, IOV_KIND_PROFILE, s->profile) : NULL;
+                if (*s->profile && !p)
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                           "server %s: there is no profile %s", s->name, s->profile);
+                if (p && strcmp(p->server, s->name) != 0)
+                        return iove_refuse(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                           "server %s: profile %s is worn by server %s: take it off there first", s->name,
+                                           p->name, p->server);
                 by_link[s->link] = s;
         }
         return 0;
@@ -134,17 +171,17 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
         iov_model_foreach (m, IOV_KIND_VOLUME, v) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);
                 if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_VOLUME, v->name),
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: there is no adapter %s", v->name, v->adapter);
                 if (a->capacity == 0)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, blamed(blame, IOV_KIND_VOLUME, v->name),
+                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: %s is a %s, it has no media", v->name, a->name,
                                            iov_adapter_kind_to_string(a->kind));
                 uint64_t *sum = &used[iov_model_row(m, IOV_KIND_ADAPTER, a)];
                 if (v->size > a->capacity - *sum) {
                         char asked[32], left[32];
 
-                        return iove_refuse(refusal, IOV_RET_NO_SPACE, blamed(blame, IOV_KIND_VOLUME, v->name),
+                        return iove_refuse(refusal, IOV_RET_NO_SPACE, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: %s asked, %s free on %s", v->name, iov_size_format(v->size, asked),
                                            iov_size_format(a->capacity - *sum, left), a->name);
                 }
@@ -153,18 +190,12 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
         return 0;
 }
 
-/* What a slot or serial number is taken by: a sorted array, one comparison per neighbour. */
-struct claim {
-        char key[IOV_NAME_SIZE + 16];
-        const char *holder;
-};
-
 static int compare_claims(const void *a, const void *b) {
         return strcmp(((const struct claim *)a)->key, ((const struct claim *)b)->key);
 }
 
 /* Two holders of one key, or NULL. */
-static const struct claim *claims_clash(struct claim *claims, size_t n) {
+const struct claim *claims_clash(struct claim *claims, size_t n) {
         qsort(claims, n, sizeof(*claims), compare_claims);
         for (size_t i = 1; i < n; i++)
                 if (strcmp(claims[i - 1].key, claims[i].key) == 0)
@@ -173,10 +204,10 @@ static const struct claim *claims_clash(struct claim *claims, size_t n) {
 }
 
 /* The later of two operations is the one at fault, where both are in the transaction. */
-static int refuse_clash(const struct iove_blame *blame, enum iov_kind kind, const struct claim *clash, const char *what,
-                        struct iove_refusal *refusal) {
+int refuse_clash(const struct iove_blame *blame, enum iov_kind kind, const struct claim *clash, const char *what,
+                 struct iove_refusal *refusal) {
         const char *first = clash[0].holder, *second = clash[1].holder;
-        uint32_t a = blamed(blame, kind, first), b = blamed(blame, kind, second);
+        uint32_t a = iove_blamed(blame, kind, first), b = iove_blamed(blame, kind, second);
 
         if (b == UINT32_MAX || (a != UINT32_MAX && a > b)) {
                 first = clash[1].holder;
@@ -194,80 +225,130 @@ static int check_slots(const struct iov_model *m, const struct iove_blame *blame
         if (!claims)
                 return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
-                if (!*v->server)
-                        continue;
-                if (!iov_model_get(m, IOV_KIND_SERVER, v->server))
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_VADAPTER, v->name),
+                if (*v->server && !iov_model_get(m, IOV_KIND_SERVER, v->server))
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
                                            "vadapter %s: there is no server %s", v->name, v->server);
-                if (v->slot >= iov_model_get_slots(m))
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->slot,
+                if (!*v->at_server)
+                        continue;
+                if (v->at_slot >= iov_model_get_slots(m))
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                           "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
                                            iov_model_get_slots(m) - 1);
-                snprintf(claims[n].key, sizeof(claims[n].key), "slot %u of server %.63s", v->slot, v->server);
+                snprintf(claims[n].key, sizeof(claims[n].key), "slot %u of server %.63s", v->at_slot, v->at_server);
                 claims[n++].holder = v->name;
         }
         const struct claim *clash = claims_clash(claims, n);
         return clash ? refuse_clash(blame, IOV_KIND_VADAPTER, clash, clash->key, refusal) : 0;
 }
 
-static int check_serials(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        CLEANUP_FREE struct claim *claims = calloc(iov_model_count(m, IOV_KIND_VADAPTER) + 1, sizeof(*claims));
+/* Both kinds of WWN are names in one fabric: FC-FS-3 section 14. */
+static const char *claim_word(unsigned int type) {
+        return type == IOV_IDENTITY_WWNN || type == IOV_IDENTITY_WWPN ? "WWN" : iov_identity_type_to_string(type);
+}
+
+static int check_identities(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
+        CLEANUP_FREE struct claim *claims =
+                calloc((iov_model_count(m, IOV_KIND_VADAPTER) + 1) * IOV_IDENTITY_COUNT, sizeof(*claims));
         const struct iov_vadapter *v;
         size_t n = 0;
 
         if (!claims)
                 return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_VADAPTER, v)
-                if (*v->serial) {
-                        snprintf(claims[n].key, sizeof(claims[n].key), "serial %.20s", v->serial);
+                for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++) {
+                        if (!*identity_of(v, (enum iov_identity_type)t))
+                                continue;
+                        snprintf(claims[n].key, sizeof(claims[n].key), "%s %s", claim_word(t),
+                                 identity_of(v, (enum iov_identity_type)t));
                         claims[n++].holder = v->name;
                 }
         const struct claim *clash = claims_clash(claims, n);
         return clash ? refuse_clash(blame, IOV_KIND_VADAPTER, clash, clash->key, refusal) : 0;
 }
 
+static bool carries_vlan(const struct iov_network *n, uint32_t vlan) {
+        return n->vlans[vlan / 8] >> (vlan % 8) & 1;
+}
+
+static int check_network_of(const struct iov_model *m, const struct iov_vadapter *v, const struct iov_adapter *a,
+                            const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_network *n = *v->network ? iov_model_get(m, IOV_KIND_NETWORK, v->network) : NULL;
+        uint32_t index = iove_blamed(blame, IOV_KIND_VADAPTER, v->name);
+
+        if (a->kind != IOV_ADAPTER_NIC && (*v->network || v->vlan))
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: %s is a %s, it has no networks", v->name,
+                                   a->name, iov_adapter_kind_to_string(a->kind));
+        if (*v->network && !n)
+                return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "vadapter %s: there is no network %s", v->name, v->network);
+        if (n && strcmp(n->adapter, v->adapter) != 0)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: network %s is on %s, the vadapter on %s",
+                                   v->name, n->name, n->adapter, v->adapter);
+        if (v->vlan && (!n || !carries_vlan(n, v->vlan)))
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: VLAN %u is not one of network %s",
+                                   v->name, v->vlan, n ? n->name : "(none)");
+        return 0;
+}
+
+static int check_identity_types(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
+                                struct iove_refusal *refusal) {
+        for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
+                if (*identity_of(v, (enum iov_identity_type)t) && !identity_applies(a->kind, (enum iov_identity_type)t))
+                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                           "vadapter %s: %s is a %s, it has no %s", v->name, a->name,
+                                           iov_adapter_kind_to_string(a->kind), iov_identity_type_to_string(t));
+        return 0;
+}
+
+/* One without a device model can be defined, and has its identities; it cannot be given to a server. */
+static int check_model(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
+                       struct iove_refusal *refusal) {
+        if (a->supported || !*v->at_server)
+                return 0;
+        return iove_refuse(
+                refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                "vadapter %s: not yet: %s is a %s, and this version has no device model for that kind: it can be defined, "
+                "but not be given to a server",
+                v->name, a->name, iov_adapter_kind_to_string(a->kind));
+}
+
 static int check_vadapters(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
+        int r = 0;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);
                 if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_VADAPTER, v->name),
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
                                            "vadapter %s: there is no adapter %s", v->name, v->adapter);
-                if (!a->supported)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: not yet: %s is a %s, and this version has no device model for that kind",
-                                           v->name, a->name, iov_adapter_kind_to_string(a->kind));
+                if (*v->qos && !iov_model_get(m, IOV_KIND_QOS, v->qos))
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                           "vadapter %s: there is no qos %s", v->name, v->qos);
+                if ((r = check_model(v, a, blame, refusal)) < 0 || (r = check_network_of(m, v, a, blame, refusal)) < 0 ||
+                    (r = check_identity_types(v, a, blame, refusal)) < 0)
+                        return r;
         }
-        int r = check_slots(m, blame, refusal);
-        return r < 0 ? r : check_serials(m, blame, refusal);
+        r = check_slots(m, blame, refusal);
+        return r < 0 ? r : check_identities(m, blame, refusal);
 }
 
-static int check_namespaces(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        CLEANUP_FREE struct claim *claims = calloc(iov_model_count(m, IOV_KIND_NAMESPACE) + 1, sizeof(*claims));
-        const struct iov_namespace *ns;
-        size_t n = 0;
+static int check_networks(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_network *n;
 
-        if (!claims)
-                return -ENOMEM;
-        iov_model_foreach (m, IOV_KIND_NAMESPACE, ns) {
-                const struct iov_vadapter *va = iov_model_get(m, IOV_KIND_VADAPTER, ns->vadapter);
-                const struct iov_volume *vol = iov_model_get(m, IOV_KIND_VOLUME, ns->volume);
-                if (!va)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_NAMESPACE, ns->name),
-                                           "namespace %s: there is no vadapter %s", ns->name, ns->vadapter);
-                if (!vol)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, blamed(blame, IOV_KIND_NAMESPACE, ns->name),
-                                           "namespace %s: there is no volume %s", ns->name, ns->volume);
-                if (strcmp(va->adapter, vol->adapter) != 0)
-                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, blamed(blame, IOV_KIND_NAMESPACE, ns->name),
-                                           "namespace %s: volume %s is on %s, vadapter %s on %s", ns->name, vol->name,
-                                           vol->adapter, va->name, va->adapter);
-                snprintf(claims[n].key, sizeof(claims[n].key), "volume %.63s", ns->volume);
-                claims[n++].holder = ns->name;
+        iov_model_foreach (m, IOV_KIND_NETWORK, n) {
+                const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, n->adapter);
+                uint32_t index = iove_blamed(blame, IOV_KIND_NETWORK, n->name);
+
+                if (!a)
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "network %s: there is no adapter %s", n->name,
+                                           n->adapter);
+                if (a->kind != IOV_ADAPTER_NIC)
+                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "network %s: %s is a %s, it has no networks",
+                                           n->name, a->name, iov_adapter_kind_to_string(a->kind));
+                if (n->port >= a->ports)
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "network %s: port %u asked, %s has ports 0 to %u",
+                                           n->name, n->port, a->name, a->ports - 1);
         }
-        const struct claim *clash = claims_clash(claims, n);
-        return clash ? refuse_clash(blame, IOV_KIND_NAMESPACE, clash, clash->key, refusal) : 0;
+        return 0;
 }
 
 int iove_rules_check(const struct iov_model *candidate, const struct iove_limits *limits, const struct iove_blame *blame,
@@ -277,104 +358,8 @@ int iove_rules_check(const struct iov_model *candidate, const struct iove_limits
         if (r == 0)
                 r = check_volumes(candidate, blame, refusal);
         if (r == 0)
-                r = check_vadapters(candidate, blame, refusal);
+                r = check_networks(candidate, blame, refusal);
         if (r == 0)
-                r = check_namespaces(candidate, blame, refusal);
-        return r;
-}
-
-static bool media_differ(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++) {
-                const struct iov_namespace *x = iov_namespace_get(a, vadapter, nsid), *y = iov_namespace_get(b, vadapter, nsid);
-
-                if (!x && !y)
-                        continue;
-                if (!x || !y)
-                        return true;
-                const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
-                                        *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-                if (!p || !q || p->id != q->id || p->size != q->size)
-                        return true;
-        }
-        return false;
-}
-
-bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        const struct iov_vadapter *x = iov_model_get(a, IOV_KIND_VADAPTER, vadapter),
-                                  *y = iov_model_get(b, IOV_KIND_VADAPTER, vadapter);
-
-        if (!x || !y)
-                return x != y;
-        return x->id != y->id || !iov_record_same_config(IOV_KIND_VADAPTER, x, y) || media_differ(a, b, vadapter);
-}
-
-int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
-                            const struct iove_blame *blame, struct iove_refusal *refusal) {
-        const struct iov_vadapter *v;
-        const struct iov_volume *old;
-
-        iov_model_foreach (have, IOV_KIND_VOLUME, old) {
-                const struct iov_volume *new = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
-
-                if (new &&new->id == old->id &&new->size < old->size) {
-                        char from[32], to[32];
-
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it has %s and cannot shrink to %s", old->name,
-                                           iov_size_format(old->size, from), iov_size_format(new->size, to));
-                }
-                if (new &&new->id == old->id && strcmp(new->adapter, old->adapter) != 0)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
-                                           old->adapter, new->adapter);
-        }
-        iov_model_foreach (have, IOV_KIND_VADAPTER, v)
-                if (!force && v->state == IOV_VADAPTER_CONNECTED && iove_vadapter_differs(have, candidate, v->name)) {
-                        return iove_refuse(refusal, IOV_RET_BUSY, blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: server %s runs with it (process %u): shut the server down first, or "
-                                           "force it, which is a "
-                                           "surprise removal",
-                                           v->name, v->server, v->peer_pid);
-                }
-        return 0;
-}
-
-/* Connected and failed are the supervisor's to say; the rest follows from where it is. */
-static void derive_state(struct iov_model *m, const struct iov_vadapter *va) {
-        struct iov_vadapter copy = *va;
-
-        if (!*copy.server)
-                copy.state = IOV_VADAPTER_DETACHED;
-        else if (copy.state == IOV_VADAPTER_DETACHED)
-                copy.state = IOV_VADAPTER_ATTACHED;
-        if (copy.state != va->state)
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
-}
-
-int iove_rules_derive(struct iov_model *m) {
-        const struct iov_adapter *a;
-        const struct iov_volume *vol;
-        const struct iov_vadapter *va;
-
-        iov_model_foreach (m, IOV_KIND_ADAPTER, a) {
-                struct iov_adapter copy = *a;
-
-                copy.allocated = 0;
-                copy.vadapters = 0;
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
-        }
-        iov_model_foreach (m, IOV_KIND_VOLUME, vol) {
-                struct iov_adapter copy = *(const struct iov_adapter *)iov_model_get(m, IOV_KIND_ADAPTER, vol->adapter);
-
-                copy.allocated += vol->size;
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
-        }
-        iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_adapter copy = *(const struct iov_adapter *)iov_model_get(m, IOV_KIND_ADAPTER, va->adapter);
-
-                copy.vadapters++;
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
-                derive_state(m, va);
-        }
-        return 0;
+                r = check_vadapters(candidate, blame, refusal);
+        return r < 0 ? r : rules_check_members(candidate, blame, refusal);
 }

@@ -16,6 +16,8 @@ struct iove_blame {
         const void *userdata;
 };
 
+uint32_t iove_blamed(const struct iove_blame *blame, enum iov_kind kind, const char *name);
+
 /* Check the form of one record on its own, before it is looked at by anything else. Returns NULL or what is wrong (static). */
 const char *iove_record_check(enum iov_kind kind, const void *record);
 

@@ -25,23 +25,26 @@ struct iove_transaction *iove_transaction_free(struct iove_transaction *transact
 /* Take a sequence of struct iov_mb_op and records, copied before they are looked at. Whole operations only. */
 int iove_transaction_append(struct iove_transaction *transaction, const void *operations, size_t size,
                             struct iove_refusal *ret_refusal);
+/* Seconds after which it is taken back unless it is confirmed, 0: it stays. */
+uint32_t iove_transaction_confirm_s(const struct iove_transaction *transaction);
 uint32_t iove_transaction_flags(const struct iove_transaction *transaction);
 
 /*
- * Ids: 48 bits, so that they are exact in JSON. Each follows from the one before by a linear congruential step of full period, so none
- * comes twice; the first is random, so that the identities that are made from them (serials, EUI-64, NGUID, NQN) differ between
- * appliances, which one server may see at the same time.
+ * Ids: 48 bits, so that they are exact in JSON. Each follows from the one before by a linear congruential step of full period, so
+ * none comes twice; the first is random, so that the identities that are made from them (serials, EUI-64, NGUID, NQN) differ
+ * between appliances, which one server may see at the same time.
  */
 #define IOVE_ID_MASK UINT64_C(0xffffffffffff)
 
 /* What the rules must know beside the model. */
 struct iove_limits {
+        uint64_t now_ns;       /* CLOCK_REALTIME */
         size_t run_dir_length; /* of the directory that holds servers/, for the length of socket paths; 0: no sockets are made */
 };
 /*
- * Make the candidate: a copy of `have` with all operations applied and every rule checked, ids given (the ones that follow *last_id, which moves
- * on), auto serials allocated. `ret_changed` is the number of operations that changed something. -EBADMSG: refused, see
- * `ret_refusal`.
+ * Make the candidate: a copy of `have` with all operations applied and every rule checked, ids given (the ones that follow
+ * *last_id, which moves on), auto identities chosen, the ledger kept. `ret_changed` is the number of operations that changed
+ * something. -EBADMSG: refused, see `ret_refusal`.
  */
 int iove_transaction_run(const struct iove_transaction *transaction, struct iov_model *have, const struct iove_limits *limits,
                          uint64_t *last_id, struct iov_model **ret_candidate, uint32_t *ret_changed,

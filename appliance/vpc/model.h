@@ -33,7 +33,8 @@ struct vpc_medium {
 struct vpc_persona {
         char name[IOV_NAME_SIZE];
         char serial[24];
-        uint64_t unique_id; /* the vAdapter's id; 64-bit device serial number and NQN are made from it */
+        char mac[24], wwnn[24], wwpn[24], nqn[224]; /* empty where the kind of adapter has none */
+        uint64_t unique_id; /* the vAdapter's id; the 64-bit device serial number is made from it */
         uint32_t n_media;
         uint32_t reserved;
         struct vpc_medium media[VPC_MEDIA_MAX];

@@ -4,8 +4,8 @@
  *
  * Functions return 0 (or a count) on success and a negative errno on failure; out-parameters are named ret_, are untouched on
  * failure and always set on success. Messages go to the context's log callback, never to a stream. Objects are
- * reference-counted with _ref and _unref; _unref takes NULL and returns NULL. A context and what was made from it may be used by one
- * thread at a time. Records (struct iov_volume, ...) are those of the register map, see iov/registers.h.
+ * reference-counted with _ref and _unref; _unref takes NULL and returns NULL. A context and what was made from it may be used by
+ * one thread at a time. Records (struct iov_volume, ...) are those of the register map, see iov/registers.h.
  */
 #ifndef IOV_LIBIOV_H
 #define IOV_LIBIOV_H
@@ -41,10 +41,10 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
 
 /*
  * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
- * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE,
- * else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address,
- * -EPROTO it is no appliance or of another major version, -EACCES not permitted,
- * -EOPNOTSUPP a kind of address that this version does not know yet.
+ * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for
+ * $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a
+ * malformed address, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EOPNOTSUPP a kind of address
+ * that this version does not know yet.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -63,8 +63,8 @@ int iov_map_tables(struct iov_appliance *appliance, const void **ret_tables);
 
 /*
  * Run one mailbox command. On a failure reported by the appliance returns the negative errno of its return code and, where
- * `ret_error` is not NULL, fills it with the appliance's own words; where it is NULL they are logged. Any other failure leaves its text
- * empty, and is in the log. A reply longer than `reply_size` is cut.
+ * `ret_error` is not NULL, fills it with the appliance's own words; where it is NULL they are logged. Any other failure leaves
+ * its text empty, and is in the log. A reply longer than `reply_size` is cut.
  */
 int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
                 size_t reply_size, size_t *ret_reply_length, struct iov_mb_error *ret_error);
@@ -77,7 +77,8 @@ int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_l
  * Copy all live counters of vAdapters into `ret_counters` (an array of `n`, filled from row 0), rows beyond are dropped;
  * `ret_time_ns` is CLOCK_MONOTONIC of the appliance.
  */
-int iov_counters_read(struct iov_appliance *appliance, struct iov_counter *ret_counters, size_t n, size_t *ret_n, uint64_t *ret_time_ns);
+int iov_counters_read(struct iov_appliance *appliance, struct iov_counter *ret_counters, size_t n, size_t *ret_n,
+                      uint64_t *ret_time_ns);
 
 /* ---- the model: every object there is, or is wanted ---- */
 
@@ -98,8 +99,14 @@ unsigned int iov_model_get_links(const struct iov_model *model);
 unsigned int iov_model_get_slots(const struct iov_model *model);
 void iov_model_set_links(struct iov_model *model, unsigned int links, unsigned int slots);
 
+/* Kinds that a model keeps; those of them that transactions change, topologies have and the state saves: the config kinds. */
+bool iov_kind_is_object(enum iov_kind kind);
+bool iov_kind_is_config(enum iov_kind kind);
+/* All config kinds, what others stand on first; returns how many. */
+size_t iov_config_kinds(const enum iov_kind **ret_kinds);
+
 /*
- * Objects by kind (SERVER, ADAPTER, VOLUME, VADAPTER, NAMESPACE). Records belong to the model and are valid until it changes.
+ * Objects by kind, for those of iov_kind_is_object(). Records belong to the model and are valid until it changes.
  * `iov_model_set` creates or replaces the one of the record's name and keeps the row number of a replaced one;
  * -EINVAL: empty or unterminated name or unknown kind, -E2BIG: table full. `iov_model_remove`: -ENOENT.
  */
@@ -122,11 +129,36 @@ unsigned int iov_model_rows(const struct iov_model *model, enum iov_kind kind);
 
 /* True where both records agree in every CONFIG field. */
 bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b);
+/*
+ * Members: NAMESPACE, LUN and DRIVE are numbered volumes of a vAdapter, PROFILE_SLOT numbered vAdapters of a profile. Their
+ * records have one shape, and their names are PARENT/NUMBER.
+ */
+struct iov_member {
+        char name[IOV_NAME_SIZE], parent[IOV_NAME_SIZE], target[IOV_NAME_SIZE];
+        uint32_t number;
+        uint8_t reserved[12];
+};
+struct iov_member_info {
+        enum iov_kind kind, parent, target;
+        uint32_t min, max; /* numbers */
+};
+/* NULL: no kind of member. */
+const struct iov_member_info *iov_member_info(enum iov_kind kind);
+/* The kind of member that shows volumes on vAdapters of an adapter of that kind; IOV_KIND_TABLE: none. */
+enum iov_kind iov_member_kind_of_adapter(uint32_t adapter_kind);
+/* Fills in parent, number and name. -ENAMETOOLONG where they do not fit. */
+int iov_member_init(struct iov_member *member, const char *parent, uint32_t number);
+const struct iov_member *iov_member_get(const struct iov_model *model, enum iov_kind kind, const char *parent, uint32_t number);
+/*
+ * Fill in what follows from attachments and profiles: `server` of profiles, `at_server`, `at_slot` and `profile` of vAdapters.
+ * The appliance's tables have it; a model that was read or changed needs it before it is asked where a vAdapter is.
+ */
+int iov_model_derive(struct iov_model *model);
 /* A namespace of a vAdapter, NULL: there is none of that number. */
 const struct iov_namespace *iov_namespace_get(const struct iov_model *model, const char *vadapter, uint32_t nsid);
 /* Fills in vadapter, nsid and name. -ENAMETOOLONG where they do not fit. */
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
-/* The vAdapter in a slot of a server, NULL: free. */
+/* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
@@ -136,6 +168,15 @@ const char *iov_adapter_kind_to_string(uint32_t kind);
 int iov_adapter_kind_from_string(const char *s, uint32_t *ret_kind);
 const char *iov_on_remove_to_string(uint32_t v);
 int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
+const char *iov_vlan_mode_to_string(uint32_t v);
+int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
+const char *iov_interrupts_to_string(uint32_t v);
+int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_identity_type_to_string(uint32_t v);
+int iov_identity_type_from_string(const char *s, uint32_t *ret_v);
+const char *iov_fault_type_to_string(uint32_t v);
+int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
+const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
 
@@ -188,13 +229,16 @@ int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *strea
  * files make one; a name defined twice is refused with both places. All findings go to `diagnostics`. -EBADMSG: there were
  * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
  */
-int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length, struct iov_diagnostics *diagnostics);
-int iov_chassis_read(struct iov_model *model, const char *file, const char *text, size_t length, struct iov_diagnostics *diagnostics);
+int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
+                      struct iov_diagnostics *diagnostics);
+int iov_chassis_read(struct iov_model *model, const char *file, const char *text, size_t length,
+                     struct iov_diagnostics *diagnostics);
 /* Where in the files read an object was defined; -ENOENT. So that a refusal by the appliance can point at it. */
-int iov_diagnostics_locate(const struct iov_diagnostics *diagnostics, enum iov_kind kind, const char *name, struct iov_diagnostic *ret_place);
+int iov_diagnostics_locate(const struct iov_diagnostics *diagnostics, enum iov_kind kind, const char *name,
+                           struct iov_diagnostic *ret_place);
 /* Add a finding at the place where an object was defined (or without a place). */
-int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_severity severity, enum iov_kind kind, const char *name,
-                               const char *text);
+int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_severity severity, enum iov_kind kind,
+                               const char *name, const char *text);
 /* Write the model as a topology or as a chassis, minimal and in a fixed order. */
 int iov_topology_write(const struct iov_model *model, FILE *stream);
 int iov_chassis_write(const struct iov_model *model, FILE *stream);
@@ -221,8 +265,8 @@ const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.
  */
-int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags, struct iov_mb_txn_result *ret_result,
-                   struct iov_mb_error *ret_error);
+int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags,
+                   struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
 
 #ifdef __cplusplus
 }

@@ -13,26 +13,30 @@
 extern "C" {
 #endif
 
-#define IOV_MAGIC       UINT32_C(0x4d564f49)
+#define IOV_MAGIC UINT32_C(0x4d564f49)
 #define IOV_TABLE_MAGIC UINT32_C(0x54564f49)
 #define IOV_VERSION_MAJOR 1
-#define IOV_VERSION_MINOR 0
+#define IOV_VERSION_MINOR 1
 
 /* PCI identity of the management function. 0x1b36 (Red Hat/QEMU) is not ours; 0x1af4:0x10ff.. are reserved for
  * experiments, which is what this function is until an id is assigned. */
 #define IOV_MGMT_VENDOR_ID 0x1af4
 #define IOV_MGMT_DEVICE_ID 0x10f0
-#define IOV_MGMT_CLASS     0x088000 /* base system peripheral, other */
+#define IOV_MGMT_CLASS 0x088000 /* base system peripheral, other */
 
-#define IOV_BAR0_SIZE        UINT64_C(0x40000)   /* registers and mailbox */
-#define IOV_BAR2_SIZE        UINT64_C(0x8000000) /* tables; sparse, only rows in use cost memory */
-#define IOV_MB_PAYLOAD_SHIFT 16                  /* payload area: 64 KiB */
+#define IOV_BAR0_SIZE UINT64_C(0x40000)    /* registers and mailbox */
+#define IOV_BAR2_SIZE UINT64_C(0x10000000) /* tables; sparse, only rows in use cost memory */
+#define IOV_MB_PAYLOAD_SHIFT 16            /* payload area: 64 KiB */
 #define IOV_MB_PAYLOAD_BYTES (1u << IOV_MB_PAYLOAD_SHIFT)
 
-#define IOV_NAME_SIZE   80 /* bytes of a name field in a record */
-#define IOV_NAME_MAX    63 /* characters of a name that an operator gives */
-#define IOV_NSID_MAX    64
-#define IOV_SERIAL_MAX  20 /* NVMe 1.4 section 5.15.2.2, bytes 23:04 */
+#define IOV_NAME_SIZE 80 /* bytes of a name field in a record */
+#define IOV_NAME_MAX 63  /* characters of a name that an operator gives */
+#define IOV_NSID_MAX 64
+#define IOV_LUN_NUMBER_MAX 255
+#define IOV_DRIVE_NUMBER_MAX 63
+#define IOV_VLAN_MAX 4094 /* IEEE 802.1Q-2018 section 9.6: 0 is priority tagged, 4095 reserved */
+#define IOV_NQN_MAX 223   /* NVMe 1.4 section 7.9 */
+#define IOV_SERIAL_MAX 20 /* NVMe 1.4 section 5.15.2.2, bytes 23:04 */
 #define IOV_VOLUME_ALIGN 4096
 
 /* register offsets: IOV_REG_<NAME>, IOV_REG_<NAME>_BAR */
@@ -69,20 +73,30 @@ typedef uint64_t iov_type_u64;
 /* struct iov_server, iov_adapter, iov_volume, iov_vadapter, iov_namespace, iov_counter, iov_event, iov_table. A field of
  * count 1 is a plain member. */
 #define IOV_DECLARE(type, name, count) IOV_DECLARE_##count(type, name)
-#define IOV_DECLARE_1(type, name)   iov_type_##type name;
-#define IOV_DECLARE_3(type, name)   iov_type_##type name[3];
-#define IOV_DECLARE_12(type, name)  iov_type_##type name[12];
-#define IOV_DECLARE_24(type, name)  iov_type_##type name[24];
-#define IOV_DECLARE_64(type, name)  iov_type_##type name[64];
-#define IOV_DECLARE_72(type, name)  iov_type_##type name[72];
-#define IOV_DECLARE_80(type, name)  iov_type_##type name[80];
+#define IOV_DECLARE_1(type, name) iov_type_##type name;
+#define IOV_DECLARE_3(type, name) iov_type_##type name[3];
+#define IOV_DECLARE_12(type, name) iov_type_##type name[12];
+#define IOV_DECLARE_24(type, name) iov_type_##type name[24];
+#define IOV_DECLARE_64(type, name) iov_type_##type name[64];
+#define IOV_DECLARE_72(type, name) iov_type_##type name[72];
+#define IOV_DECLARE_80(type, name) iov_type_##type name[80];
 #define IOV_DECLARE_108(type, name) iov_type_##type name[108];
+#define IOV_DECLARE_88(type, name) iov_type_##type name[88];
+#define IOV_DECLARE_96(type, name) iov_type_##type name[96];
+#define IOV_DECLARE_56(type, name) iov_type_##type name[56];
+#define IOV_DECLARE_104(type, name) iov_type_##type name[104];
+#define IOV_DECLARE_144(type, name) iov_type_##type name[144];
+#define IOV_DECLARE_224(type, name) iov_type_##type name[224];
+#define IOV_DECLARE_228(type, name) iov_type_##type name[228];
+#define IOV_DECLARE_512(type, name) iov_type_##type name[512];
 #define IOV_DECLARE_112(type, name) iov_type_##type name[112];
 #define IOV_DECLARE_152(type, name) iov_type_##type name[152];
 #define IOV_DECLARE_160(type, name) iov_type_##type name[160];
 #define IOV_RECORD_BEGIN(name, NAME, size, max, text) struct iov_##name {
 #define IOV_RFIELD(record, name, type, count, ROLE, text) IOV_DECLARE_##count(type, name)
-#define IOV_RECORD_END(name, NAME) };
+#define IOV_RECORD_END(name, NAME)                                                                                               \
+        }                                                                                                                        \
+        ;
 #include "registers.def"
 
 /* mailbox opcodes and return codes: IOV_OP_<NAME>, IOV_RET_<NAME> */
@@ -108,6 +122,31 @@ enum iov_vadapter_state {
         IOV_VADAPTER_CONNECTED, /* a server drives it */
         IOV_VADAPTER_FAILED,    /* could not be brought up; the event log says why */
 };
+enum iov_vlan_mode {
+        IOV_VLAN_ACCESS, /* the guest's frames are untagged, and in `vlan` */
+        IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
+};
+enum iov_interrupts { IOV_INTERRUPTS_AUTO, IOV_INTERRUPTS_MSIX, IOV_INTERRUPTS_MSI, IOV_INTERRUPTS_INTX };
+enum iov_identity_type {
+        IOV_IDENTITY_MAC,
+        IOV_IDENTITY_WWNN,
+        IOV_IDENTITY_WWPN,
+        IOV_IDENTITY_SERIAL,
+        IOV_IDENTITY_NQN,
+        IOV_IDENTITY_COUNT
+};
+/* PCIe 5.0 section 4.2.5: the states of the LTSSM that last. */
+enum iov_link_state { IOV_LINK_DETECT /* no server */, IOV_LINK_L0 /* up */, IOV_LINK_DISABLED, IOV_LINK_RECOVERY };
+enum iov_fault_type {
+        IOV_FAULT_LINK_DOWN = 1,    /* of a server */
+        IOV_FAULT_SURPRISE_REMOVAL, /* of a vAdapter */
+        IOV_FAULT_MEDIA_ERROR,      /* of a volume: first, count */
+        IOV_FAULT_LATENCY,          /* of a volume: value */
+        IOV_FAULT_VOLUME_FULL,      /* of a volume */
+        IOV_FAULT_WORKER_CRASH,     /* of a server */
+        IOV_FAULT_MAILBOX_TIMEOUT,  /* of the appliance: value commands are never answered */
+};
+enum iov_link_action { IOV_LINK_UP = 1, IOV_LINK_DOWN, IOV_LINK_RETRAIN };
 
 /* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error. */
 struct iov_mb_error {
@@ -123,23 +162,31 @@ struct iov_mb_identify {
         uint64_t boot_time_ns; /* CLOCK_REALTIME when iovd started */
 };
 #define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
-#define IOV_TXN_FORCE   UINT32_C(2) /* also where a running server loses a device by it */
+#define IOV_TXN_FORCE UINT32_C(2)   /* also where a running server loses a device by it */
+#define IOV_TXN_SCRUB UINT32_C(4)   /* volumes of vAdapters that go to another server lose their data on the way */
 #define IOV_GENERATION_ANY UINT64_MAX
 struct iov_mb_txn_begin {
         uint64_t generation; /* refuse the commit with STALE unless GENERATION is this; IOV_GENERATION_ANY: do not care */
         uint32_t flags;      /* IOV_TXN_* */
-        uint32_t reserved;
+        uint32_t confirm_s;  /* seconds after which it is taken back unless CONFIRM comes, at most IOV_CONFIRM_MAX; 0: it stays */
 };
-enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2 };
+#define IOV_CONFIRM_MAX 86400
+/* What follows a RENAME are two names of 80 bytes, the old and the new. */
+enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2, IOV_VERB_RENAME = 3 };
 struct iov_mb_op {
         uint16_t verb; /* enum iov_op_verb */
         uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
-        uint32_t size; /* bytes of the record that follows: the record size of the kind */
+        uint32_t size; /* bytes that follow: the record size of the kind */
 };
 struct iov_mb_txn_result {
         uint64_t generation; /* after the commit; unchanged where nothing had to change */
         uint32_t changed;    /* operations that changed something */
         uint32_t reserved;
+};
+
+struct iov_mb_link_control {
+        uint32_t link;
+        uint32_t action; /* enum iov_link_action */
 };
 
 #define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */

@@ -30,10 +30,12 @@ static int add_removals(struct iov_plan *plan, enum iov_kind kind, unsigned int 
 
                 if (iov_model_get(plan->want, kind, records[i]))
                         continue;
-                /* A vAdapter that is wanted is wanted with the namespaces that its list gives, and no others. */
-                if (kind == IOV_KIND_NAMESPACE)
-                        remove |= iov_model_get(plan->want, IOV_KIND_VADAPTER,
-                                                ((const struct iov_namespace *)records[i])->vadapter) != NULL;
+                /* A vAdapter that is wanted is wanted with the namespaces that its list gives, and no others; profiles likewise.
+                 */
+                const struct iov_member_info *info = iov_member_info(kind);
+                if (info)
+                        remove |=
+                                iov_model_get(plan->want, info->parent, ((const struct iov_member *)records[i])->parent) != NULL;
                 int r = remove ? add_step(plan, kind, records[i], NULL) : 0;
                 if (r < 0)
                         return r;
@@ -50,35 +52,62 @@ static struct iov_vadapter comparable(const struct iov_vadapter *vadapter) {
         return copy;
 }
 
+/* The fields of a vAdapter that are identities: empty in what is wanted means that any will do. */
+static const struct {
+        size_t offset, size;
+} identities[] = {
+        [IOV_IDENTITY_MAC] = {offsetof(struct iov_vadapter, mac), sizeof(((struct iov_vadapter *)0)->mac)},
+        [IOV_IDENTITY_WWNN] = {offsetof(struct iov_vadapter, wwnn), sizeof(((struct iov_vadapter *)0)->wwnn)},
+        [IOV_IDENTITY_WWPN] = {offsetof(struct iov_vadapter, wwpn), sizeof(((struct iov_vadapter *)0)->wwpn)},
+        [IOV_IDENTITY_SERIAL] = {offsetof(struct iov_vadapter, serial), sizeof(((struct iov_vadapter *)0)->serial)},
+        [IOV_IDENTITY_NQN] = {offsetof(struct iov_vadapter, nqn), sizeof(((struct iov_vadapter *)0)->nqn)},
+};
+
 /*
- * Make `want` keep the serial that `have` was given, where any will do: a step that changes something else must not make the
- * appliance choose a new identity.
+ * Make `want` keep the identities that the appliance chose for `have`, where any will do: a step that changes something else must
+ * not make it choose new ones. One that was given and no longer is returns to the default, which is a choice of the appliance.
  */
-static int keep_serial(struct iov_plan *plan, const struct iov_vadapter *have, const struct iov_vadapter **want) {
-        if (*(*want)->serial || !*have->serial)
-                return 0;
-        struct iov_vadapter **own = realloc(plan->own, (plan->n_own + 1) * sizeof(struct iov_vadapter *));
-        if (!own)
+static bool keep_identities(const struct iov_vadapter *have, struct iov_vadapter *want) {
+        bool kept = false;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(identities); i++) {
+                const char *from = (const char *)have + identities[i].offset;
+                char *to = (char *)want + identities[i].offset;
+
+                if (*to || !*from || !(have->chosen & 1u << i))
+                        continue;
+                memcpy(to, from, identities[i].size);
+                kept = true;
+        }
+        return kept;
+}
+
+static int own_vadapter(struct iov_plan *plan, const struct iov_vadapter *want, const struct iov_vadapter **ret_own) {
+        if (plan->n_own == plan->n_own_allocated) {
+                size_t n = plan->n_own_allocated ? plan->n_own_allocated * 2 : 16;
+                struct iov_vadapter **own = realloc(plan->own, n * sizeof(struct iov_vadapter *));
+
+                if (!own)
+                        return -ENOMEM;
+                plan->own = own;
+                plan->n_own_allocated = n;
+        }
+        struct iov_vadapter *copy = malloc(sizeof(*copy));
+        if (!copy)
                 return -ENOMEM;
-        plan->own = own;
-        own[plan->n_own] = malloc(sizeof(struct iov_vadapter));
-        if (!own[plan->n_own])
-                return -ENOMEM;
-        *own[plan->n_own] = **want;
-        memcpy(own[plan->n_own]->serial, have->serial, sizeof(have->serial));
-        *want = own[plan->n_own++];
+        *copy = *want;
+        *ret_own = plan->own[plan->n_own++] = copy;
         return 0;
 }
 
 static int add_vadapter(struct iov_plan *plan, const struct iov_vadapter *have, const struct iov_vadapter *want) {
         if (have) {
-                struct iov_vadapter a = comparable(have), b = comparable(want);
+                struct iov_vadapter a = comparable(have), b = comparable(want), kept = *want;
 
-                if (!*b.serial)
-                        memcpy(b.serial, a.serial, sizeof(b.serial));
+                keep_identities(&a, &b);
                 if (iov_record_same_config(IOV_KIND_VADAPTER, &a, &b))
                         return 0;
-                int r = keep_serial(plan, have, &want);
+                int r = keep_identities(have, &kept) ? own_vadapter(plan, &kept, &want) : 0;
                 if (r < 0)
                         return r;
         }
@@ -106,8 +135,8 @@ static int add_sets(struct iov_plan *plan, enum iov_kind kind) {
 
 int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int flags, struct iov_plan **ret_plan) {
         /* Dependents go before and come after what they stand on. */
-        static const enum iov_kind removals[] = {IOV_KIND_NAMESPACE, IOV_KIND_VADAPTER, IOV_KIND_VOLUME, IOV_KIND_SERVER};
-        static const enum iov_kind sets[] = {IOV_KIND_SERVER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER, IOV_KIND_NAMESPACE};
+        const enum iov_kind *kinds;
+        size_t n_kinds = iov_config_kinds(&kinds);
         struct iov_plan *plan = calloc(1, sizeof(*plan));
         int r = 0;
 
@@ -115,10 +144,10 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
                 return -ENOMEM;
         plan->have = iov_model_ref(have);
         plan->want = iov_model_ref(want);
-        for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(removals); i++)
-                r = add_removals(plan, removals[i], flags);
-        for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(sets); i++)
-                r = add_sets(plan, sets[i]);
+        for (size_t i = 0; r == 0 && i < n_kinds; i++)
+                r = add_removals(plan, kinds[n_kinds - 1 - i], flags);
+        for (size_t i = 0; r == 0 && i < n_kinds; i++)
+                r = add_sets(plan, kinds[i]);
         if (r < 0) {
                 iov_plan_unref(plan);
                 return r;

@@ -10,7 +10,7 @@ struct iov_plan {
         size_t n_steps, n_allocated;
         /* Wanted records that differ from those of `want` by an identity the appliance chose; n_steps is at least as many. */
         struct iov_vadapter **own;
-        size_t n_own;
+        size_t n_own, n_own_allocated;
 };
 
 #endif

@@ -6,8 +6,6 @@
 #include "crc32c.h"
 #include "util.h"
 
-static const enum iov_kind kept_kinds[] = {IOV_KIND_SERVER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER, IOV_KIND_NAMESPACE};
-
 int iov_history_list(struct iov_appliance *a, struct iov_mb_history_entry **ret_entries, size_t *ret_n) {
         CLEANUP_FREE struct iov_mb_history_entry *entries = malloc(a->payload_size);
         size_t length = 0;
@@ -38,14 +36,21 @@ struct pieces {
         size_t done;
 };
 
+/* The ledger's past identities are kept with the rest, and are nothing to go back to. */
+static bool is_kept(unsigned int kind) {
+        return kind < IOV_KIND_COUNT &&
+               (iov_kind_is_config((enum iov_kind)kind) || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_ADAPTER);
+}
+
 /* More than tables that are full can hold is nonsense. */
 static uint64_t length_max(void) {
         uint64_t max = 0;
 
-        for (size_t i = 0; i < ARRAY_LENGTH(kept_kinds); i++) {
-                const struct iov_record_info *info = iov_records_get(kept_kinds[i]);
+        for (unsigned int kind = 0; kind < IOV_KIND_COUNT; kind++) {
+                const struct iov_record_info *info = iov_records_get((enum iov_kind)kind);
 
-                max += (uint64_t)info->max * (sizeof(struct iov_mb_op) + info->size);
+                if (is_kept(kind))
+                        max += (uint64_t)info->max * (sizeof(struct iov_mb_op) + info->size);
         }
         return max;
 }
@@ -90,13 +95,6 @@ static int pieces_next(struct pieces *p, unsigned char *buffer) {
         return 0;
 }
 
-static bool is_kept(unsigned int kind) {
-        for (size_t i = 0; i < ARRAY_LENGTH(kept_kinds); i++)
-                if (kept_kinds[i] == kind)
-                        return true;
-        return false;
-}
-
 /* Add the object that begins at `offset`; returns the offset behind it. */
 static ssize_t put_object(const struct pieces *p, size_t offset, struct iov_model *model) {
         uint64_t record[IOV_VADAPTER_RECORD_SIZE / sizeof(uint64_t)]; /* aligned for any record, room for the largest */
@@ -106,10 +104,14 @@ static ssize_t put_object(const struct pieces *p, size_t offset, struct iov_mode
                 return pieces_broken(p, "an object is cut off");
         memcpy(&op, p->bytes + offset, sizeof(op));
         offset += sizeof(op);
-        if (op.verb != IOV_VERB_SET || !is_kept(op.kind) || op.size != iov_records_get((enum iov_kind)op.kind)->size ||
-            op.size > sizeof(record) || op.size > p->done - offset)
+        if (op.verb != IOV_VERB_SET || !is_kept(op.kind) || op.size < IOV_NAME_SIZE ||
+            op.size > iov_records_get((enum iov_kind)op.kind)->size || op.size > sizeof(record) || op.size > p->done - offset)
                 return pieces_broken(p, "an object is malformed");
+        /* Of a version whose records were shorter: what came to them later is zero. */
+        memset(record, 0, sizeof(record));
         memcpy(record, p->bytes + offset, op.size);
+        if (op.kind == IOV_KIND_IDENTITY || op.kind == IOV_KIND_ADAPTER)
+                return (ssize_t)(offset + op.size);
         if (record_check((enum iov_kind)op.kind, record))
                 return pieces_broken(p, "an object has a malformed field");
         if (iov_model_get(model, (enum iov_kind)op.kind, (const char *)record))

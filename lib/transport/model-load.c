@@ -10,8 +10,10 @@
 #define LINKS_MAX 65536 /* of a chassis, and slots of a link: more is nonsense */
 #define SNAPSHOTS_MAX 10
 
-static const enum iov_kind object_kinds[] = {IOV_KIND_SERVER, IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER,
-                                             IOV_KIND_NAMESPACE};
+static const enum iov_kind object_kinds[] = {IOV_KIND_SERVER,    IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER,
+                                             IOV_KIND_NAMESPACE, IOV_KIND_NETWORK, IOV_KIND_QOS,    IOV_KIND_PROFILE,
+                                             IOV_KIND_LUN,       IOV_KIND_DRIVE,   IOV_KIND_POOL,   IOV_KIND_PROFILE_SLOT,
+                                             IOV_KIND_IDENTITY,  IOV_KIND_LINK,    IOV_KIND_FAULT};
 
 /* Rows of the objects as they were copied. */
 struct copy {
@@ -86,12 +88,13 @@ const char *record_check(enum iov_kind kind, const void *record) {
                 if (f->type == IOV_TYPE_chars && !string_is_valid((const char *)record + f->offset, f->count))
                         return f->name;
         }
-        if (kind == IOV_KIND_NAMESPACE) {
-                const struct iov_namespace *ns = (const struct iov_namespace *)record;
-                struct iov_namespace named = {0};
+        if (iov_member_info(kind)) {
+                const struct iov_member *member = (const struct iov_member *)record;
+                struct iov_member named = {0};
 
-                return iov_namespace_init(&named, ns->vadapter, ns->nsid) < 0 || strcmp(named.name, ns->name) != 0 ? "name"
-                                                                                                                   : NULL;
+                return iov_member_init(&named, member->parent, member->number) < 0 || strcmp(named.name, member->name) != 0
+                               ? "name"
+                               : NULL;
         }
         return iov_name_is_valid((const char *)record) ? NULL : "name";
 }

@@ -246,9 +246,9 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
 
         PUT_FIELD(t, v->name);
         PUT_FIELD(t, v->adapter);
-        PUT_FIELD(t, v->server);
-        if (*v->server)
-                put_number(t, v->slot);
+        PUT_FIELD(t, v->at_server);
+        if (*v->at_server)
+                put_number(t, v->at_slot);
         else
                 put_null(t);
         put_text(t, iov_vadapter_state_to_string(v->state));

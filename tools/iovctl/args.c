@@ -42,7 +42,7 @@ static void add_port(struct arguments *a, unsigned int slot) {
 /* QEMU's ids begin with a letter, names of vAdapters need not. */
 static void add_vadapter(struct arguments *a, const struct iov_vadapter *v) {
         struct json_object *device = json_object_new_object(), *socket = json_object_new_object();
-        CLEANUP_FREE char *id = xasprintf("va-%s", v->name), *bus = xasprintf("iov%u", v->slot);
+        CLEANUP_FREE char *id = xasprintf("va-%s", v->name), *bus = xasprintf("iov%u", v->at_slot);
         CLEANUP_FREE char *path = xstrndup(v->socket, sizeof(v->socket));
 
         json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));

@@ -66,9 +66,9 @@ static void write_heading(struct pci_access *access, const struct function *f, F
         char class_name[128], device_name[256];
 
         fprintf(stream, "# %.*s: slot %u of %.*s, image of %.*s\n", (int)sizeof(f->vadapter.name), f->vadapter.name,
-                f->vadapter.slot, (int)sizeof(f->vadapter.server), f->vadapter.server, (int)sizeof(f->vadapter.adapter),
+                f->vadapter.at_slot, (int)sizeof(f->vadapter.at_server), f->vadapter.at_server, (int)sizeof(f->vadapter.adapter),
                 f->vadapter.adapter);
-        fprintf(stream, "%02x:00.0 %s: %s", f->vadapter.slot + 1,
+        fprintf(stream, "%02x:00.0 %s: %s", f->vadapter.at_slot + 1,
                 pci_lookup_name(access, class_name, sizeof(class_name), PCI_LOOKUP_CLASS, word(f->config, PCI_CLASS_DEVICE)),
                 pci_lookup_name(access, device_name, sizeof(device_name),
                                 PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE | PCI_LOOKUP_NO_HWDB, vendor, device));
@@ -105,13 +105,13 @@ static struct table *functions_table(const struct functions *functions) {
                 const struct function *f = &functions->functions[i];
                 char address[16], hex[2 * CONFIG_SIZE + 1];
 
-                snprintf(address, sizeof(address), "%02x:00.0", f->vadapter.slot + 1);
+                snprintf(address, sizeof(address), "%02x:00.0", f->vadapter.at_slot + 1);
                 for (unsigned int b = 0; b < CONFIG_SIZE; b++)
                         snprintf(hex + (size_t)2 * b, 3, "%02x", f->config[b]);
                 table_row(t);
                 put_text(t, address);
                 put_field(t, f->vadapter.name, sizeof(f->vadapter.name));
-                put_number(t, f->vadapter.slot);
+                put_number(t, f->vadapter.at_slot);
                 put_hex(t, word(f->config, PCI_VENDOR_ID), 4);
                 put_hex(t, word(f->config, PCI_DEVICE_ID), 4);
                 put_hex(t, word(f->config, PCI_CLASS_DEVICE) << 8 | f->config[PCI_CLASS_PROG], 6);

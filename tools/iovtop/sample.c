@@ -54,9 +54,9 @@ void sample_compute(const struct snapshot *before, const struct snapshot *now, s
                 struct sample_row *row = &s.rows[s.n++];
 
                 copy_field(row->name, v->name);
-                copy_field(row->server, v->server);
+                copy_field(row->server, v->at_server);
                 copy_field(row->adapter, v->adapter);
-                row->slot = v->slot;
+                row->slot = v->at_slot;
                 row->state = v->state;
                 /* A vAdapter of the same name that is another one has no past. */
                 if (a && b && a->id == b->id)

@@ -34,13 +34,6 @@ static void put_big_endian(uint8_t *to, uint64_t value, unsigned int bytes) {
                 to[i] = (uint8_t)(value >> (bytes - 1 - i) * 8);
 }
 
-/* A bijection, so that different numbers stay different (the finaliser of MurmurHash3). */
-static uint64_t mix(uint64_t x) {
-        x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
-        x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-        return x ^ x >> 33;
-}
-
 /* [7.10] and the same medium has the same one for ever. NGUID: identifier extension, company id, extension. */
 static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
         uint64_t folded = (unique_id ^ unique_id >> 40) & UINT64_C(0xffffffffff);
@@ -52,13 +45,8 @@ static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
 }
 
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona) {
-        uint64_t a = mix(persona->unique_id), b = mix(persona->unique_id + 1);
-
         put_text(image->serial, sizeof(image->serial), persona->serial, sizeof(persona->serial));
-        /* [7.9] a UUID of version 8 (RFC 9562), all of it made from the vAdapter's id */
-        snprintf(image->subnqn, sizeof(image->subnqn), "nqn.2014-08.org.nvmexpress:uuid:%08x-%04x-8%03x-%04x-%012llx",
-                 (unsigned int)(a >> 32), (unsigned int)(a >> 16 & 0xffff), (unsigned int)(a & 0xfff),
-                 0x8000 | (unsigned int)(b >> 48 & 0x3fff), (unsigned long long)(b & UINT64_C(0xffffffffffff)));
+        memcpy(image->subnqn, persona->nqn, sizeof(persona->nqn));
         for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
                 if (image->namespaces[i].blocks)
                         namespace_ids(&image->namespaces[i], persona->media[image->namespaces[i].medium].unique_id);

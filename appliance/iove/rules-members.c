@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules for what vAdapters show and profiles hold. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iove/rules-private.h"
+#include "util.h"
+
+static int check_refers(const struct iov_model *m, const struct iov_member_info *info, const struct iov_member *member,
+                        const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const char *word = iov_records_get(info->kind)->name;
+
+        if (!iov_model_get(m, info->parent, member->parent))
+                return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, info->kind, member->name),
+                                   "%s %s: there is no %s %s", word, member->name, iov_records_get(info->parent)->name,
+                                   member->parent);
+        if (!iov_model_get(m, info->target, member->target))
+                return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, info->kind, member->name),
+                                   "%s %s: there is no %s %s", word, member->name, iov_records_get(info->target)->name,
+                                   member->target);
+        return 0;
+}
+
+/* A volume is on the adapter that shows it; an HBA reaches those of every adapter, as a fabric would. */
+static int check_shown(const struct iov_model *m, const struct iov_member_info *info, const struct iov_member *member,
+                       const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_vadapter *va = iov_model_get(m, IOV_KIND_VADAPTER, member->parent);
+        const struct iov_volume *vol = iov_model_get(m, IOV_KIND_VOLUME, member->target);
+        const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, va->adapter);
+        const char *word = iov_records_get(info->kind)->name;
+
+        if (iov_member_kind_of_adapter(a->kind) != info->kind)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, info->kind, member->name),
+                                   "%s %s: %s is a %s, it has no %ss", word, member->name, a->name,
+                                   iov_adapter_kind_to_string(a->kind), word);
+        if (info->kind != IOV_KIND_LUN && strcmp(va->adapter, vol->adapter) != 0)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, info->kind, member->name),
+                                   "%s %s: volume %s is on %s, vadapter %s on %s", word, member->name, vol->name, vol->adapter,
+                                   va->name, va->adapter);
+        return 0;
+}
+
+static int check_worn(const struct iov_model *m, const struct iov_member *slot, const struct iove_blame *blame,
+                      struct iove_refusal *refusal) {
+        const struct iov_vadapter *va = iov_model_get(m, IOV_KIND_VADAPTER, slot->target);
+
+        if (slot->number >= iov_model_get_slots(m))
+                return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_PROFILE_SLOT, slot->name),
+                                   "profile %s: slot %u asked, links have slots 0 to %u", slot->parent, slot->number,
+                                   iov_model_get_slots(m) - 1);
+        if (*va->server)
+                return iove_refuse(
+                        refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_PROFILE_SLOT, slot->name),
+                        "profile %s: vadapter %s is attached to server %s by itself: detach it, or take it out of the profile",
+                        slot->parent, va->name, va->server);
+        return 0;
+}
+
+static int check_kind(const struct iov_model *m, enum iov_kind kind, struct claim *claims, size_t *n,
+                      const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_member_info *info = iov_member_info(kind);
+        const struct iov_member *member;
+
+        iov_model_foreach (m, kind, member) {
+                int r = check_refers(m, info, member, blame, refusal);
+
+                if (r == 0)
+                        r = kind == IOV_KIND_PROFILE_SLOT ? check_worn(m, member, blame, refusal)
+                                                          : check_shown(m, info, member, blame, refusal);
+                if (r < 0)
+                        return r;
+                snprintf(claims[*n].key, sizeof(claims[*n].key), "%s %.63s", iov_records_get(info->target)->name, member->target);
+                claims[(*n)++].holder = member->name;
+        }
+        return 0;
+}
+
+/* One holder each: what is compared are the claims of one kind of target. */
+static int check_claims(struct claim *claims, size_t n, enum iov_kind kind, const struct iove_blame *blame,
+                        struct iove_refusal *refusal) {
+        const struct claim *clash = claims_clash(claims, n);
+
+        return clash ? refuse_clash(blame, kind, clash, clash->key, refusal) : 0;
+}
+
+int rules_check_members(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
+        size_t n = iov_model_count(m, IOV_KIND_NAMESPACE) + iov_model_count(m, IOV_KIND_LUN) +
+                   iov_model_count(m, IOV_KIND_DRIVE) + iov_model_count(m, IOV_KIND_PROFILE_SLOT);
+        CLEANUP_FREE struct claim *claims = calloc(n + 1, sizeof(*claims));
+        int r;
+
+        if (!claims)
+                return -ENOMEM;
+        n = 0;
+        if ((r = check_kind(m, IOV_KIND_NAMESPACE, claims, &n, blame, refusal)) < 0 ||
+            (r = check_kind(m, IOV_KIND_LUN, claims, &n, blame, refusal)) < 0 ||
+            (r = check_kind(m, IOV_KIND_DRIVE, claims, &n, blame, refusal)) < 0 ||
+            (r = check_claims(claims, n, IOV_KIND_NAMESPACE, blame, refusal)) < 0)
+                return r;
+        n = 0;
+        r = check_kind(m, IOV_KIND_PROFILE_SLOT, claims, &n, blame, refusal);
+        return r < 0 ? r : check_claims(claims, n, IOV_KIND_PROFILE_SLOT, blame, refusal);
+}

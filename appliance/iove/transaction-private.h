@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IOV_IOVE_TRANSACTION_PRIVATE_H
+#define IOV_IOVE_TRANSACTION_PRIVATE_H
+
+#include "iove/transaction.h"
+
+struct operation {
+        uint16_t verb, kind;
+        size_t offset; /* of the record in `records` */
+};
+
+struct iove_transaction {
+        struct iov_mb_txn_begin begin;
+        struct operation *operations;
+        size_t n_operations, n_allocated;
+        unsigned char *records;
+        size_t records_size, records_allocated;
+};
+
+/* Carry out all operations on `model`. *ret_changed counts those that changed something. -EBADMSG: refused. */
+int iove_apply(const struct iove_transaction *transaction, struct iov_model *model, uint64_t *last_id, uint64_t now_ns,
+               uint32_t *ret_changed, struct iove_refusal *ret_refusal);
+
+#endif

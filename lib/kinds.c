@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which kinds of objects there are, the members of vAdapters and profiles, and what follows from who wears what. */
+#include <errno.h>
+
+#include "iov/libiov.h"
+#include "util.h"
+
+#define SAME_SHAPE(record, parent_field, target_field, number_field)                                                             \
+        _Static_assert(sizeof(struct iov_member) == sizeof(struct record) &&                                                     \
+                               offsetof(struct iov_member, parent) == offsetof(struct record, parent_field) &&                   \
+                               offsetof(struct iov_member, target) == offsetof(struct record, target_field) &&                   \
+                               offsetof(struct iov_member, number) == offsetof(struct record, number_field),                     \
+                       "a member's shape")
+SAME_SHAPE(iov_namespace, vadapter, volume, nsid);
+SAME_SHAPE(iov_lun, vadapter, volume, lun);
+SAME_SHAPE(iov_drive, vadapter, volume, drive);
+SAME_SHAPE(iov_profile_slot, profile, vadapter, slot);
+
+static const enum iov_kind config_kinds[] = {IOV_KIND_POOL,    IOV_KIND_QOS,    IOV_KIND_NETWORK,     IOV_KIND_VOLUME,
+                                             IOV_KIND_PROFILE, IOV_KIND_SERVER, IOV_KIND_VADAPTER,    IOV_KIND_NAMESPACE,
+                                             IOV_KIND_LUN,     IOV_KIND_DRIVE,  IOV_KIND_PROFILE_SLOT};
+
+size_t iov_config_kinds(const enum iov_kind **ret_kinds) {
+        *ret_kinds = config_kinds;
+        return ARRAY_LENGTH(config_kinds);
+}
+
+bool iov_kind_is_config(enum iov_kind kind) {
+        for (size_t i = 0; i < ARRAY_LENGTH(config_kinds); i++)
+                if (config_kinds[i] == kind)
+                        return true;
+        return false;
+}
+
+bool iov_kind_is_object(enum iov_kind kind) {
+        return iov_kind_is_config(kind) || kind == IOV_KIND_ADAPTER || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_LINK ||
+               kind == IOV_KIND_FAULT;
+}
+
+static const struct iov_member_info member_infos[] = {
+        {IOV_KIND_NAMESPACE, IOV_KIND_VADAPTER, IOV_KIND_VOLUME, 1, IOV_NSID_MAX},
+        {IOV_KIND_LUN, IOV_KIND_VADAPTER, IOV_KIND_VOLUME, 0, IOV_LUN_NUMBER_MAX},
+        {IOV_KIND_DRIVE, IOV_KIND_VADAPTER, IOV_KIND_VOLUME, 0, IOV_DRIVE_NUMBER_MAX},
+        {IOV_KIND_PROFILE_SLOT, IOV_KIND_PROFILE, IOV_KIND_VADAPTER, 0, UINT32_MAX},
+};
+
+const struct iov_member_info *iov_member_info(enum iov_kind kind) {
+        for (size_t i = 0; i < ARRAY_LENGTH(member_infos); i++)
+                if (member_infos[i].kind == kind)
+                        return &member_infos[i];
+        return NULL;
+}
+
+enum iov_kind iov_member_kind_of_adapter(uint32_t adapter_kind) {
+        switch (adapter_kind) {
+        case IOV_ADAPTER_SSD:
+                return IOV_KIND_NAMESPACE;
+        case IOV_ADAPTER_HBA:
+                return IOV_KIND_LUN;
+        case IOV_ADAPTER_RAID:
+        case IOV_ADAPTER_SATA:
+                return IOV_KIND_DRIVE;
+        default:
+                return IOV_KIND_TABLE;
+        }
+}
+
+int iov_member_init(struct iov_member *member, const char *parent, uint32_t number) {
+        char name[IOV_NAME_SIZE + 16];
+
+        snprintf(name, sizeof(name), "%s/%u", parent, number);
+        if (strlen(parent) > IOV_NAME_MAX || field_set(member->name, sizeof(member->name), name) < 0)
+                return -ENAMETOOLONG;
+        field_set(member->parent, sizeof(member->parent), parent);
+        member->number = number;
+        return 0;
+}
+
+const struct iov_member *iov_member_get(const struct iov_model *model, enum iov_kind kind, const char *parent, uint32_t number) {
+        struct iov_member key = {0};
+
+        return iov_member_init(&key, parent, number) < 0 ? NULL : iov_model_get(model, kind, key.name);
+}
+
+int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid) {
+        struct iov_member member = {0};
+        int r = iov_member_init(&member, vadapter, nsid);
+
+        if (r < 0)
+                return r;
+        memcpy(ns->name, member.name, sizeof(ns->name));
+        memcpy(ns->vadapter, member.parent, sizeof(ns->vadapter));
+        ns->nsid = nsid;
+        return 0;
+}
+
+const struct iov_namespace *iov_namespace_get(const struct iov_model *model, const char *vadapter, uint32_t nsid) {
+        return (const struct iov_namespace *)(const void *)iov_member_get(model, IOV_KIND_NAMESPACE, vadapter, nsid);
+}
+
+/* ---- what follows from the rest ---- */
+
+static int clear_wearers(struct iov_model *m) {
+        const struct iov_profile *p;
+        int r = 0;
+
+        iov_model_foreach (m, IOV_KIND_PROFILE, p) {
+                struct iov_profile copy = *p;
+
+                memset(copy.server, 0, sizeof(copy.server));
+                r = iov_model_set(m, IOV_KIND_PROFILE, &copy);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}
+
+static int set_wearers(struct iov_model *m) {
+        const struct iov_server *s;
+
+        iov_model_foreach (m, IOV_KIND_SERVER, s) {
+                const struct iov_profile *p = *s->profile ? iov_model_get(m, IOV_KIND_PROFILE, s->profile) : NULL;
+
+                if (!p || *p->server)
+                        continue;
+                struct iov_profile copy = *p;
+                memcpy(copy.server, s->name, sizeof(copy.server));
+                int r = iov_model_set(m, IOV_KIND_PROFILE, &copy);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int place_alone(struct iov_model *m) {
+        const struct iov_vadapter *v;
+
+        iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
+                struct iov_vadapter copy = *v;
+
+                memcpy(copy.at_server, copy.server, sizeof(copy.at_server));
+                copy.at_slot = *copy.server ? copy.slot : 0;
+                memset(copy.profile, 0, sizeof(copy.profile));
+                int r = iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int place_worn(struct iov_model *m) {
+        const struct iov_profile_slot *s;
+
+        iov_model_foreach (m, IOV_KIND_PROFILE_SLOT, s) {
+                const struct iov_vadapter *v = iov_model_get(m, IOV_KIND_VADAPTER, s->vadapter);
+                const struct iov_profile *p = iov_model_get(m, IOV_KIND_PROFILE, s->profile);
+
+                if (!v || !p)
+                        continue;
+                struct iov_vadapter copy = *v;
+                memcpy(copy.profile, s->profile, sizeof(copy.profile));
+                if (*p->server && !*copy.server) {
+                        memcpy(copy.at_server, p->server, sizeof(copy.at_server));
+                        copy.at_slot = s->slot;
+                }
+                int r = iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+int iov_model_derive(struct iov_model *m) {
+        int r = clear_wearers(m);
+
+        if (r >= 0)
+                r = set_wearers(m);
+        if (r >= 0)
+                r = place_alone(m);
+        return r < 0 ? r : place_worn(m);
+}
+
+const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot) {
+        const struct iov_vadapter *v;
+
+        iov_model_foreach (model, IOV_KIND_VADAPTER, v)
+                if (v->at_slot == slot && strcmp(v->at_server, server) == 0)
+                        return v;
+        return NULL;
+}
