@@ -21,6 +21,7 @@
 #include "control/state.h"
 #include "control/supervisor.h"
 #include "control/volumes.h"
+#include "iove/identity.h"
 #include "iove/rules.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -392,7 +393,11 @@ static int load(struct control *c) {
                 iov_log(c->ctx, LOG_ERR, "%s/history: cannot read: %s", state_get_path(c->state), strerror(-r));
                 return r;
         }
-        r = iove_rules_check(c->model, &limits, NULL, &refusal);
+        r = identities_complete(c->model, clock_ns(CLOCK_REALTIME));
+        if (r == 0)
+                r = iov_model_derive(c->model);
+        if (r == 0)
+                r = iove_rules_check(c->model, &limits, NULL, &refusal);
         if (r == -EBADMSG)
                 iov_log(c->ctx, LOG_ERR, "%s: the saved state does not fit this chassis: %s", state_get_path(c->state),
                         refusal.error.text);

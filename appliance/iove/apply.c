@@ -13,7 +13,7 @@ struct application {
         struct iov_model *model;
         uint64_t *last_id;
         uint64_t now_ns;
-        struct identities *identities; /* made when the first is to be chosen */
+        struct identities *identities; /* NULL: no vAdapter is set */
         uint32_t index;                /* of the operation at hand */
         struct iove_refusal *refusal;
 };
@@ -71,9 +71,7 @@ static int finish_vadapter(struct application *a, const struct iov_vadapter *old
                 v->id = id_next(a->last_id);
         if (!*v->server)
                 v->slot = 0;
-        if (!a->identities)
-                r = identities_new(a->model, a->now_ns, &a->identities);
-        if (r == 0 && adapter)
+        if (adapter)
                 r = identities_choose(a->identities, a->model, adapter->kind, old, v, a->index, a->refusal);
         if (r == 0 && (!old || !identities_same(old, v)))
                 v->since_ns = a->now_ns;
@@ -209,6 +207,21 @@ static int apply_rename(struct application *a, enum iov_kind kind, const char *n
 
 /* ---- all ---- */
 
+/* What is there, and what the operations give: nothing of it may be chosen for somebody else. `have` is not changed meanwhile. */
+static int index_identities(const struct iove_transaction *t, const struct iov_model *have, struct application *a) {
+        bool wanted = false;
+        int r = 0;
+
+        for (size_t i = 0; i < t->n_operations && !wanted; i++)
+                wanted = t->operations[i].kind == IOV_KIND_VADAPTER && t->operations[i].verb == IOV_VERB_SET;
+        if (wanted)
+                r = identities_new(have, a->now_ns, &a->identities);
+        for (size_t i = 0; r == 0 && wanted && i < t->n_operations; i++)
+                if (t->operations[i].kind == IOV_KIND_VADAPTER && t->operations[i].verb == IOV_VERB_SET)
+                        r = identities_note(a->identities, (const void *)(t->records + t->operations[i].offset));
+        return r;
+}
+
 static int apply_operation(struct application *a, const struct operation *op, const char *record, uint32_t *changed) {
         enum iov_kind kind = (enum iov_kind)op->kind;
         bool did = true;
@@ -234,11 +247,11 @@ static int apply_operation(struct application *a, const struct operation *op, co
         return r;
 }
 
-int iove_apply(const struct iove_transaction *t, struct iov_model *model, uint64_t *last_id, uint64_t now_ns,
-               uint32_t *ret_changed, struct iove_refusal *refusal) {
+int iove_apply(const struct iove_transaction *t, const struct iov_model *have, struct iov_model *model, uint64_t *last_id,
+               uint64_t now_ns, uint32_t *ret_changed, struct iove_refusal *refusal) {
         struct application a = {.model = model, .last_id = last_id, .now_ns = now_ns, .refusal = refusal};
         uint32_t changed = 0;
-        int r = 0;
+        int r = index_identities(t, have, &a);
 
         for (size_t i = 0; r == 0 && i < t->n_operations; i++) {
                 a.index = (uint32_t)i;

@@ -243,17 +243,33 @@ static int note_resting(struct identities *ids, const struct iov_model *past_of,
         return r;
 }
 
+int identities_note(struct identities *ids, const struct iov_vadapter *v) {
+        int r = 0;
+
+        for (unsigned int t = 0; r == 0 && t < IOV_IDENTITY_COUNT; t++)
+                if (*identity_of(v, (enum iov_identity_type)t))
+                        r = note(ids, identity_of(v, (enum iov_identity_type)t), NULL);
+        return r;
+}
+
+static int note_held(struct identities *ids, const struct iov_model *m) {
+        const struct iov_vadapter *v;
+        int r = 0;
+
+        iov_model_foreach (m, IOV_KIND_VADAPTER, v)
+                if (r == 0)
+                        r = identities_note(ids, v);
+        return r;
+}
+
 int identities_new(const struct iov_model *model, uint64_t now_ns, struct identities **ret_identities) {
         struct identities *ids = calloc(1, sizeof(*ids));
-        const struct iov_vadapter *v;
 
         if (!ids)
                 return -ENOMEM;
         int r = note_resting(ids, model, model, now_ns);
-        iov_model_foreach (model, IOV_KIND_VADAPTER, v)
-                for (unsigned int type = 0; r == 0 && type < IOV_IDENTITY_COUNT; type++)
-                        if (*identity_of(v, type))
-                                r = note(ids, identity_of(v, type), NULL);
+        if (r == 0)
+                r = note_held(ids, model);
         if (r < 0) {
                 identities_free(ids);
                 return r;
@@ -414,6 +430,31 @@ int identities_choose(struct identities *ids, const struct iov_model *model, uin
         return 0;
 }
 
+int identities_complete(struct iov_model *m, uint64_t now_ns) {
+        struct identities *ids = NULL;
+        struct iove_refusal refusal;
+        const struct iov_vadapter *v;
+        int r = identities_new(m, now_ns, &ids);
+
+        iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
+                const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);
+                struct iov_vadapter old = *v, copy = *v;
+                char value[sizeof(v->nqn)];
+
+                if (r < 0 || v->since_ns || !a)
+                        continue;
+                make_builtin(IOV_IDENTITY_SERIAL, v->id, 0, value, sizeof(value));
+                if (strcmp(value, v->serial) == 0)
+                        old.chosen |= 1u << IOV_IDENTITY_SERIAL;
+                copy.since_ns = now_ns;
+                r = identities_choose(ids, m, a->kind, &old, &copy, UINT32_MAX, &refusal);
+                if (r == 0)
+                        r = iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+        }
+        identities_free(ids);
+        return r;
+}
+
 /* ---- the ledger ---- */
 
 static uint64_t last_number(const struct iov_model *m) {
@@ -499,6 +540,8 @@ static int check_rest(const struct iov_model *have, const struct iov_model *cand
 
         for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
                 released_before[t] = now_ns - rest_of(candidate, t);
+        if (resting.n && r == 0)
+                r = note_held(&resting, have);
         if (resting.n)
                 iov_model_foreach (candidate, IOV_KIND_VADAPTER, v)
                         if (r == 0)

@@ -13,9 +13,11 @@
 
 struct identities;
 
-/* An index of all that `model` has and had; `now_ns` is CLOCK_REALTIME. */
+/* An index of all that `model` has and had, whose records must live as long; `now_ns` is CLOCK_REALTIME. */
 int identities_new(const struct iov_model *model, uint64_t now_ns, struct identities **ret_identities);
 struct identities *identities_free(struct identities *identities);
+/* Note what a vAdapter has, or is about to be given; the record must live as long as the index. */
+int identities_note(struct identities *identities, const struct iov_vadapter *vadapter);
 
 /* A vAdapter's identity of a type: the field in its record. */
 const char *identity_of(const struct iov_vadapter *vadapter, enum iov_identity_type type);
@@ -33,6 +35,8 @@ const char *identity_pool_check(const struct iov_pool *pool);
 int identities_choose(struct identities *identities, const struct iov_model *model, uint32_t adapter_kind,
                       const struct iov_vadapter *old, struct iov_vadapter *vadapter, uint32_t op_index,
                       struct iove_refusal *ret_refusal);
+/* Give all vAdapters of a state that is older than the ledger what they lack; their serials stay. */
+int identities_complete(struct iov_model *model, uint64_t now_ns);
 /*
  * Compare what vAdapters had with what they have: note in `candidate` what was released, forget what is old, and refuse what
  * rests for another unless `force`.

@@ -72,17 +72,16 @@ static int check_kind(const struct iov_model *m, enum iov_kind kind, struct clai
                 if (r < 0)
                         return r;
                 snprintf(claims[*n].key, sizeof(claims[*n].key), "%s %.63s", iov_records_get(info->target)->name, member->target);
+                claims[*n].kind = kind;
                 claims[(*n)++].holder = member->name;
         }
         return 0;
 }
 
-/* One holder each: what is compared are the claims of one kind of target. */
-static int check_claims(struct claim *claims, size_t n, enum iov_kind kind, const struct iove_blame *blame,
-                        struct iove_refusal *refusal) {
+static int check_claims(struct claim *claims, size_t n, const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct claim *clash = claims_clash(claims, n);
 
-        return clash ? refuse_clash(blame, kind, clash, clash->key, refusal) : 0;
+        return clash ? refuse_clash(blame, clash, refusal) : 0;
 }
 
 int rules_check_members(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
@@ -97,9 +96,9 @@ int rules_check_members(const struct iov_model *m, const struct iove_blame *blam
         if ((r = check_kind(m, IOV_KIND_NAMESPACE, claims, &n, blame, refusal)) < 0 ||
             (r = check_kind(m, IOV_KIND_LUN, claims, &n, blame, refusal)) < 0 ||
             (r = check_kind(m, IOV_KIND_DRIVE, claims, &n, blame, refusal)) < 0 ||
-            (r = check_claims(claims, n, IOV_KIND_NAMESPACE, blame, refusal)) < 0)
+            (r = check_claims(claims, n, blame, refusal)) < 0)
                 return r;
         n = 0;
         r = check_kind(m, IOV_KIND_PROFILE_SLOT, claims, &n, blame, refusal);
-        return r < 0 ? r : check_claims(claims, n, IOV_KIND_PROFILE_SLOT, blame, refusal);
+        return r < 0 ? r : check_claims(claims, n, blame, refusal);
 }

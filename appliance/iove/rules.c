@@ -204,17 +204,16 @@ const struct claim *claims_clash(struct claim *claims, size_t n) {
 }
 
 /* The later of two operations is the one at fault, where both are in the transaction. */
-int refuse_clash(const struct iove_blame *blame, enum iov_kind kind, const struct claim *clash, const char *what,
-                 struct iove_refusal *refusal) {
+int refuse_clash(const struct iove_blame *blame, const struct claim *clash, struct iove_refusal *refusal) {
         const char *first = clash[0].holder, *second = clash[1].holder;
-        uint32_t a = iove_blamed(blame, kind, first), b = iove_blamed(blame, kind, second);
+        uint32_t a = iove_blamed(blame, clash[0].kind, first), b = iove_blamed(blame, clash[1].kind, second);
 
         if (b == UINT32_MAX || (a != UINT32_MAX && a > b)) {
                 first = clash[1].holder;
                 second = clash[0].holder;
                 b = a;
         }
-        return iove_refuse(refusal, IOV_RET_EXISTS, b, "%s: %s is taken by %s", second, what, first);
+        return iove_refuse(refusal, IOV_RET_EXISTS, b, "%s: %s is taken by %s", second, clash->key, first);
 }
 
 static int check_slots(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
@@ -235,10 +234,11 @@ static int check_slots(const struct iov_model *m, const struct iove_blame *blame
                                            "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
                                            iov_model_get_slots(m) - 1);
                 snprintf(claims[n].key, sizeof(claims[n].key), "slot %u of server %.63s", v->at_slot, v->at_server);
+                claims[n].kind = IOV_KIND_VADAPTER;
                 claims[n++].holder = v->name;
         }
         const struct claim *clash = claims_clash(claims, n);
-        return clash ? refuse_clash(blame, IOV_KIND_VADAPTER, clash, clash->key, refusal) : 0;
+        return clash ? refuse_clash(blame, clash, refusal) : 0;
 }
 
 /* Both kinds of WWN are names in one fabric: FC-FS-3 section 14. */
@@ -260,10 +260,11 @@ static int check_identities(const struct iov_model *m, const struct iove_blame *
                                 continue;
                         snprintf(claims[n].key, sizeof(claims[n].key), "%s %s", claim_word(t),
                                  identity_of(v, (enum iov_identity_type)t));
+                        claims[n].kind = IOV_KIND_VADAPTER;
                         claims[n++].holder = v->name;
                 }
         const struct claim *clash = claims_clash(claims, n);
-        return clash ? refuse_clash(blame, IOV_KIND_VADAPTER, clash, clash->key, refusal) : 0;
+        return clash ? refuse_clash(blame, clash, refusal) : 0;
 }
 
 static bool carries_vlan(const struct iov_network *n, uint32_t vlan) {

@@ -17,8 +17,8 @@ struct iove_transaction {
         size_t records_size, records_allocated;
 };
 
-/* Carry out all operations on `model`. *ret_changed counts those that changed something. -EBADMSG: refused. */
-int iove_apply(const struct iove_transaction *transaction, struct iov_model *model, uint64_t *last_id, uint64_t now_ns,
-               uint32_t *ret_changed, struct iove_refusal *ret_refusal);
+/* Carry out all operations on `model`, a copy of `have`. *ret_changed counts those that changed something. -EBADMSG: refused. */
+int iove_apply(const struct iove_transaction *transaction, const struct iov_model *have, struct iov_model *model,
+               uint64_t *last_id, uint64_t now_ns, uint32_t *ret_changed, struct iove_refusal *ret_refusal);
 
 #endif

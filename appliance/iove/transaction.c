@@ -139,7 +139,7 @@ int iove_transaction_run(const struct iove_transaction *t, struct iov_model *hav
         if (r < 0)
                 return r;
         bool force = t->begin.flags & IOV_TXN_FORCE;
-        r = iove_apply(t, candidate, &ids, now_ns, &changed, refusal);
+        r = iove_apply(t, have, candidate, &ids, now_ns, &changed, refusal);
         if (r == 0)
                 r = iov_model_derive(candidate);
         if (r == 0)

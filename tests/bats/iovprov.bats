@@ -183,7 +183,7 @@ doc() {
 @test "kinds of adapters that this version has no model for" {
         local adapter
         for adapter in nic0 hba0 raid0; do
-                doc 'vadapters:' "  v: {adapter: $adapter}" > f.yaml
+                doc 'servers: {s: {link: 0}}' 'vadapters:' "  v: {adapter: $adapter, attach: {server: s, slot: 0}}" > f.yaml
                 refuses 1 iovprov apply f.yaml
                 says 'not yet'
         done

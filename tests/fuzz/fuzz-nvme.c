@@ -151,6 +151,7 @@ static void attach(void) {
 static void start(const uint8_t *data, size_t size) {
         const struct vpc_persona persona = {
                 .serial = "FUZZ",
+                .nqn = "nqn.2014-08.org.nvmexpress:uuid:494f5600-0000-8000-8000-000000000001",
                 .unique_id = 1,
                 .n_media = 2,
                 .media = {{.id = 1, .block_size = 512, .size = MEDIUM_SIZE, .unique_id = 1},

@@ -137,6 +137,7 @@ void fake_persona(struct vpc_persona *persona) {
         *persona = (struct vpc_persona){
                 .name = "web-disk",
                 .serial = "WEB01BOOT",
+                .nqn = "nqn.2014-08.org.nvmexpress:uuid:494f5600-0000-8000-8000-000000000007",
                 .unique_id = 7,
                 .n_media = FAKE_MEDIA,
                 .media = {{.id = 1, .block_size = 512, .size = FAKE_MEDIUM_SIZE, .unique_id = 11},

@@ -65,13 +65,11 @@ static void test_identify_controller(void **state) {
         assert_int_equal(get(f, 536, 4), 0); /* SGLS */
         assert_memory_equal(d + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
         assert_int_equal(strlen(d + 768), 32 + 36);
-        assert_int_equal(d[768 + 32 + 14], '8'); /* version */
-        assert_non_null(strchr("89ab", d[768 + 32 + 19]));
         assert_int_equal(d[3072], 0);
         assert_int_equal((unsigned char)d[4096], 0xaa);
 }
 
-/* Another vAdapter has another NQN; the same has the same for ever. */
+/* Another vAdapter has other names; the same has the same for ever. */
 static void test_identity(void **state) {
         struct vpc_persona p;
         struct nvme_image *a = calloc(1, sizeof(*a)), *b = calloc(1, sizeof(*b)), *c = calloc(1, sizeof(*c));
@@ -83,6 +81,7 @@ static void test_identity(void **state) {
         p.unique_id++;
         p.media[0].unique_id++;
         memset(p.serial, 'x', sizeof(p.serial)); /* without an end */
+        memset(p.nqn, 'y', sizeof(p.nqn));
         nvme_model.init(b, &p);
         assert_string_equal(a->subnqn, c->subnqn);
         assert_string_not_equal(a->subnqn, b->subnqn);

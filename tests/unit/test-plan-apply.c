@@ -96,7 +96,7 @@ static void test_apply(void **state) {
         assert_int_equal(a.commits, 1);
         assert_int_equal(a.begin.generation, 11);
         assert_int_equal(a.begin.flags, IOV_TXN_DRY_RUN);
-        assert_int_equal(a.begin.reserved, 0);
+        assert_int_equal(a.begin.confirm_s, 0);
         assert_int_equal(result.generation, 12);
         assert_int_equal(result.changed, 3);
         assert_int_equal(a.n_ops, 3);

@@ -98,6 +98,7 @@ static struct iov_plan *auto_plan(const char *have_serial, const char *want_seri
 
         field_set(v.serial, sizeof(v.serial), have_serial);
         v.id = 7;
+        v.chosen = strncmp(have_serial, "AUTO", 4) == 0 ? 1u << IOV_IDENTITY_SERIAL : 0;
         v.state = IOV_VADAPTER_CONNECTED;
         assert_int_equal(iov_model_set(have, IOV_KIND_VADAPTER, &v), 0);
         v = (struct iov_vadapter){.name = "d", .adapter = "ssd0", .server = "web", .slot = slot};
