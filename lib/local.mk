@@ -4,9 +4,11 @@ libiov_core_la_SOURCES = \
 	lib/context.c lib/context.h \
 	lib/crc32c.c lib/crc32c.h \
 	lib/model.c lib/model.h \
-	lib/kinds.c lib/objects.c \
+	lib/kinds.c \
+	lib/objects.c \
 	lib/registers.c \
 	lib/util.h \
+	lib/vlans.c \
 	lib/vfio-user/protocol.h
 libiov_core_la_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS) $(PCI_CFLAGS)
 libiov_core_la_LIBADD = $(YAML_LIBS) $(PCI_LIBS)

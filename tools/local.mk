@@ -10,7 +10,9 @@ libiov_tools_la_SOURCES = \
 	tools/common/input.c tools/common/input.h \
 	tools/common/mdoc.c \
 	tools/common/memory.c \
-	tools/common/objects.c tools/common/objects.h \
+	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
+	tools/common/objects-config.c \
+	tools/common/objects-storage.c \
 	tools/common/output.h \
 	tools/common/parse.c \
 	tools/common/report.c tools/common/report.h \
@@ -33,9 +35,13 @@ iovctl_SOURCES = \
 	tools/iovctl/attach.c \
 	tools/iovctl/change.c tools/iovctl/change.h \
 	tools/iovctl/edit.c \
+	tools/iovctl/identities.c \
 	tools/iovctl/iovctl.h \
 	tools/iovctl/list.c tools/iovctl/list.h \
-	tools/iovctl/main.c
+	tools/iovctl/main.c \
+	tools/iovctl/profiles.c \
+	tools/iovctl/rename.c \
+	tools/iovctl/settings.c tools/iovctl/settings.h
 iovctl_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovctl_CFLAGS = $(TOOLS_CFLAGS)
 iovctl_LDADD = $(TOOLS_LIBS)

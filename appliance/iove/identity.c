@@ -494,21 +494,64 @@ static bool was_released(const struct iov_vadapter *old, const struct iov_vadapt
         return *identity_of(old, type) && (!now || strcmp(identity_of(old, type), identity_of(now, type)) != 0);
 }
 
-static int release(struct iov_model *m, const struct iov_vadapter *old, enum iov_identity_type type, uint64_t now_ns,
-                   uint64_t number) {
+static int release(struct iov_identity **released, size_t *n, size_t *n_allocated, const struct iov_vadapter *old,
+                   enum iov_identity_type type, uint64_t now_ns, uint64_t number) {
         struct iov_identity past = {.type = type, .from_ns = old->since_ns, .to_ns = now_ns};
 
+        if (*n == *n_allocated) {
+                size_t more = *n_allocated ? *n_allocated * 2 : 16;
+                struct iov_identity *p = realloc(*released, more * sizeof(*p));
+
+                if (!p)
+                        return -ENOMEM;
+                *released = p;
+                *n_allocated = more;
+        }
         snprintf(past.name, sizeof(past.name), "%" PRIu64, number);
         field_set(past.value, sizeof(past.value), identity_of(old, type));
         field_set(past.holder, sizeof(past.holder), old->name);
-        int r = iov_model_set(m, IOV_KIND_IDENTITY, &past);
-        return r == -E2BIG ? 0 : r;
+        (*released)[(*n)++] = past;
+        return 0;
 }
 
-static const struct iov_vadapter *same_vadapter(const struct iov_model *m, const struct iov_vadapter *v) {
-        const struct iov_vadapter *same = iov_model_get(m, IOV_KIND_VADAPTER, v->name);
+/* The candidate's vAdapters by id, made when one is missing under its name: it may have another now. */
+struct by_id {
+        const struct iov_model *model;
+        const struct iov_vadapter **vadapters;
+        size_t n;
+};
 
-        return same && same->id == v->id ? same : NULL;
+static int compare_ids(const void *a, const void *b) {
+        uint64_t x = (*(const struct iov_vadapter *const *)a)->id, y = (*(const struct iov_vadapter *const *)b)->id;
+
+        return (x > y) - (x < y);
+}
+
+static int by_id_fill(struct by_id *by_id) {
+        const struct iov_vadapter *v;
+
+        by_id->vadapters = calloc(iov_model_count(by_id->model, IOV_KIND_VADAPTER) + 1, sizeof(void *));
+        if (!by_id->vadapters)
+                return -ENOMEM;
+        iov_model_foreach (by_id->model, IOV_KIND_VADAPTER, v)
+                by_id->vadapters[by_id->n++] = v;
+        qsort(by_id->vadapters, by_id->n, sizeof(void *), compare_ids);
+        return 0;
+}
+
+static int same_vadapter(struct by_id *by_id, const struct iov_vadapter *v, const struct iov_vadapter **ret_same) {
+        const struct iov_vadapter *same = iov_model_get(by_id->model, IOV_KIND_VADAPTER, v->name), *const *found = NULL;
+        int r = 0;
+
+        if (!same || same->id != v->id) {
+                if (!by_id->vadapters)
+                        r = by_id_fill(by_id);
+                if (r == 0)
+                        found = bsearch(&v, by_id->vadapters, by_id->n, sizeof(void *), compare_ids);
+                same = found ? *found : NULL;
+        }
+        *ret_same = same;
+        return r;
 }
 
 static int check_rest_of(const struct identities *resting, const struct iov_vadapter *old, const struct iov_vadapter *v,
@@ -554,25 +597,28 @@ static int check_rest(const struct iov_model *have, const struct iov_model *cand
 int identities_settle(const struct iov_model *have, struct iov_model *candidate, uint64_t now_ns, bool force,
                       const struct iove_blame *blame, struct iove_refusal *refusal) {
         uint64_t number = last_number(have);
+        struct by_id by_id = {.model = candidate};
+        struct iov_identity *released = NULL;
         const struct iov_vadapter *v;
-        size_t n = 0;
+        size_t n = 0, n_allocated = 0;
         int r = force ? 0 : check_rest(have, candidate, now_ns, blame, refusal);
 
         if (r < 0)
                 return r;
         iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
-                const struct iov_vadapter *now = same_vadapter(candidate, v);
+                const struct iov_vadapter *now = NULL;
 
-                for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
-                        n += was_released(v, now, (enum iov_identity_type)t);
-        }
-        r = forget_old(candidate, now_ns, n);
-        iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
-                const struct iov_vadapter *now = same_vadapter(candidate, v);
-
-                for (unsigned int t = 0; r >= 0 && t < IOV_IDENTITY_COUNT; t++)
+                if (r == 0)
+                        r = same_vadapter(&by_id, v, &now);
+                for (unsigned int t = 0; r == 0 && t < IOV_IDENTITY_COUNT; t++)
                         if (was_released(v, now, (enum iov_identity_type)t))
-                                r = release(candidate, v, (enum iov_identity_type)t, now_ns, ++number);
+                                r = release(&released, &n, &n_allocated, v, (enum iov_identity_type)t, now_ns, ++number);
         }
-        return r;
+        free(by_id.vadapters);
+        if (r == 0)
+                r = forget_old(candidate, now_ns, n);
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                r = iov_model_set(candidate, IOV_KIND_IDENTITY, &released[i]);
+        free(released);
+        return r == -E2BIG ? 0 : r;
 }

@@ -180,6 +180,13 @@ const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
 
+/*
+ * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,
+ * identities and counters stay. `flags`: IOV_TXN_*. Errors as of iov_plan_apply().
+ */
+int iov_object_rename(struct iov_appliance *appliance, enum iov_kind kind, const char *name, const char *new_name,
+                      unsigned int flags, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
 /* ---- history ---- */
 
 /*
@@ -205,6 +212,18 @@ int iov_count_parse(const char *s, uint64_t *ret_count);
 /* The shortest text that parses back to the same number; `s` has room for 32 bytes. Return s. */
 char *iov_size_format(uint64_t bytes, char s[32]);
 char *iov_rate_format(uint64_t bits, char s[32]);
+
+/* ---- VLANs: the sets in a network's `vlans`, bit n of byte n / 8 for id n ---- */
+
+#define IOV_VLANS_SIZE 512
+/* Add a range. -ERANGE: not within 1 to IOV_VLAN_MAX, or the wrong way round. */
+int iov_vlans_add(uint8_t vlans[IOV_VLANS_SIZE], uint32_t first, uint32_t last);
+/* `10,20,100-199`; empty is none. -EINVAL, -ERANGE. */
+int iov_vlans_parse(const char *s, uint8_t ret_vlans[IOV_VLANS_SIZE]);
+/* The first run of ids at or after `from`; false: there is none. */
+bool iov_vlans_next(const uint8_t vlans[IOV_VLANS_SIZE], uint32_t from, uint32_t *ret_first, uint32_t *ret_last);
+/* As iov_vlans_parse() takes it; the caller frees it. */
+int iov_vlans_format(const uint8_t vlans[IOV_VLANS_SIZE], char **ret_text);
 
 /* ---- YAML ---- */
 

@@ -3,6 +3,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/appliance.c lib/transport/appliance.h \
 	lib/transport/history.c \
 	lib/transport/mailbox.c \
+	lib/transport/rename.c \
 	lib/transport/model-load.c \
 	lib/transport/sim-process.c lib/transport/sim-process.h \
 	lib/transport/tables.c lib/transport/tables.h \

@@ -17,6 +17,8 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
+	tests/bats/objects.bats \
+	tests/bats/objects-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats

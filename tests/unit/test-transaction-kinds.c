@@ -228,6 +228,7 @@ static void test_rename(void **state) {
         assert_int_equal(vadapter(f, "disk")->id, id);
         assert_string_equal(iov_namespace_get(f->model, "disk", 1)->volume, "data");
         assert_null(iov_namespace_get(f->model, "d0", 1));
+        assert_int_equal(iov_model_count(f->model, IOV_KIND_IDENTITY), 0); /* nothing was released */
 
         begin(f, IOV_GENERATION_ANY, 0);
         assert_int_equal(rename_object(f, IOV_KIND_SERVER, "b", "alpha"), 0);

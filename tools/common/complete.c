@@ -115,6 +115,44 @@ static void complete_columns(const struct tool *tool, const char *prefix, const 
         }
 }
 
+/* Names of objects. */
+static void complete_kind(struct tool *tool, enum value_type type, const char *current) {
+        static const struct {
+                enum value_type type;
+                enum iov_kind kind;
+        } named[] = {
+                {VALUE_SERVER, IOV_KIND_SERVER},       {VALUE_ADAPTER, IOV_KIND_ADAPTER}, {VALUE_VOLUME, IOV_KIND_VOLUME},
+                {VALUE_VADAPTER, IOV_KIND_VADAPTER},   {VALUE_NETWORK, IOV_KIND_NETWORK}, {VALUE_QOS, IOV_KIND_QOS},
+                {VALUE_PROFILE, IOV_KIND_PROFILE},     {VALUE_LUN, IOV_KIND_LUN},         {VALUE_DRIVE, IOV_KIND_DRIVE},
+                {VALUE_NAMESPACE, IOV_KIND_NAMESPACE},
+        };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(named); i++)
+                if (named[i].type == type)
+                        complete_names(tool, named[i].kind, current);
+}
+
+/* Words that are always the same. */
+static void complete_list(enum value_type type, const char *current) {
+        static const struct {
+                enum value_type type;
+                const char *words[12];
+        } lists[] = {
+                {VALUE_ON_REMOVE, {"retain", "delete"}},
+                {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
+                {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete"}},
+                {VALUE_VADAPTER_SETTING,
+                 {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
+                  "qos=", "interrupts="}},
+                {VALUE_NETWORK_SETTING, {"port=", "mtu=", "vlans="}},
+                {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
+        };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(lists); i++)
+                for (size_t w = 0; lists[i].type == type && w < ARRAY_LENGTH(lists[i].words) && lists[i].words[w]; w++)
+                        candidate(current, lists[i].words[w]);
+}
+
 static void complete_value(struct tool *tool, enum value_type type, const char *current) {
         switch (type) {
         case VALUE_FILE:
@@ -127,38 +165,8 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
         case VALUE_OUTPUT:
                 complete_output(tool, current);
                 break;
-        case VALUE_SERVER:
-                complete_names(tool, IOV_KIND_SERVER, current);
-                break;
-        case VALUE_ADAPTER:
-                complete_names(tool, IOV_KIND_ADAPTER, current);
-                break;
-        case VALUE_VOLUME:
-                complete_names(tool, IOV_KIND_VOLUME, current);
-                break;
-        case VALUE_VADAPTER:
-                complete_names(tool, IOV_KIND_VADAPTER, current);
-                break;
         case VALUE_GENERATION:
                 complete_generations(tool, current);
-                break;
-        case VALUE_NAMESPACE:
-                complete_names(tool, IOV_KIND_NAMESPACE, current);
-                break;
-        case VALUE_ON_REMOVE:
-                candidate(current, "retain");
-                candidate(current, "delete");
-                break;
-        case VALUE_SERVER_SETTING:
-                candidate(current, "link=");
-                break;
-        case VALUE_VOLUME_SETTING:
-                candidate(current, "size=");
-                candidate(current, "on_remove=retain");
-                candidate(current, "on_remove=delete");
-                break;
-        case VALUE_VADAPTER_SETTING:
-                candidate(current, "serial=");
                 break;
         case VALUE_SORT:
                 complete_columns(tool, "", current);
@@ -167,12 +175,9 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
         case VALUE_FILTER:
                 complete_columns(tool, NULL, current);
                 break;
-        case VALUE_FLAG:
-        case VALUE_TEXT:
-        case VALUE_NUMBER:
-        case VALUE_SECONDS:
-        case VALUE_WATCH:
-                break;
+        default:
+                complete_kind(tool, type, current);
+                complete_list(type, current);
         }
 }
 

@@ -3,15 +3,18 @@
 
 #include <string.h>
 
+#include "tools/common/objects-private.h"
 #include "util.h"
 
 const struct column server_columns[] = {
         {"name", 0, "name"},
         {"link", COLUMN_RIGHT, "the server link it is cabled to"},
         {"state", 0, "off, on, or down (its worker is not running)"},
-        {"vadapters", COLUMN_RIGHT, "number of vAdapters attached to it"},
+        {"vadapters", COLUMN_RIGHT, "number of vAdapters in its slots"},
+        {"profile", 0, "the profile it wears"},
         {"worker_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that serves the link"},
         {"worker_restarts", COLUMN_RIGHT | COLUMN_WIDE, "how often that process had to be started again"},
+        {"qemu", COLUMN_WIDE, "path of its hypervisor's QMP socket"},
         {"slots", COLUMN_DETAIL, "the slots that are in use"},
         {0},
 };
@@ -33,42 +36,30 @@ const struct column adapter_columns[] = {
         {"model", COLUMN_WIDE, "what it is, in words"},
         {0},
 };
-const struct column volume_columns[] = {
-        {"name", 0, "name"},
-        {"adapter", 0, "the adapter whose media it is on"},
-        {"size", COLUMN_RIGHT, "size"},
-        {"used_by", 0, "vAdapters that show it, as VADAPTER/NSID"},
-        {"on_remove", COLUMN_WIDE, "what becomes of its data when it is removed: delete or retain"},
-        {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other volume of this appliance ever had"},
-        {0},
-};
 const struct column vadapter_columns[] = {
         {"name", 0, "name"},
         {"adapter", 0, "the adapter it is an image of"},
-        {"server", 0, "the server it is attached to"},
+        {"server", 0, "the server it is in, by itself or by its profile"},
         {"slot", COLUMN_RIGHT, "the slot it is plugged into"},
         {"state", 0, "detached, attached, connected or failed"},
         {"serial", 0, "serial number of its persona"},
+        {"profile", COLUMN_WIDE, "the profile it is in"},
+        {"qos", COLUMN_WIDE, "the qos that limits it"},
+        {"network", COLUMN_WIDE, "the network it is on"},
+        {"mac", COLUMN_WIDE, "MAC address of its persona"},
+        {"wwpn", COLUMN_WIDE, "port name of its persona"},
         {"peer_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that drives it (QEMU)"},
         {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other vAdapter of this appliance ever had"},
         {"socket", COLUMN_WIDE, "path of its vfio-user socket"},
-        {"namespaces", COLUMN_DETAIL, "the volumes that it shows"},
+        {"wwnn", COLUMN_DETAIL, "node name of its persona"},
+        {"nqn", COLUMN_DETAIL, "NVMe qualified name of its persona"},
+        {"vlan", COLUMN_RIGHT | COLUMN_DETAIL, "VLAN id of its untagged frames"},
+        {"vlan_mode", COLUMN_DETAIL, "access or trunk"},
+        {"interrupts", COLUMN_DETAIL, "auto, msix, msi or intx"},
+        {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
+        {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
+        {"drives", COLUMN_DETAIL, "the volumes that it shows as disks"},
         {"counters", COLUMN_DETAIL, "running totals"},
-        {0},
-};
-const struct column namespace_columns[] = {
-        {"name", 0, "VADAPTER/NSID"},
-        {"vadapter", 0, "the vAdapter that shows the volume"},
-        {"nsid", COLUMN_RIGHT, "namespace identifier"},
-        {"volume", 0, "the volume"},
-        {"size", COLUMN_RIGHT, "size of the volume"},
-        {0},
-};
-/* Those of one vAdapter. */
-static const struct column own_namespace_columns[] = {
-        {"nsid", COLUMN_RIGHT, ""},
-        {"volume", 0, ""},
-        {"size", COLUMN_RIGHT, ""},
         {0},
 };
 /* The counters of the register map, less id and reserved. */
@@ -79,20 +70,6 @@ static const struct column counter_columns[] = {
         {"interrupts", COLUMN_RIGHT, ""}, {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
         {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},     {0},
 };
-
-#define PUT_FIELD(table, field) put_field((table), (field), sizeof(field))
-
-static bool field_is(const char *field, size_t size, const char *name) {
-        return strncmp(field, name, size) == 0;
-}
-#define FIELD_IS(field, name) field_is((field), sizeof(field), (name))
-
-static void put_number_or_null(struct table *t, uint64_t number) {
-        if (number)
-                put_number(t, number);
-        else
-                put_null(t);
-}
 
 static struct table *slots_table(const struct iov_model *model, const char *server) {
         struct table *t = table_new("slots", slot_columns);
@@ -119,8 +96,10 @@ static void server_row(struct table *t, const struct snapshot *s, const void *re
         put_number(t, server->link);
         put_text(t, iov_server_state_to_string(server->state));
         put_number(t, table_n_rows(slots));
+        PUT_FIELD(t, server->profile);
         put_number_or_null(t, server->worker_pid);
         put_number(t, server->worker_restarts);
+        PUT_FIELD(t, server->qemu);
         put_table(t, slots);
 }
 
@@ -157,68 +136,6 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
         PUT_FIELD(t, a->model);
 }
 
-static struct table *users_table(const struct iov_model *model, const char *volume) {
-        static const struct column columns[] = {{"namespace", 0, ""}, {0}};
-        struct table *t = table_new("used_by", columns);
-        const struct iov_namespace *ns;
-
-        iov_model_foreach (model, IOV_KIND_NAMESPACE, ns)
-                if (FIELD_IS(ns->volume, volume)) {
-                        table_row(t);
-                        PUT_FIELD(t, ns->name);
-                }
-        return t;
-}
-
-static void volume_row(struct table *t, const struct snapshot *s, const void *record) {
-        const struct iov_volume *v = record;
-        struct table *users = users_table(s->model, v->name);
-
-        PUT_FIELD(t, v->name);
-        PUT_FIELD(t, v->adapter);
-        put_size(t, v->size);
-        put_table(t, users);
-        put_text(t, iov_on_remove_to_string(v->on_remove));
-        put_number_or_null(t, v->id);
-}
-
-static void put_volume(struct table *t, const struct iov_model *model, const struct iov_namespace *ns) {
-        CLEANUP_FREE char *name = xstrndup(ns->volume, sizeof(ns->volume));
-        const struct iov_volume *volume = iov_model_get(model, IOV_KIND_VOLUME, name);
-
-        put_text(t, name);
-        if (volume)
-                put_size(t, volume->size);
-        else
-                put_null(t);
-}
-
-static void namespace_row(struct table *t, const struct snapshot *s, const void *record) {
-        const struct iov_namespace *ns = record;
-
-        PUT_FIELD(t, ns->name);
-        PUT_FIELD(t, ns->vadapter);
-        put_number(t, ns->nsid);
-        put_volume(t, s->model, ns);
-}
-
-static struct table *namespaces_table(const struct iov_model *model, const char *vadapter) {
-        struct table *t = table_new("namespaces", own_namespace_columns);
-        CLEANUP_FREE const void **records = NULL;
-        int n = iov_model_sorted(model, IOV_KIND_NAMESPACE, &records);
-
-        for (int i = 0; i < n; i++) {
-                const struct iov_namespace *ns = records[i];
-
-                if (!FIELD_IS(ns->vadapter, vadapter))
-                        continue;
-                table_row(t);
-                put_number(t, ns->nsid);
-                put_volume(t, model, ns);
-        }
-        return t;
-}
-
 static struct table *counters_table(const struct iov_counter *c) {
         struct table *t = table_new("counters", counter_columns);
         const struct iov_record_info *info = iov_records_get(IOV_KIND_COUNTER);
@@ -241,6 +158,16 @@ static struct table *counters_table(const struct iov_counter *c) {
         return t;
 }
 
+static void put_network_words(struct table *t, const struct iov_model *model, const struct iov_vadapter *v) {
+        const struct iov_adapter *a = iov_model_get(model, IOV_KIND_ADAPTER, v->adapter);
+
+        if (a && a->kind == IOV_ADAPTER_NIC)
+                put_text(t, iov_vlan_mode_to_string(v->vlan_mode));
+        else
+                put_null(t);
+        put_text(t, iov_interrupts_to_string(v->interrupts));
+}
+
 static void vadapter_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_vadapter *v = record;
 
@@ -253,10 +180,21 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
                 put_null(t);
         put_text(t, iov_vadapter_state_to_string(v->state));
         PUT_FIELD(t, v->serial);
+        PUT_FIELD(t, v->profile);
+        PUT_FIELD(t, v->qos);
+        PUT_FIELD(t, v->network);
+        PUT_FIELD(t, v->mac);
+        PUT_FIELD(t, v->wwpn);
         put_number_or_null(t, v->peer_pid);
         put_number_or_null(t, v->id);
         PUT_FIELD(t, v->socket);
-        put_table(t, namespaces_table(s->model, v->name));
+        PUT_FIELD(t, v->wwnn);
+        PUT_FIELD(t, v->nqn);
+        put_number_or_null(t, v->vlan);
+        put_network_words(t, s->model, v);
+        put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
+        put_table(t, members_table(s, IOV_KIND_LUN, v->name));
+        put_table(t, members_table(s, IOV_KIND_DRIVE, v->name));
         put_record(t, counters_table(snapshot_counter(s, v)));
 }
 
@@ -271,7 +209,20 @@ static const struct {
         {IOV_KIND_VOLUME, "volume", "volumes", volume_columns, volume_row},
         {IOV_KIND_VADAPTER, "vAdapter", "vadapters", vadapter_columns, vadapter_row},
         {IOV_KIND_NAMESPACE, "namespace", "namespaces", namespace_columns, namespace_row},
+        {IOV_KIND_LUN, "LUN", "luns", lun_columns, namespace_row},
+        {IOV_KIND_DRIVE, "drive", "drives", drive_columns, namespace_row},
+        {IOV_KIND_NETWORK, "network", "networks", network_columns, network_row},
+        {IOV_KIND_QOS, "qos", "qos", qos_columns, qos_row},
+        {IOV_KIND_PROFILE, "profile", "profiles", profile_columns, profile_row},
+        {IOV_KIND_POOL, "pool", "pools", pool_columns, pool_row},
 };
+
+enum iov_kind objects_kind(const char *word) {
+        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++)
+                if (strcmp(iov_records_get((enum iov_kind)k)->name, word) == 0)
+                        return (enum iov_kind)k;
+        return IOV_KIND_COUNT;
+}
 
 const char *kind_word(enum iov_kind kind) {
         for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
@@ -287,11 +238,19 @@ struct table *objects_table(const struct snapshot *s, enum iov_kind kind, const 
         while (kinds[k].kind != kind)
                 k++;
         struct table *t = table_new(kinds[k].plural, kinds[k].columns);
-        int n = iov_model_sorted(s->model, kind, &records);
-        for (int i = 0; i < n; i++)
-                if (!name || strcmp(name, records[i]) == 0) {
+        if (name) {
+                const void *record = iov_model_get(s->model, kind, name);
+
+                if (record) {
                         table_row(t);
-                        kinds[k].row(t, s, records[i]);
+                        kinds[k].row(t, s, record);
                 }
+                return t;
+        }
+        int n = iov_model_sorted(s->model, kind, &records);
+        for (int i = 0; i < n; i++) {
+                table_row(t);
+                kinds[k].row(t, s, records[i]);
+        }
         return t;
 }

@@ -77,6 +77,8 @@ void put_hex(struct table *table, uint64_t number, unsigned int digits);
 void put_size(struct table *table, uint64_t bytes);
 void put_rate(struct table *table, uint64_t bits);
 void put_real(struct table *table, double real);
+/* CLOCK_REALTIME in ns, as UTC; 0 is null. */
+void put_time(struct table *table, uint64_t time_ns);
 void put_bool(struct table *table, bool value);
 /* Takes the sub-table over. */
 void put_table(struct table *table, struct table *sub);

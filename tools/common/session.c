@@ -2,6 +2,7 @@
 #include "tools/common/session.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/common/report.h"
@@ -14,7 +15,33 @@ int session_open(struct tool *tool, struct iov_appliance **ret_appliance) {
         return r < 0 ? report_error(tool, status_from_errno(r), "%s", report_reason(r)) : STATUS_DONE;
 }
 
+static int compare_targets(const void *a, const void *b) {
+        const struct iov_member *x = *(const struct iov_member *const *)a, *y = *(const struct iov_member *const *)b;
+        int r = strcmp(x->target, y->target);
+
+        return r ? r : strcmp(x->name, y->name);
+}
+
+/* Records are as their library checked them: strings end. */
+static int index_members(const struct iov_model *model, enum iov_kind kind, struct members *ret_members) {
+        const void **records = NULL;
+        int n = iov_model_sorted(model, kind, &records);
+
+        if (n < 0)
+                return n;
+        ret_members->n = (size_t)n;
+        ret_members->by_parent = (const struct iov_member **)records;
+        ret_members->by_target = xcalloc((size_t)n + 1, sizeof(void *));
+        memcpy(ret_members->by_target, records, (size_t)n * sizeof(void *));
+        qsort(ret_members->by_target, (size_t)n, sizeof(void *), compare_targets);
+        return 0;
+}
+
 void snapshot_free(struct snapshot *s) {
+        for (size_t i = 0; i < ARRAY_LENGTH(s->members); i++) {
+                free(s->members[i].by_parent);
+                free(s->members[i].by_target);
+        }
         s->model = iov_model_unref(s->model);
         free(s->counters);
         s->counters = NULL;
@@ -26,6 +53,15 @@ int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot
 
         if (r < 0)
                 return r;
+        r = index_members(s.model, IOV_KIND_NAMESPACE, &s.members[0]);
+        if (r == 0)
+                r = index_members(s.model, IOV_KIND_LUN, &s.members[1]);
+        if (r == 0)
+                r = index_members(s.model, IOV_KIND_DRIVE, &s.members[2]);
+        if (r < 0) {
+                snapshot_free(&s);
+                return r;
+        }
         size_t n = iov_model_rows(s.model, IOV_KIND_VADAPTER);
         s.counters = xcalloc(n, sizeof(*s.counters));
         r = iov_counters_read(appliance, s.counters, n, &s.n_counters, &s.time_ns);

@@ -9,9 +9,15 @@
 /* Report a failure and return an exit code; STATUS_DONE: *ret_appliance is open. */
 int session_open(struct tool *tool, struct iov_appliance **ret_appliance);
 
+/* Members of a kind, ordered by what they are in, and by what they show. */
+struct members {
+        const struct iov_member **by_parent, **by_target;
+        size_t n;
+};
 /* What the tools show: the model, and the counters by row of vAdapter. */
 struct snapshot {
         struct iov_model *model;
+        struct members members[3]; /* namespaces, LUNs, drives */
         struct iov_counter *counters;
         size_t n_counters;
         uint64_t time_ns;

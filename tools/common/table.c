@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 #include <strings.h>
 
 #include "tools/common/tool.h"
@@ -93,6 +94,17 @@ void put_rate(struct table *t, uint64_t bits) {
 
 void put_real(struct table *t, double real) {
         next_cell(t, CELL_REAL)->real = real;
+}
+
+void put_time(struct table *t, uint64_t time_ns) {
+        time_t seconds = (time_t)(time_ns / UINT64_C(1000000000));
+        char text[40];
+        struct tm tm;
+
+        if (time_ns && gmtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
+                put_text(t, text);
+        else
+                put_null(t);
 }
 
 void put_bool(struct table *t, bool value) {

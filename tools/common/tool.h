@@ -31,6 +31,13 @@ enum value_type {
         VALUE_SERVER_SETTING, /* KEY=VALUE */
         VALUE_VOLUME_SETTING,
         VALUE_VADAPTER_SETTING,
+        VALUE_NETWORK_SETTING,
+        VALUE_QOS_SETTING,
+        VALUE_NETWORK,
+        VALUE_QOS,
+        VALUE_PROFILE,
+        VALUE_LUN,
+        VALUE_DRIVE,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
         VALUE_SORT,    /* columns */

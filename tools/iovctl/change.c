@@ -96,7 +96,8 @@ static int make_plan(const struct change *c, struct iov_plan **ret_plan) {
 static int agree(struct change *c, const struct iov_plan *plan) {
         char target[IOV_NAME_SIZE + 40];
 
-        if (c->agreed || arg_yes || arg_dry_run || !plan_removes(plan))
+        /* `set` takes away what the user has just named: a slot of a profile. */
+        if (c->agreed || arg_yes || arg_dry_run || strcmp(c->tool->command->verb, "remove") != 0 || !plan_removes(plan))
                 return STATUS_DONE;
         snprintf(target, sizeof(target), "%s %.80s", c->tool->command->object, c->words[0]);
         iov_close(TAKE_PTR(c->appliance));

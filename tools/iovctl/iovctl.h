@@ -13,9 +13,18 @@ int vadapter_detach(struct tool *tool, char **words, unsigned int n_words);
 int vadapter_move(struct tool *tool, char **words, unsigned int n_words);
 int object_add(struct tool *tool, char **words, unsigned int n_words);
 int object_set(struct tool *tool, char **words, unsigned int n_words);
+int object_rename(struct tool *tool, char **words, unsigned int n_words);
+int profile_add(struct tool *tool, char **words, unsigned int n_words);
+int profile_set(struct tool *tool, char **words, unsigned int n_words);
+int profile_wear(struct tool *tool, char **words, unsigned int n_words);
+int profile_move(struct tool *tool, char **words, unsigned int n_words);
+int profile_take_off(struct tool *tool, char **words, unsigned int n_words);
+int identity_list(struct tool *tool, char **words, unsigned int n_words);
+int identity_show(struct tool *tool, char **words, unsigned int n_words);
 int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option args_options[], attach_options[], detach_options[], add_options[], volume_add_options[],
         vadapter_add_options[], set_options[], remove_options[], list_options[];
+extern const struct column identity_columns[];
 
 #endif

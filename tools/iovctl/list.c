@@ -22,13 +22,6 @@ struct watch_value arg_watch;
 
 const struct option list_options[] = {OPTION_FILTER, OPTION_SORT, OPTION_WATCH, {0}};
 
-static enum iov_kind object_kind(const char *object) {
-        for (unsigned int k = 0; k < IOV_KIND_COUNT; k++)
-                if (strcmp(iov_records_get((enum iov_kind)k)->name, object) == 0)
-                        return (enum iov_kind)k;
-        return IOV_KIND_COUNT;
-}
-
 bool wait_interrupted(double seconds) {
         struct timespec t = {.tv_sec = (time_t)seconds, .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
         sigset_t signals;
@@ -141,7 +134,7 @@ static int list_objects(struct tool *tool, struct iov_appliance *a, struct table
 
         if (r < 0)
                 return r;
-        *ret_table = objects_table(&snapshot, object_kind(tool->command->object), NULL);
+        *ret_table = objects_table(&snapshot, objects_kind(tool->command->object), NULL);
         return 0;
 }
 
@@ -151,7 +144,7 @@ int objects_list(struct tool *tool, char **words, unsigned int n_words) {
 
 int objects_show(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_SNAPSHOT struct snapshot snapshot = {0};
-        enum iov_kind kind = object_kind(tool->command->object);
+        enum iov_kind kind = objects_kind(tool->command->object);
         int status = snapshot_take(tool, &snapshot);
 
         if (status != STATUS_DONE)

@@ -18,17 +18,20 @@ static const struct argument namespace_argument[] = {{"VADAPTER/NSID", VALUE_NAM
 static const struct argument server_add_arguments[] = {
         {"NAME", VALUE_TEXT, false, false},
         {"LINK", VALUE_TEXT, false, false},
+        {"KEY=VALUE", VALUE_SERVER_SETTING, true, true},
         {0},
 };
 static const struct argument volume_add_arguments[] = {
         {"NAME", VALUE_TEXT, false, false},
         {"ADAPTER", VALUE_ADAPTER, false, false},
         {"SIZE", VALUE_TEXT, false, false},
+        {"KEY=VALUE", VALUE_VOLUME_SETTING, true, true},
         {0},
 };
 static const struct argument vadapter_add_arguments[] = {
         {"NAME", VALUE_TEXT, false, false},
         {"ADAPTER", VALUE_ADAPTER, false, false},
+        {"KEY=VALUE", VALUE_VADAPTER_SETTING, true, true},
         {0},
 };
 static const struct argument namespace_add_arguments[] = {
@@ -38,7 +41,8 @@ static const struct argument namespace_add_arguments[] = {
 };
 static const struct argument server_set_arguments[] = {
         {"SERVER", VALUE_SERVER, false, false},
-        {"link=LINK", VALUE_SERVER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_SERVER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_SERVER_SETTING, true, true},
         {0},
 };
 static const struct argument volume_set_arguments[] = {
@@ -49,7 +53,93 @@ static const struct argument volume_set_arguments[] = {
 };
 static const struct argument vadapter_set_arguments[] = {
         {"VADAPTER", VALUE_VADAPTER, false, false},
-        {"serial=SERIAL", VALUE_VADAPTER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_VADAPTER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_VADAPTER_SETTING, true, true},
+        {0},
+};
+static const struct argument network_argument[] = {{"NETWORK", VALUE_NETWORK, false, false}, {0}};
+static const struct argument qos_argument[] = {{"QOS", VALUE_QOS, false, false}, {0}};
+static const struct argument profile_argument[] = {{"PROFILE", VALUE_PROFILE, false, false}, {0}};
+static const struct argument lun_argument[] = {{"VADAPTER/LUN", VALUE_LUN, false, false}, {0}};
+static const struct argument drive_argument[] = {{"VADAPTER/DRIVE", VALUE_DRIVE, false, false}, {0}};
+static const struct argument identity_argument[] = {{"IDENTITY", VALUE_TEXT, false, false}, {0}};
+static const struct argument lun_add_arguments[] = {
+        {"VADAPTER/LUN", VALUE_VADAPTER, false, false},
+        {"VOLUME", VALUE_VOLUME, false, false},
+        {0},
+};
+static const struct argument drive_add_arguments[] = {
+        {"VADAPTER/DRIVE", VALUE_VADAPTER, false, false},
+        {"VOLUME", VALUE_VOLUME, false, false},
+        {0},
+};
+static const struct argument network_add_arguments[] = {
+        {"NAME", VALUE_TEXT, false, false},
+        {"ADAPTER", VALUE_ADAPTER, false, false},
+        {"KEY=VALUE", VALUE_NETWORK_SETTING, true, true},
+        {0},
+};
+static const struct argument network_set_arguments[] = {
+        {"NETWORK", VALUE_NETWORK, false, false},
+        {"KEY=VALUE", VALUE_NETWORK_SETTING, false, false},
+        {"KEY=VALUE", VALUE_NETWORK_SETTING, true, true},
+        {0},
+};
+static const struct argument qos_add_arguments[] = {
+        {"NAME", VALUE_TEXT, false, false},
+        {"KEY=VALUE", VALUE_QOS_SETTING, true, true},
+        {0},
+};
+static const struct argument qos_set_arguments[] = {
+        {"QOS", VALUE_QOS, false, false},
+        {"KEY=VALUE", VALUE_QOS_SETTING, false, false},
+        {"KEY=VALUE", VALUE_QOS_SETTING, true, true},
+        {0},
+};
+static const struct argument profile_add_arguments[] = {
+        {"NAME", VALUE_TEXT, false, false},
+        {"SLOT=VADAPTER", VALUE_TEXT, true, true},
+        {0},
+};
+static const struct argument profile_set_arguments[] = {
+        {"PROFILE", VALUE_PROFILE, false, false},
+        {"SLOT=VADAPTER", VALUE_TEXT, false, false},
+        {"SLOT=VADAPTER", VALUE_TEXT, true, true},
+        {0},
+};
+static const struct argument wear_arguments[] = {
+        {"PROFILE", VALUE_PROFILE, false, false},
+        {"SERVER", VALUE_SERVER, false, false},
+        {0},
+};
+static const struct argument server_rename_arguments[] = {
+        {"SERVER", VALUE_SERVER, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument volume_rename_arguments[] = {
+        {"VOLUME", VALUE_VOLUME, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument vadapter_rename_arguments[] = {
+        {"VADAPTER", VALUE_VADAPTER, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument network_rename_arguments[] = {
+        {"NETWORK", VALUE_NETWORK, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument qos_rename_arguments[] = {
+        {"QOS", VALUE_QOS, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument profile_rename_arguments[] = {
+        {"PROFILE", VALUE_PROFILE, false, false},
+        {"NEW-NAME", VALUE_TEXT, false, false},
         {0},
 };
 
@@ -57,9 +147,12 @@ static const struct command commands[] = {
         {"server", "list", "list the servers", NULL, list_options, server_columns, FORMATS_OBJECTS, objects_list},
         {"server", "show", "show a server and its slots", server_argument, NULL, server_columns, FORMATS_OBJECTS, objects_show},
         {"server", "add", "cable a server to a link", server_add_arguments, add_options, NULL, FORMATS_TREE, object_add},
-        {"server", "set", "cable a server to another link", server_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
+        {"server", "set", "change link, profile or qemu (its hypervisor's QMP socket) of a server", server_set_arguments,
+         set_options, NULL, FORMATS_TREE, object_set},
         {"server", "remove", "remove a server that no vAdapter is attached to", server_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
+        {"server", "rename", "give a server another name", server_rename_arguments, set_options, NULL, FORMATS_TREE,
+         object_rename},
         {"server", "args", "print the QEMU arguments that cable a guest to its server link", server_argument, args_options, NULL,
          FORMATS_TREE, server_args},
         {"adapter", "list", "list the adapters of the chassis", NULL, list_options, adapter_columns, FORMATS_OBJECTS,
@@ -73,15 +166,19 @@ static const struct command commands[] = {
          set_options, NULL, FORMATS_TREE, object_set},
         {"volume", "remove", "remove a volume that no namespace shows", volume_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
+        {"volume", "rename", "give a volume another name; its data stays", volume_rename_arguments, set_options, NULL,
+         FORMATS_TREE, object_rename},
         {"vadapter", "list", "list the vAdapters", NULL, list_options, vadapter_columns, FORMATS_OBJECTS, objects_list},
         {"vadapter", "show", "show a vAdapter, its namespaces and counters", vadapter_argument, NULL, vadapter_columns,
          FORMATS_OBJECTS, objects_show},
         {"vadapter", "add", "make a vAdapter of an adapter, attached to nothing", vadapter_add_arguments, vadapter_add_options,
          NULL, FORMATS_TREE, object_add},
-        {"vadapter", "set", "change the serial number of a vAdapter", vadapter_set_arguments, set_options, NULL, FORMATS_TREE,
-         object_set},
+        {"vadapter", "set", "change identities, network, vlan, qos or interrupts of a vAdapter", vadapter_set_arguments,
+         set_options, NULL, FORMATS_TREE, object_set},
         {"vadapter", "remove", "remove a vAdapter and its namespaces; volumes stay", vadapter_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
+        {"vadapter", "rename", "give a vAdapter another name; its identities and counters stay", vadapter_rename_arguments,
+         set_options, NULL, FORMATS_TREE, object_rename},
         {"vadapter", "attach", "plug a vAdapter into a slot of a server, by default the first that is free", attach_arguments,
          attach_options, NULL, FORMATS_TREE, vadapter_attach},
         {"vadapter", "detach", "take a vAdapter out of its slot", vadapter_argument, detach_options, NULL, FORMATS_TREE,
@@ -90,9 +187,62 @@ static const struct command commands[] = {
          detach_options, NULL, FORMATS_TREE, vadapter_move},
         {"namespace", "list", "list the namespaces: which vAdapter shows which volume", NULL, list_options, namespace_columns,
          FORMATS_OBJECTS, objects_list},
+        {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
         {"namespace", "add", "show a volume by a vAdapter", namespace_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
         {"namespace", "remove", "take a volume away from a vAdapter; its data stays", namespace_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
+        {"lun", "list", "list the logical units: which vAdapter shows which volume", NULL, list_options, lun_columns,
+         FORMATS_OBJECTS, objects_list},
+        {"lun", "show", "show a logical unit", lun_argument, NULL, lun_columns, FORMATS_OBJECTS, objects_show},
+        {"lun", "add", "show a volume by an HBA vAdapter", lun_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
+        {"lun", "remove", "take a volume away from a vAdapter; its data stays", lun_argument, remove_options, NULL, FORMATS_TREE,
+         object_remove},
+        {"drive", "list", "list the drives: which vAdapter shows which volume", NULL, list_options, drive_columns,
+         FORMATS_OBJECTS, objects_list},
+        {"drive", "show", "show a drive", drive_argument, NULL, drive_columns, FORMATS_OBJECTS, objects_show},
+        {"drive", "add", "show a volume by a RAID or SATA vAdapter", drive_add_arguments, set_options, NULL, FORMATS_TREE,
+         object_add},
+        {"drive", "remove", "take a volume away from a vAdapter; its data stays", drive_argument, remove_options, NULL,
+         FORMATS_TREE, object_remove},
+        {"network", "list", "list the networks", NULL, list_options, network_columns, FORMATS_OBJECTS, objects_list},
+        {"network", "show", "show a network", network_argument, NULL, network_columns, FORMATS_OBJECTS, objects_show},
+        {"network", "add", "make a network behind a port of a NIC", network_add_arguments, add_options, NULL, FORMATS_TREE,
+         object_add},
+        {"network", "set", "change port, mtu or vlans of a network", network_set_arguments, set_options, NULL, FORMATS_TREE,
+         object_set},
+        {"network", "remove", "remove a network that no vAdapter is on", network_argument, remove_options, NULL, FORMATS_TREE,
+         object_remove},
+        {"network", "rename", "give a network another name", network_rename_arguments, set_options, NULL, FORMATS_TREE,
+         object_rename},
+        {"qos", "list", "list limits and shares", NULL, list_options, qos_columns, FORMATS_OBJECTS, objects_list},
+        {"qos", "show", "show limits and a share", qos_argument, NULL, qos_columns, FORMATS_OBJECTS, objects_show},
+        {"qos", "add", "make limits and a share that vAdapters can be given", qos_add_arguments, add_options, NULL, FORMATS_TREE,
+         object_add},
+        {"qos", "set", "change read_iops, write_iops, bandwidth or weight", qos_set_arguments, set_options, NULL, FORMATS_TREE,
+         object_set},
+        {"qos", "remove", "remove limits that no vAdapter has", qos_argument, remove_options, NULL, FORMATS_TREE, object_remove},
+        {"qos", "rename", "give limits another name", qos_rename_arguments, set_options, NULL, FORMATS_TREE, object_rename},
+        {"profile", "list", "list the profiles", NULL, list_options, profile_columns, FORMATS_OBJECTS, objects_list},
+        {"profile", "show", "show a profile and its slots", profile_argument, NULL, profile_columns, FORMATS_OBJECTS,
+         objects_show},
+        {"profile", "add", "make a profile of vAdapters in slots", profile_add_arguments, add_options, NULL, FORMATS_TREE,
+         profile_add},
+        {"profile", "set", "put vAdapters into slots of a profile; SLOT= empties one", profile_set_arguments, set_options, NULL,
+         FORMATS_TREE, profile_set},
+        {"profile", "remove", "remove a profile that no server wears; its vAdapters stay", profile_argument, remove_options, NULL,
+         FORMATS_TREE, object_remove},
+        {"profile", "rename", "give a profile another name", profile_rename_arguments, set_options, NULL, FORMATS_TREE,
+         object_rename},
+        {"profile", "wear", "let a server wear a profile: its vAdapters are plugged into their slots", wear_arguments,
+         set_options, NULL, FORMATS_TREE, profile_wear},
+        {"profile", "move", "let another server wear a profile, in one transaction", wear_arguments, set_options, NULL,
+         FORMATS_TREE, profile_move},
+        {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, set_options, NULL,
+         FORMATS_TREE, profile_take_off},
+        {"identity", "list", "list every MAC, WWN, serial number and NQN that is held, rests or was held", NULL, list_options,
+         identity_columns, FORMATS_OBJECTS, identity_list},
+        {"identity", "show", "show the holder and the earlier holders of an identity", identity_argument, NULL, identity_columns,
+         FORMATS_OBJECTS, identity_show},
         {0},
 };
 

@@ -2,7 +2,6 @@
 /* history and show: what the appliance was, who made it so, and when. */
 #include <errno.h>
 #include <pwd.h>
-#include <time.h>
 
 #include "tools/common/changes.h"
 #include "tools/common/report.h"
@@ -20,17 +19,6 @@ const struct column history_columns[] = {
         {"uid", COLUMN_RIGHT | COLUMN_WIDE, "the user's number"},
         {0},
 };
-
-static void put_time(struct table *t, uint64_t time_ns) {
-        time_t seconds = (time_t)(time_ns / UINT64_C(1000000000));
-        char text[40];
-        struct tm tm;
-
-        if (time_ns && gmtime_r(&seconds, &tm) && strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &tm))
-                put_text(t, text);
-        else
-                put_null(t);
-}
 
 static void put_user(struct table *t, uint32_t uid) {
         const struct passwd *user = uid == IOV_UID_APPLIANCE ? NULL : getpwuid(uid);
