@@ -131,7 +131,7 @@ teardown() {
         iovprov apply -q rack.yaml
         is $'server\nadapter\nvolume\nvadapter\nnamespace\nlun\ndrive\nnetwork\nqos\nprofile\nidentity' iovctl --complete ''
         is $'volume\nvadapter' iovctl --complete v
-        is $'list\nshow\nadd\nset\nremove\nargs' iovctl --complete '' server
+        is $'list\nshow\nadd\nset\nremove\nrename\nargs' iovctl --complete '' server
         is $'--ports' iovctl --complete --p server args
         is $'db01\nweb01' iovctl --complete '' server show
         is 'web-disk' iovctl --complete w vadapter detach
