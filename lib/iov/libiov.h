@@ -209,9 +209,13 @@ int iov_size_parse(const char *s, uint64_t *ret_bytes);
 int iov_rate_parse(const char *s, uint64_t *ret_bits);
 /* `200k`, `1M`, plain digits: a count. */
 int iov_count_parse(const char *s, uint64_t *ret_count);
+/* `30s`, `10m`, `1h`, `7d`: seconds. */
+int iov_duration_parse(const char *s, uint64_t *ret_seconds);
 /* The shortest text that parses back to the same number; `s` has room for 32 bytes. Return s. */
 char *iov_size_format(uint64_t bytes, char s[32]);
 char *iov_rate_format(uint64_t bits, char s[32]);
+char *iov_count_format(uint64_t count, char s[32]);
+char *iov_duration_format(uint64_t seconds, char s[32]);
 
 /* ---- VLANs: the sets in a network's `vlans`, bit n of byte n / 8 for id n ---- */
 
@@ -235,9 +239,14 @@ struct iov_diagnostic {
         unsigned int line, column, length;
         const char *text;   /* one line: what is wrong, and what to do */
         const char *source; /* the source line for a terminal (of a long one the part at issue), NULL: not known */
+        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for. */
+        const char *related_text; /* "first here", "defined here", NULL: none */
+        const char *related_file;
+        unsigned int related_line, related_column, related_length;
 };
 int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics);
 struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *diagnostics);
+/* Of more than a hundred findings the rest is counted: a last one, an error where one of them was, then says how many. */
 size_t iov_diagnostics_count(const struct iov_diagnostics *diagnostics, enum iov_severity severity);
 const struct iov_diagnostic *iov_diagnostics_get(const struct iov_diagnostics *diagnostics, size_t i);
 /* `file:line:col: error: text`, the source line, a caret line, each with a newline. */
@@ -245,7 +254,7 @@ int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *strea
 
 /*
  * Read one document of `kind: topology` or `kind: chassis`; `file` is its name for messages. Adds to `model`, so that several
- * files make one; a name defined twice is refused with both places. All findings go to `diagnostics`. -EBADMSG: there were
+ * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused. All findings go to `diagnostics`. -EBADMSG: there were
  * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
  */
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
@@ -255,6 +264,11 @@ int iov_chassis_read(struct iov_model *model, const char *file, const char *text
 /* Where in the files read an object was defined; -ENOENT. So that a refusal by the appliance can point at it. */
 int iov_diagnostics_locate(const struct iov_diagnostics *diagnostics, enum iov_kind kind, const char *name,
                            struct iov_diagnostic *ret_place);
+/*
+ * When all files are read: add a warning for each name that they refer to and do not define, where they define one much like it.
+ * No error, since the appliance may have what they do not.
+ */
+int iov_diagnostics_check_references(struct iov_diagnostics *diagnostics);
 /* Add a finding at the place where an object was defined (or without a place). */
 int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_severity severity, enum iov_kind kind,
                                const char *name, const char *text);

@@ -4,10 +4,12 @@
 
 #include <errno.h>
 
+#include "near.h"
 #include "source.h"
 #include "util.h"
 
 #define ARENA_CHUNK 65536
+#define COMPARISONS_MAX 1000000 /* of names, in search of what was meant: a fraction of a second */
 
 struct finding {
         struct iov_diagnostic diagnostic;
@@ -20,6 +22,13 @@ struct chunk {
         struct chunk *next;
         size_t used, size;
         char bytes[];
+};
+
+/* A name that was used, to be looked for when all files are read. */
+struct reference {
+        enum iov_kind kind;
+        const char *name;
+        struct place place;
 };
 
 struct noted {
@@ -35,8 +44,10 @@ struct bucket {
 };
 
 struct iov_diagnostics {
-        struct finding **findings;
-        size_t n_findings;
+        struct finding *findings[FINDINGS_MAX];
+        size_t n_findings, n_more;
+        struct iov_diagnostic more; /* the last finding, where n_more */
+        char more_text[80];
         struct source *files;
         uint32_t n_files;
         struct noted *noted;
@@ -45,6 +56,8 @@ struct iov_diagnostics {
         uint32_t n_buckets;
         struct chunk *chunks;
         uint32_t n_spaces;
+        struct reference *references;
+        size_t n_references, n_references_allocated;
 };
 
 int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics) {
@@ -74,7 +87,7 @@ struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *d) {
                 free(d->chunks);
                 d->chunks = next;
         }
-        free(d->findings);
+        free(d->references);
         free(d->files);
         free(d->noted);
         free(d->buckets);
@@ -87,10 +100,12 @@ size_t iov_diagnostics_count(const struct iov_diagnostics *d, enum iov_severity 
 
         for (size_t i = 0; i < d->n_findings; i++)
                 n += d->findings[i]->diagnostic.severity == severity;
-        return n;
+        return n + (d->n_more && d->more.severity == severity);
 }
 
 const struct iov_diagnostic *iov_diagnostics_get(const struct iov_diagnostics *d, size_t i) {
+        if (i == d->n_findings && d->n_more)
+                return &d->more;
         return i < d->n_findings ? &d->findings[i]->diagnostic : NULL;
 }
 
@@ -108,6 +123,8 @@ int iov_diagnostics_print(const struct iov_diagnostics *d, FILE *stream) {
                 fprintf(stream, "%s\n", f->source);
                 source_caret(f->source, (unsigned int)((int)f->column - d->findings[i]->shift), f->length, stream);
         }
+        if (d->n_more)
+                fprintf(stream, "%s: %s\n", d->more.severity == IOV_ERROR ? "error" : "warning", d->more.text);
         return ferror(stream) ? -EIO : 0;
 }
 
@@ -145,12 +162,21 @@ unsigned char diagnostics_byte_at(struct iov_diagnostics *d, const struct place 
         return offset < source->length ? (unsigned char)source->text[offset] : 0;
 }
 
-int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const struct place *place, const char *text) {
-        struct finding **findings = realloc(d->findings, (d->n_findings + 1) * sizeof(struct finding *));
+/* Findings past the limit cost next to nothing: a hostile file can have millions. */
+static void add_more(struct iov_diagnostics *d, enum iov_severity severity) {
+        if (d->n_more++ == 0 || severity == IOV_ERROR)
+                d->more.severity = severity;
+        snprintf(d->more_text, sizeof(d->more_text), "and %zu more, which %s not shown", d->n_more,
+                 d->n_more == 1 ? "is" : "are");
+        d->more.text = d->more_text;
+}
 
-        if (!findings)
-                return -ENOMEM;
-        d->findings = findings;
+int diagnostics_add_related(struct iov_diagnostics *d, enum iov_severity severity, const struct place *place, const char *text,
+                            const char *relation, const struct place *related) {
+        if (d->n_findings == FINDINGS_MAX) {
+                add_more(d, severity);
+                return 0;
+        }
         CLEANUP_FREE struct finding *f = calloc(1, sizeof(*f));
         CLEANUP_FREE char *own_text = strdup(text), *source = NULL;
         if (!f || !own_text)
@@ -166,10 +192,21 @@ int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const
         }
         if (place)
                 f->diagnostic.file = d->files[place->file].name;
+        if (related && related->line) {
+                f->diagnostic.related_text = relation;
+                f->diagnostic.related_file = d->files[related->file].name;
+                f->diagnostic.related_line = related->line;
+                f->diagnostic.related_column = related->column;
+                f->diagnostic.related_length = related->length ? related->length : 1;
+        }
         f->diagnostic.text = f->text = TAKE_PTR(own_text);
         f->diagnostic.source = f->source = TAKE_PTR(source);
         d->findings[d->n_findings++] = TAKE_PTR(f);
         return 0;
+}
+
+int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const struct place *place, const char *text) {
+        return diagnostics_add_related(d, severity, place, text, NULL, NULL);
 }
 
 /* ---- places ---- */
@@ -269,13 +306,17 @@ uint32_t diagnostics_new_space(struct iov_diagnostics *d) {
         return PLACE_OWN + d->n_spaces++;
 }
 
+const struct place *diagnostics_find(const struct iov_diagnostics *d, uint32_t space, const char *key) {
+        if (!d->n_buckets)
+                return NULL;
+        uint32_t b = bucket_of(d, space, key, key_hash(space, key));
+        return d->buckets[b].entry ? &d->noted[d->buckets[b].entry - 1].place : NULL;
+}
+
 static const struct place *find(const struct iov_diagnostics *d, enum iov_kind kind, const char *name) {
         uint32_t space = PLACE_OBJECT + (uint32_t)kind;
 
-        if (!d->n_buckets || space >= IOV_KIND_COUNT)
-                return NULL;
-        uint32_t b = bucket_of(d, space, name, key_hash(space, name));
-        return d->buckets[b].entry ? &d->noted[d->buckets[b].entry - 1].place : NULL;
+        return space < IOV_KIND_COUNT ? diagnostics_find(d, space, name) : NULL;
 }
 
 int iov_diagnostics_locate(const struct iov_diagnostics *d, enum iov_kind kind, const char *name,
@@ -296,4 +337,77 @@ int iov_diagnostics_locate(const struct iov_diagnostics *d, enum iov_kind kind, 
 int iov_diagnostics_add_object(struct iov_diagnostics *d, enum iov_severity severity, enum iov_kind kind, const char *name,
                                const char *text) {
         return diagnostics_add(d, severity, find(d, kind, name), text);
+}
+
+/* ---- references ---- */
+
+int diagnostics_refer(struct iov_diagnostics *d, enum iov_kind kind, const char *name, const struct place *place) {
+        if (d->n_references == d->n_references_allocated) {
+                size_t n = d->n_references ? d->n_references * 2 : 64;
+                struct reference *references = realloc(d->references, n * sizeof(*references));
+
+                if (!references)
+                        return -ENOMEM;
+                d->references = references;
+                d->n_references_allocated = n;
+        }
+        const char *kept = keep_key(d, name);
+        if (!kept)
+                return -ENOMEM;
+        d->references[d->n_references++] = (struct reference){.kind = kind, .name = kept, .place = *place};
+        return 0;
+}
+
+/* Names that differ in digits alone are of a series: the other is as likely to exist as this one. */
+static bool in_series(const char *a, const char *b) {
+        for (; *a && *b; a++, b++)
+                if (*a != *b && (*a < '0' || *a > '9' || *b < '0' || *b > '9'))
+                        return false;
+        return *a == *b;
+}
+
+/* The name defined that is nearest; `budget` are the comparisons left: names may be a hundred thousand. */
+static const struct noted *nearest(const struct iov_diagnostics *d, const struct reference *reference, uint32_t *budget) {
+        unsigned int best = NEAR_EDITS + 1;
+        const struct noted *found = NULL;
+
+        for (uint32_t i = 0; i < d->n_noted && *budget; i++) {
+                const struct noted *n = &d->noted[i];
+
+                if (n->space != PLACE_OBJECT + (uint32_t)reference->kind)
+                        continue;
+                (*budget)--;
+                unsigned int edits = near_distance(reference->name, n->key);
+                if (edits < best && edits < strlen(n->key) && !in_series(reference->name, n->key)) {
+                        best = edits;
+                        found = n;
+                }
+        }
+        return found;
+}
+
+int iov_diagnostics_check_references(struct iov_diagnostics *d) {
+        uint32_t budget = COMPARISONS_MAX, told = diagnostics_new_space(d);
+        int r = 0;
+
+        for (size_t i = 0; i < d->n_references && r >= 0; i++) {
+                const struct reference *reference = &d->references[i];
+                char text[512], key[IOV_NAME_SIZE + 16];
+
+                if (find(d, reference->kind, reference->name))
+                        continue;
+                snprintf(key, sizeof(key), "%u %s", (unsigned int)reference->kind, reference->name);
+                r = diagnostics_note(d, told, key, &reference->place, NULL);
+                if (r <= 0)
+                        continue;
+                const struct noted *near = nearest(d, reference, &budget);
+                if (!near)
+                        continue;
+                struct place place = near->place;
+                snprintf(text, sizeof(text), "no file defines %s %s; did you mean %s, at %s:%u:%u?",
+                         iov_records_get(reference->kind)->name, reference->name, near->key, d->files[place.file].name,
+                         place.line, place.column);
+                r = diagnostics_add_related(d, IOV_WARNING, &reference->place, text, "defined here", &place);
+        }
+        return r < 0 ? r : 0;
 }

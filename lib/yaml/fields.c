@@ -2,6 +2,7 @@
 /* Scalars by type, and the handlers that fill the fields of records with them. */
 #include <errno.h>
 
+#include "near.h"
 #include "reader.h"
 #include "scalar.h"
 #include "util.h"
@@ -75,16 +76,24 @@ int reader_refuse_name(struct reader *r, const char *what, const char *text) {
                              what, reader_show(show, text), IOV_NAME_MAX);
 }
 
-int reader_read_name(struct reader *r, const struct key *key, void *object) {
+int reader_take_name(struct reader *r, const char *what, enum iov_kind refers, char field[IOV_NAME_SIZE]) {
         const char *text = NULL;
-        int e = reader_text(r, key->name, &text);
+        struct place place = reader_place(r);
+        int e = reader_text(r, what, &text);
 
-        if (e <= 0 || !text)
+        if (e <= 0)
                 return e;
         if (!iov_name_is_valid(text))
-                return reader_refuse_name(r, key->name, text);
-        field_set((char *)object + key->offset, IOV_NAME_SIZE, text);
-        return 0;
+                return reader_refuse_name(r, what, text);
+        field_set(field, IOV_NAME_SIZE, text);
+        e = refers ? diagnostics_refer(r->diagnostics, refers, text, &place) : 0;
+        return e < 0 ? e : 1;
+}
+
+int reader_read_name(struct reader *r, const struct key *key, void *object) {
+        int e = reader_take_name(r, key->name, key->refers, (char *)object + key->offset);
+
+        return e < 0 ? e : 0;
 }
 
 int reader_read_u32(struct reader *r, const struct key *key, void *object) {
@@ -142,16 +151,64 @@ int reader_read_rate(struct reader *r, const struct key *key, void *object) {
         return 0;
 }
 
-int reader_read_word(struct reader *r, const struct key *key, void *object) {
+int reader_read_count(struct reader *r, const struct key *key, void *object) {
         char show[READER_SHOW_SIZE];
+        uint64_t value = 0;
+        int e = 1;
+
+        if (r->event.type == YAML_SCALAR_EVENT && resolve(r) == SCALAR_INTEGER) {
+                e = reader_number(r, key->name, 1, UINT64_MAX, &value);
+        } else {
+                const char *text = NULL;
+
+                e = reader_text(r, key->name, &text);
+                if (e <= 0)
+                        return e;
+                e = iov_count_parse(text, &value);
+                if (e < 0)
+                        return reader_refuse(r,
+                                             e == -ERANGE ? "%s: %s is more than 64 bits hold"
+                                                          : "%s: %s is not a whole number with k, M or G behind it, or nothing",
+                                             key->name, reader_show(show, text));
+                e = 1;
+        }
+        if (e <= 0)
+                return e;
+        if (value == 0)
+                return reader_refuse(r, "%s: must be more than 0; leave it out for no limit", key->name);
+        *(uint64_t *)(void *)((char *)object + key->offset) = value;
+        return 0;
+}
+
+int reader_read_duration(struct reader *r, const struct key *key, void *object) {
+        char show[READER_SHOW_SIZE];
+        uint64_t value = 0;
+        int e = read_quantity(r, key, iov_duration_parse, "90s, 10m, 1h or 7d", &value);
+
+        if (e <= 0)
+                return e;
+        if (value > key->max)
+                return reader_refuse(r, "%s: %s is more than %llu days", key->name,
+                                     reader_show(show, (const char *)r->event.data.scalar.value),
+                                     (unsigned long long)(key->max / 86400));
+        *(uint64_t *)(void *)((char *)object + key->offset) = value;
+        return 0;
+}
+
+int reader_read_word(struct reader *r, const struct key *key, void *object) {
+        char show[READER_SHOW_SIZE], near[NEAR_WORD_SIZE];
         const char *text = NULL;
         uint32_t value = 0;
         int e = reader_text(r, key->name, &text);
 
         if (e <= 0)
                 return e;
-        if (key->from_string(text, &value) < 0)
-                return reader_refuse(r, "%s: %s is not one of %s", key->name, reader_show(show, text), key->words);
-        *(uint32_t *)(void *)((char *)object + key->offset) = value;
-        return 0;
+        if (key->from_string(text, &value) == 0) {
+                *(uint32_t *)(void *)((char *)object + key->offset) = value;
+                return 0;
+        }
+        if (near_word(text, key->words, near))
+                return reader_refuse(r, "%s: %s is not one of %s; did you mean \"%s\"?", key->name, reader_show(show, text),
+                                     key->words, near);
+        return reader_refuse(r, "%s: %s is not one of %s", key->name, reader_show(show, text), key->words);
 }

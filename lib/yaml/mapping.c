@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "near.h"
 #include "reader.h"
+#include "scalar.h"
 #include "util.h"
 
 /* 1: the key at hand is text; 0: it is not, and the key and its value were skipped. */
@@ -27,44 +29,17 @@ static const char *subject_text(char buffer[SUBJECT_SIZE], const struct subject 
         return buffer;
 }
 
-/* Edits that turn one word into another, by Levenshtein; words of this length or more count as far apart. */
-#define WORD_MAX 32
-static unsigned int distance(const char *a, const char *b) {
-        size_t n = strlen(a), m = strlen(b);
-        unsigned int row[WORD_MAX + 1];
-
-        if (n > WORD_MAX || m > WORD_MAX)
-                return WORD_MAX;
-        for (size_t j = 0; j <= m; j++)
-                row[j] = (unsigned int)j;
-        for (size_t i = 1; i <= n; i++) {
-                unsigned int diagonal = row[0];
-
-                row[0] = (unsigned int)i;
-                for (size_t j = 1; j <= m; j++) {
-                        unsigned int best = diagonal + (a[i - 1] != b[j - 1]);
-
-                        diagonal = row[j];
-                        best = best < row[j] + 1 ? best : row[j] + 1;
-                        row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-                }
-        }
-        return row[m];
-}
-
 static int unknown_key(struct reader *r, const char *text, const struct key *keys, size_t n_keys, const struct subject *subject,
                        struct value *values) {
-        unsigned int best = 3;
+        unsigned int best = NEAR_EDITS + 1;
         size_t best_key = 0;
         const char *meant = NULL;
-        char show[READER_SHOW_SIZE], of[SUBJECT_SIZE], known[256] = "";
+        char show[READER_SHOW_SIZE], of[SUBJECT_SIZE], known[320] = "";
         struct place place = reader_place(r);
 
         for (size_t i = 0; i < n_keys; i++) {
-                unsigned int edits = distance(text, keys[i].name);
+                unsigned int edits = near_distance(text, keys[i].name);
 
-                if (keys[i].flags & KEY_LATER)
-                        continue;
                 snprintf(known + strlen(known), sizeof(known) - strlen(known), "%s%s", *known ? ", " : "", keys[i].name);
                 /* A word of which nothing is left is not what was meant. */
                 if (edits < best && edits < strlen(keys[i].name)) {
@@ -88,8 +63,7 @@ static int unknown_key(struct reader *r, const char *text, const struct key *key
 static int twice(struct reader *r, const char *name, const struct place *first) {
         struct place place = reader_place(r);
         char show[READER_SHOW_SIZE];
-        int e = reader_error(r, &place, "key %s is here twice; first at %s:%u:%u", reader_show(show, name),
-                             diagnostics_file_name(r->diagnostics, r->file), first->line, first->column);
+        int e = reader_twice(r, &place, first, "key %s is here twice", reader_show(show, name));
 
         if (e == 0)
                 e = reader_advance(r);
@@ -117,8 +91,12 @@ static int read_pair(struct reader *r, const struct key *keys, size_t n_keys, co
         size_t i = 0;
         int e = key_text(r, "key", &text);
 
+        /* What was refused may have been any of them. */
+        for (i = 0; e == 0 && i < n_keys; i++)
+                values[i].meant = true;
         if (e <= 0)
                 return e;
+        i = 0;
         if (strncmp(text, "x-", 2) == 0)
                 return own_key(r, text, own_space);
         while (i < n_keys && strcmp(keys[i].name, text) != 0)
@@ -128,12 +106,6 @@ static int read_pair(struct reader *r, const struct key *keys, size_t n_keys, co
         if (values[i].key.line)
                 return twice(r, text, &values[i].key);
         values[i].key = reader_place(r);
-        if (keys[i].flags & KEY_LATER) {
-                e = reader_error(r, &values[i].key, "\"%s\" is not supported by this version yet", keys[i].name);
-                if (e == 0)
-                        e = reader_advance(r);
-                return e < 0 ? e : reader_skip(r);
-        }
         e = reader_advance(r);
         if (e < 0)
                 return e;
@@ -225,6 +197,57 @@ int reader_names(struct reader *r, enum iov_kind kind, const char *what,
                         e = reader_check(r);
                 if (e > 0)
                         e = each(r, &subject);
+                if (e < 0)
+                        return e;
+        }
+}
+
+/* 1: the key at hand is a number; 0: it is not, and it and its value were skipped. */
+static int key_number(struct reader *r, const char *what, uint32_t max, uint32_t *ret_number, struct place *ret_place) {
+        char show[READER_SHOW_SIZE];
+        uint64_t number = 0;
+        int e = reader_check(r);
+
+        *ret_place = reader_place(r);
+        if (e > 0 && r->event.type != YAML_SCALAR_EVENT)
+                e = reader_refuse(r, "%s: the number of a slot wanted as key", what);
+        else if (e > 0) {
+                const char *text = (const char *)r->event.data.scalar.value;
+                bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+                bool canonical = *text && text[strspn(text, "0123456789")] == 0 && (*text != '0' || !text[1]);
+
+                if (strlen(text) != r->event.data.scalar.length || scalar_resolve(text) != SCALAR_INTEGER ||
+                    (!plain && !canonical))
+                        e = reader_refuse(r, "%s: %s is not the number of a slot", what, reader_show(show, text));
+                else if (scalar_integer(text, &number) < 0 || number > max)
+                        e = reader_refuse(r, "%s: %.24s is not in 0 to %u", what, text, max);
+                else
+                        *ret_number = (uint32_t)number;
+        }
+        int a = e < 0 ? e : reader_advance(r);
+        return a < 0 ? a : e > 0 ? 1 : reader_skip(r);
+}
+
+int reader_numbers(struct reader *r, const char *what, uint32_t max,
+                   int (*each)(struct reader *r, uint32_t number, const struct place *place, void *object), void *object) {
+        if (reader_is_null(r))
+                return 0;
+        if (r->event.type != YAML_MAPPING_START_EVENT)
+                return reader_refuse(r, "%s: a mapping wanted, of numbers: {0: ...}", what);
+        for (;;) {
+                struct place place;
+                uint32_t number = 0;
+                int e = reader_advance(r);
+
+                if (e < 0)
+                        return e;
+                if (r->event.type == YAML_MAPPING_END_EVENT)
+                        return 0;
+                e = key_number(r, what, max, &number, &place);
+                if (e > 0)
+                        e = reader_check(r);
+                if (e > 0)
+                        e = each(r, number, &place, object);
                 if (e < 0)
                         return e;
         }

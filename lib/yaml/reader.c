@@ -5,24 +5,29 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "alias.h"
+#include "near.h"
 #include "util.h"
 
 #define TEXT_MAX (64u << 20) /* bytes of a text */
-#define DEPTH_MAX 64         /* of mappings and sequences in each other */
-#define ERRORS_MAX 100       /* shown of one text */
 
 /* ---- findings ---- */
 
-static int add(struct reader *r, const struct place *place, const char *text) {
-        int e = diagnostics_add(r->diagnostics, IOV_ERROR, place, text);
+static bool same_start(const struct place *a, const struct place *b) {
+        return a->line == b->line && a->column == b->column;
+}
 
-        if (e < 0)
-                return e;
-        if (++r->n_errors < ERRORS_MAX)
-                return 0;
-        e = diagnostics_add(r->diagnostics, IOV_ERROR, &(struct place){.file = r->file},
-                            "too many errors, the rest was not read");
-        return e < 0 ? e : -EBADMSG;
+/* What an alias brought here has a second place, that of its text. */
+static int add(struct reader *r, const struct place *place, const char *text) {
+        char with_place[1024];
+        struct place here = reader_place(r);
+
+        r->n_errors++;
+        if (!r->borrowed || !same_start(place, &here))
+                return diagnostics_add(r->diagnostics, IOV_ERROR, place, text);
+        snprintf(with_place, sizeof(with_place), "%s; defined at %s:%u:%u", text,
+                 diagnostics_file_name(r->diagnostics, r->defined.file), r->defined.line, r->defined.column);
+        return diagnostics_add_related(r->diagnostics, IOV_ERROR, place, with_place, "defined here", &r->defined);
 }
 
 __attribute__((format(printf, 3, 0))) static int add_format(struct reader *r, const struct place *place, const char *format,
@@ -52,19 +57,37 @@ int reader_refuse(struct reader *r, const char *format, ...) {
         return e < 0 ? e : reader_skip(r);
 }
 
+__attribute__((format(printf, 4, 0))) static int add_twice(struct reader *r, const struct place *place, const struct place *first,
+                                                           const char *format, va_list args) {
+        char text[400], with_place[1024];
+
+        vsnprintf(text, sizeof(text), format, args);
+        snprintf(with_place, sizeof(with_place), "%s; first at %s:%u:%u", text,
+                 diagnostics_file_name(r->diagnostics, first->file), first->line, first->column);
+        r->n_errors++;
+        return diagnostics_add_related(r->diagnostics, IOV_ERROR, place, with_place, "first here", first);
+}
+
+int reader_twice(struct reader *r, const struct place *place, const struct place *first, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        int e = add_twice(r, place, first, format, args);
+        va_end(args);
+        return e;
+}
+
 int reader_unique(struct reader *r, const struct place *place, uint32_t space, const char *key, const char *format, ...) {
         struct place first;
-        char text[400];
         va_list args;
         int n = diagnostics_note(r->diagnostics, space, key, place, &first);
 
         if (n != 0)
                 return n < 0 ? n : 0;
         va_start(args, format);
-        vsnprintf(text, sizeof(text), format, args);
+        int e = add_twice(r, place, &first, format, args);
         va_end(args);
-        return reader_error(r, place, "%s; first at %s:%u:%u", text, diagnostics_file_name(r->diagnostics, first.file),
-                            first.line, first.column);
+        return e;
 }
 
 const char *reader_show(char buffer[READER_SHOW_SIZE], const char *text) {
@@ -125,22 +148,35 @@ static int syntax_error(struct reader *r) {
         return -EBADMSG;
 }
 
+/* Let go of the event at hand. */
+static void release(struct reader *r) {
+        if (!r->borrowed)
+                yaml_event_delete(&r->event);
+        r->event.type = YAML_NO_EVENT;
+        r->borrowed = false;
+}
+
 int reader_advance(struct reader *r) {
-        yaml_event_delete(&r->event);
-        if (!yaml_parser_parse(&r->parser, &r->event)) {
+        release(r);
+        int e = r->aliases ? aliases_replay(r) : 0;
+        if (e < 0)
+                return e;
+        if (e == 0 && !yaml_parser_parse(&r->parser, &r->event)) {
                 r->event.type = YAML_NO_EVENT;
                 return syntax_error(r);
         }
+        unsigned int depth = r->depth;
         if (r->event.type == YAML_MAPPING_START_EVENT || r->event.type == YAML_SEQUENCE_START_EVENT) {
-                if (++r->depth > DEPTH_MAX) {
+                depth = ++r->depth;
+                if (depth > READER_DEPTH_MAX) {
                         struct place place = reader_place(r);
 
-                        reader_error(r, &place, "nested more than %u deep", DEPTH_MAX);
+                        reader_error(r, &place, "nested more than %u deep", READER_DEPTH_MAX);
                         return -EBADMSG;
                 }
         } else if (r->event.type == YAML_MAPPING_END_EVENT || r->event.type == YAML_SEQUENCE_END_EVENT)
                 r->depth--;
-        return 0;
+        return e > 0 ? 0 : aliases_record(r, depth);
 }
 
 int reader_skip(struct reader *r) {
@@ -157,33 +193,22 @@ int reader_skip(struct reader *r) {
         return 0;
 }
 
-/* What YAML can do and we do not read: without aliases nothing can grow beyond the text. 1: fine, 0: refused and skipped. */
 int reader_check(struct reader *r) {
-        const yaml_char_t *anchor = NULL, *tag = NULL;
+        const yaml_char_t *tag = NULL;
 
-        switch (r->event.type) {
-        case YAML_ALIAS_EVENT:
-                return reader_refuse(r, "aliases (*%.40s) are not supported, write the value out", r->event.data.alias.anchor);
-        case YAML_SCALAR_EVENT:
-                anchor = r->event.data.scalar.anchor;
-                tag = r->event.data.scalar.tag;
-                break;
-        case YAML_SEQUENCE_START_EVENT:
-                anchor = r->event.data.sequence_start.anchor;
-                tag = r->event.data.sequence_start.tag;
-                break;
-        case YAML_MAPPING_START_EVENT:
-                anchor = r->event.data.mapping_start.anchor;
-                tag = r->event.data.mapping_start.tag;
-                break;
-        default:
-                break;
+        while (r->event.type == YAML_ALIAS_EVENT) {
+                int e = aliases_expand(r);
+
+                if (e <= 0)
+                        return e;
         }
-        if (anchor)
-                return reader_refuse(r, "anchors (&%.40s) are not supported, write the value out where it is needed", anchor);
-        if (tag)
-                return reader_refuse(r, "tags (%.40s) are not supported, leave it out", tag);
-        return 1;
+        if (r->event.type == YAML_SCALAR_EVENT)
+                tag = r->event.data.scalar.tag;
+        else if (r->event.type == YAML_SEQUENCE_START_EVENT)
+                tag = r->event.data.sequence_start.tag;
+        else if (r->event.type == YAML_MAPPING_START_EVENT)
+                tag = r->event.data.mapping_start.tag;
+        return tag ? reader_refuse(r, "tags (%.40s) are not supported, leave it out", tag) : 1;
 }
 
 /* ---- the document ---- */
@@ -201,14 +226,32 @@ int reader_read_version(struct reader *r, const struct key *key, void *object) {
         return e < 0 ? e : -EBADMSG;
 }
 
+/* What else there is, and who reads it. */
+static const struct {
+        const char *kind, *what;
+} kinds[] = {
+        {"topology", "what an operator wants, which iovprov reads"},
+        {"chassis", "the hardware of an appliance, which iovd reads (--chassis)"},
+        {"plan", "a saved plan, which 'iovprov apply --plan' reads"},
+        {"state", "what an appliance was like, which no tool applies; 'iovprov export' writes it as a topology"},
+        {"events", "what happened in an appliance, which no tool applies; 'iovctl event list' shows it"},
+};
+
 int reader_read_kind(struct reader *r, const struct key *key, void *object) {
         const char *text = NULL;
-        char show[READER_SHOW_SIZE];
+        char show[READER_SHOW_SIZE], near[NEAR_WORD_SIZE];
         int e = reader_text(r, key->name, &text);
 
         if (e <= 0 || strcmp(text, key->words) == 0)
                 return e < 0 ? e : 0;
-        e = reader_refuse(r, "kind: this is %s, and \"%s\" is wanted here", reader_show(show, text), key->words);
+        for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+                if (strcmp(text, kinds[i].kind) == 0) {
+                        e = reader_refuse(r, "kind: \"%s\" is %s; \"%s\" is wanted here", text, kinds[i].what, key->words);
+                        return e < 0 ? e : -EBADMSG;
+                }
+        e = near_word(text, key->words, near)
+                    ? reader_refuse(r, "kind: unknown kind %s; did you mean \"%s\"?", reader_show(show, text), near)
+                    : reader_refuse(r, "kind: unknown kind %s, and \"%s\" is wanted here", reader_show(show, text), key->words);
         return e < 0 ? e : -EBADMSG;
 }
 
@@ -227,8 +270,7 @@ int reader_read_document_name(struct reader *r, const struct key *key, void *obj
                 return iov_model_set_name(r->model, name);
         if (strcmp(have, name) == 0)
                 return 0;
-        return reader_error(r, &place, "name: this is %s, and %s at %s:%u:%u", name, have,
-                            diagnostics_file_name(r->diagnostics, first.file), first.line, first.column);
+        return reader_twice(r, &place, &first, "name: this is %s, and it was %s", name, have);
 }
 
 static int read_root(struct reader *r, const char *kind, const struct key *keys, size_t n_keys) {
@@ -283,7 +325,8 @@ int reader_document(struct iov_model *model, const char *file, const char *text,
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
         e = read_root(&r, kind, keys, n_keys);
-        yaml_event_delete(&r.event);
+        release(&r);
+        aliases_free(r.aliases);
         yaml_parser_delete(&r.parser);
         return e < 0 ? e : r.n_errors ? -EBADMSG : 0;
 }

@@ -1,24 +1,63 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `kind: topology` as tables of keys, and what must not be there twice. */
+#include "topology-read.h"
+
 #include <errno.h>
 
-#include "reader.h"
+#include "defaults.h"
 #include "util.h"
 
 #define LAST_LINK (IOV_SERVER_MAX - 1) /* whether the chassis has it, the appliance says */
-#define LAST_SLOT 65535
+#define LAST_PORT 63
+#define MTU_MIN 68 /* RFC 791 section 3.2: what every internet module must forward */
+#define MTU_MAX 9216
+#define WEIGHT_MAX 1000
 
 /* ---- servers ---- */
 
-enum { SERVER_LINK };
+/* unix(7): the path of a socket has 107 characters. */
+static int read_qemu(struct reader *r, const struct key *key, void *object) {
+        struct iov_server *server = object;
+        char show[READER_SHOW_SIZE];
+        const char *text = NULL;
+        int e = reader_text(r, key->name, &text);
+
+        if (e <= 0)
+                return e;
+        bool good = *text == '/' && strlen(text) < sizeof(server->qemu);
+        for (const char *c = text; *c; c++)
+                good &= *c >= 0x20 && *c <= 0x7e;
+        if (!good)
+                return reader_refuse(r,
+                                     "qemu: %s is not the path of a socket: printable ASCII, first a /, at most %zu characters",
+                                     reader_show(show, text), sizeof(server->qemu) - 1);
+        field_set(server->qemu, sizeof(server->qemu), text);
+        return 0;
+}
+
+static const struct key host_keys[] = {
+        {.name = "qemu", .read = read_qemu},
+};
+
+static int read_host(struct reader *r, const struct key *key, void *object) {
+        struct subject subject = {.kind = key->name, .place = reader_place(r)};
+        struct value values[ARRAY_LENGTH(host_keys)];
+
+        return reader_is_null(r) ? 0 : reader_mapping(r, host_keys, ARRAY_LENGTH(host_keys), &subject, object, values);
+}
+
+enum { SERVER_LINK, SERVER_PROFILE };
 static const struct key server_keys[] = {
         [SERVER_LINK] = {.name = "link",
                          .read = reader_read_u32,
                          .offset = offsetof(struct iov_server, link),
                          .flags = KEY_REQUIRED,
                          .max = LAST_LINK},
-        {.name = "profile", .flags = KEY_LATER},
-        {.name = "host", .flags = KEY_LATER},
+        [SERVER_PROFILE] = {.name = "profile",
+                            .read = reader_read_name,
+                            .offset = offsetof(struct iov_server, profile),
+                            .refers = IOV_KIND_PROFILE},
+        {.name = "host", .read = read_host},
 };
 
 static int read_server(struct reader *r, const struct subject *subject) {
@@ -33,7 +72,76 @@ static int read_server(struct reader *r, const struct subject *subject) {
                 snprintf(link, sizeof(link), "%u", server.link);
                 e = reader_unique(r, &values[SERVER_LINK].at, PLACE_LINK, link, "link %s has a server already", link);
         }
+        if (e == 0 && values[SERVER_PROFILE].good)
+                e = reader_unique(r, &values[SERVER_PROFILE].at, PLACE_WORN, server.profile,
+                                  "profile %s is worn by a server already", server.profile);
         return e < 0 || r->n_errors != errors ? e : reader_set(r, IOV_KIND_SERVER, &server, &subject->place);
+}
+
+/* ---- networks ---- */
+
+/* A or A-B, 1 to 4094 (IEEE 802.1Q-2018 section 9.6). */
+static bool parse_vlans(const char *s, unsigned int *ret_first, unsigned int *ret_last) {
+        unsigned int numbers[2] = {0, 0}, n = 0;
+
+        for (; n < 2; n++) {
+                if (*s < '1' || *s > '9')
+                        return false;
+                for (; *s >= '0' && *s <= '9'; s++) {
+                        numbers[n] = numbers[n] * 10 + (unsigned int)(*s - '0');
+                        if (numbers[n] > IOV_VLAN_MAX)
+                                return false;
+                }
+                if (*s != (n == 0 ? '-' : 0))
+                        return false;
+                s++;
+        }
+        *ret_first = numbers[0];
+        *ret_last = numbers[1];
+        return numbers[0] <= numbers[1];
+}
+
+static int read_vlan(struct reader *r, unsigned int i, void *object) {
+        struct iov_network *network = object;
+        char show[READER_SHOW_SIZE];
+        const char *text = r->event.type == YAML_SCALAR_EVENT ? (const char *)r->event.data.scalar.value : "";
+        unsigned int first = 0, last = 0;
+
+        if (!strchr(text, '-') || *text == '-') {
+                uint64_t number = 0;
+                int e = reader_number(r, "vlans", 1, IOV_VLAN_MAX, &number);
+
+                if (e <= 0)
+                        return e;
+                first = last = (unsigned int)number;
+        } else if (strlen(text) != r->event.data.scalar.length || !parse_vlans(text, &first, &last)) {
+                return reader_refuse(r, "vlans: %s is not a range within 1 to %u, such as \"100-199\"", reader_show(show, text),
+                                     IOV_VLAN_MAX);
+        }
+        for (unsigned int vlan = first; vlan <= last; vlan++)
+                network->vlans[vlan / 8] |= (uint8_t)(1u << vlan % 8);
+        return 0;
+}
+
+static int read_vlans(struct reader *r, const struct key *key, void *object) {
+        return reader_sequence(r, key->name, read_vlan, object);
+}
+
+static const struct key network_keys[] = {
+        {.name = "adapter", .read = reader_read_name, .offset = offsetof(struct iov_network, adapter), .flags = KEY_REQUIRED},
+        {.name = "port", .read = reader_read_u32, .offset = offsetof(struct iov_network, port), .max = LAST_PORT},
+        {.name = "vlans", .read = read_vlans},
+        {.name = "mtu", .read = reader_read_u32, .offset = offsetof(struct iov_network, mtu), .min = MTU_MIN, .max = MTU_MAX},
+};
+
+static int read_network(struct reader *r, const struct subject *subject) {
+        struct iov_network network = {.mtu = DEFAULT_MTU};
+        struct value values[ARRAY_LENGTH(network_keys)];
+        unsigned int errors = r->n_errors;
+
+        field_set(network.name, sizeof(network.name), subject->name);
+        int e = reader_mapping(r, network_keys, ARRAY_LENGTH(network_keys), subject, &network, values);
+        return e < 0 || r->n_errors != errors ? e : reader_set(r, IOV_KIND_NETWORK, &network, &subject->place);
 }
 
 /* ---- volumes ---- */
@@ -58,149 +166,23 @@ static int read_volume(struct reader *r, const struct subject *subject) {
         return e < 0 || r->n_errors != errors ? e : reader_set(r, IOV_KIND_VOLUME, &volume, &subject->place);
 }
 
-/* ---- vAdapters ---- */
+/* ---- qos ---- */
 
-struct vadapter_draft {
-        struct iov_vadapter record;
-        unsigned int n_namespaces;
-        struct iov_namespace namespaces[IOV_NSID_MAX]; /* only the first n_namespaces mean anything */
-        struct place places[IOV_NSID_MAX];
+static const struct key qos_keys[] = {
+        {.name = "read_iops", .read = reader_read_count, .offset = offsetof(struct iov_qos, read_iops)},
+        {.name = "write_iops", .read = reader_read_count, .offset = offsetof(struct iov_qos, write_iops)},
+        {.name = "bandwidth", .read = reader_read_rate, .offset = offsetof(struct iov_qos, bandwidth)},
+        {.name = "weight", .read = reader_read_u32, .offset = offsetof(struct iov_qos, weight), .min = 1, .max = WEIGHT_MAX},
 };
 
-static int read_serial(struct reader *r, const struct key *key, void *object) {
-        struct iov_vadapter *vadapter = object;
-        struct place place = reader_place(r);
-        char show[READER_SHOW_SIZE];
-        const char *text = NULL;
-        int e = reader_text(r, key->name, &text);
-
-        if (e <= 0 || strcmp(text, "auto") == 0)
-                return e < 0 ? e : 0;
-        size_t length = strlen(text);
-        /* NVMe 1.4 section 5.15.2.2: 20 characters of ASCII, padded with spaces; section 1.5: 0x20 to 0x7e. */
-        bool good = length >= 1 && length <= IOV_SERIAL_MAX && text[0] != ' ' && text[length - 1] != ' ';
-        for (size_t i = 0; i < length; i++)
-                good &= text[i] >= 0x20 && text[i] <= 0x7e;
-        if (!good)
-                return reader_refuse(r, "serial: %s is not 1 to %u printable ASCII characters without a space at either end",
-                                     reader_show(show, text), IOV_SERIAL_MAX);
-        field_set(vadapter->serial, sizeof(vadapter->serial), text);
-        return reader_unique(r, &place, PLACE_SERIAL, text, "serial %s is that of another vAdapter", reader_show(show, text));
-}
-
-static const struct key persona_keys[] = {
-        {.name = "serial", .read = read_serial}, {.name = "mac", .flags = KEY_LATER}, {.name = "wwpn", .flags = KEY_LATER},
-        {.name = "wwnn", .flags = KEY_LATER},    {.name = "nqn", .flags = KEY_LATER},
-};
-
-static int read_persona(struct reader *r, const struct key *key, void *object) {
-        struct subject subject = {.kind = key->name, .place = reader_place(r)};
-        struct value values[ARRAY_LENGTH(persona_keys)];
-
-        return reader_is_null(r) ? 0 : reader_mapping(r, persona_keys, ARRAY_LENGTH(persona_keys), &subject, object, values);
-}
-
-enum { ATTACH_SERVER, ATTACH_SLOT };
-static const struct key attach_keys[] = {
-        [ATTACH_SERVER] = {.name = "server",
-                           .read = reader_read_name,
-                           .offset = offsetof(struct iov_vadapter, server),
-                           .flags = KEY_REQUIRED},
-        [ATTACH_SLOT] = {.name = "slot",
-                         .read = reader_read_u32,
-                         .offset = offsetof(struct iov_vadapter, slot),
-                         .flags = KEY_REQUIRED,
-                         .max = LAST_SLOT},
-};
-
-static int read_attach(struct reader *r, const struct key *key, void *object) {
-        struct iov_vadapter *vadapter = object;
-        struct subject subject = {.kind = key->name, .place = reader_place(r)};
-        struct value values[ARRAY_LENGTH(attach_keys)];
-        char slot[IOV_NAME_SIZE + 16];
-
-        if (reader_is_null(r))
-                return 0;
-        int e = reader_mapping(r, attach_keys, ARRAY_LENGTH(attach_keys), &subject, object, values);
-        if (e < 0 || !values[ATTACH_SERVER].good || !values[ATTACH_SLOT].good)
-                return e;
-        snprintf(slot, sizeof(slot), "%s/%u", vadapter->server, vadapter->slot);
-        return reader_unique(r, &values[ATTACH_SLOT].at, PLACE_SLOT, slot, "slot %u of server %s has a vAdapter already",
-                             vadapter->slot, vadapter->server);
-}
-
-enum { NAMESPACE_VOLUME, NAMESPACE_NSID };
-static const struct key namespace_keys[] = {
-        [NAMESPACE_VOLUME] = {.name = "volume",
-                              .read = reader_read_name,
-                              .offset = offsetof(struct iov_namespace, volume),
-                              .flags = KEY_REQUIRED},
-        [NAMESPACE_NSID] = {.name = "nsid",
-                            .read = reader_read_u32,
-                            .offset = offsetof(struct iov_namespace, nsid),
-                            .min = 1,
-                            .max = IOV_NSID_MAX},
-};
-
-static int read_namespace(struct reader *r, unsigned int i, void *object) {
-        struct vadapter_draft *draft = object;
-        struct subject subject = {.kind = "namespace", .place = reader_place(r)};
-        struct value values[ARRAY_LENGTH(namespace_keys)];
-
-        if (i >= IOV_NSID_MAX)
-                return i > IOV_NSID_MAX ? reader_skip(r) : reader_refuse(r, "namespaces: more than %u", IOV_NSID_MAX);
-        struct iov_namespace *ns = &draft->namespaces[draft->n_namespaces];
-        *ns = (struct iov_namespace){.nsid = i + 1};
-        int e = reader_mapping(r, namespace_keys, ARRAY_LENGTH(namespace_keys), &subject, ns, values);
-        if (e < 0)
-                return e;
-        if (values[NAMESPACE_VOLUME].good)
-                e = reader_unique(r, &values[NAMESPACE_VOLUME].at, PLACE_VOLUME_USE, ns->volume,
-                                  "volume %s is shown by a namespace already", ns->volume);
-        if (e < 0 || !values[NAMESPACE_VOLUME].good || (values[NAMESPACE_NSID].key.line && !values[NAMESPACE_NSID].good))
-                return e;
-        draft->places[draft->n_namespaces++] = subject.place;
-        e = iov_namespace_init(ns, draft->record.name, ns->nsid);
-        if (e < 0)
-                return e;
-        const struct place *place = values[NAMESPACE_NSID].good ? &values[NAMESPACE_NSID].at : &subject.place;
-        return reader_unique(r, place, PLACE_OBJECT + IOV_KIND_NAMESPACE, ns->name, "vadapter %s has two namespaces %u",
-                             draft->record.name, ns->nsid);
-}
-
-static int read_namespaces(struct reader *r, const struct key *key, void *object) {
-        return reader_sequence(r, key->name, read_namespace, object);
-}
-
-static const struct key vadapter_keys[] = {
-        {.name = "adapter",
-         .read = reader_read_name,
-         .offset = offsetof(struct vadapter_draft, record.adapter),
-         .flags = KEY_REQUIRED},
-        {.name = "persona", .read = read_persona},
-        {.name = "namespaces", .read = read_namespaces},
-        {.name = "attach", .read = read_attach},
-        {.name = "network", .flags = KEY_LATER},
-        {.name = "vlan", .flags = KEY_LATER},
-        {.name = "qos", .flags = KEY_LATER},
-        {.name = "luns", .flags = KEY_LATER},
-};
-
-static int read_vadapter(struct reader *r, const struct subject *subject) {
-        struct vadapter_draft draft;
-        struct value values[ARRAY_LENGTH(vadapter_keys)];
+static int read_one_qos(struct reader *r, const struct subject *subject) {
+        struct iov_qos qos = {.weight = DEFAULT_WEIGHT};
+        struct value values[ARRAY_LENGTH(qos_keys)];
         unsigned int errors = r->n_errors;
 
-        draft.record = (struct iov_vadapter){0};
-        draft.n_namespaces = 0;
-        field_set(draft.record.name, sizeof(draft.record.name), subject->name);
-        int e = reader_mapping(r, vadapter_keys, ARRAY_LENGTH(vadapter_keys), subject, &draft, values);
-        if (e < 0 || r->n_errors != errors)
-                return e;
-        e = reader_set(r, IOV_KIND_VADAPTER, &draft.record, &subject->place);
-        for (unsigned int i = 0; e == 0 && i < draft.n_namespaces; i++)
-                e = reader_set(r, IOV_KIND_NAMESPACE, &draft.namespaces[i], &draft.places[i]);
-        return e;
+        field_set(qos.name, sizeof(qos.name), subject->name);
+        int e = reader_mapping(r, qos_keys, ARRAY_LENGTH(qos_keys), subject, &qos, values);
+        return e < 0 || r->n_errors != errors ? e : reader_set(r, IOV_KIND_QOS, &qos, &subject->place);
 }
 
 /* ---- the document ---- */
@@ -209,12 +191,16 @@ static int read_servers(struct reader *r, const struct key *key, void *object) {
         return reader_names(r, IOV_KIND_SERVER, "server", read_server);
 }
 
+static int read_networks(struct reader *r, const struct key *key, void *object) {
+        return reader_names(r, IOV_KIND_NETWORK, "network", read_network);
+}
+
 static int read_volumes(struct reader *r, const struct key *key, void *object) {
         return reader_names(r, IOV_KIND_VOLUME, "volume", read_volume);
 }
 
-static int read_vadapters(struct reader *r, const struct key *key, void *object) {
-        return reader_names(r, IOV_KIND_VADAPTER, "vadapter", read_vadapter);
+static int read_qos(struct reader *r, const struct key *key, void *object) {
+        return reader_names(r, IOV_KIND_QOS, "qos", read_one_qos);
 }
 
 static const struct key topology_keys[] = {
@@ -222,11 +208,12 @@ static const struct key topology_keys[] = {
         {.name = "kind", .read = reader_read_kind, .flags = KEY_REQUIRED, .words = "topology"},
         {.name = "name", .read = reader_read_document_name},
         {.name = "servers", .read = read_servers},
+        {.name = "networks", .read = read_networks},
         {.name = "volumes", .read = read_volumes},
-        {.name = "vadapters", .read = read_vadapters},
-        {.name = "networks", .flags = KEY_LATER},
-        {.name = "qos", .flags = KEY_LATER},
-        {.name = "profiles", .flags = KEY_LATER},
+        {.name = "qos", .read = read_qos},
+        {.name = "vadapters", .read = topology_read_vadapters},
+        {.name = "profiles", .read = topology_read_profiles},
+        {.name = "identities", .read = topology_read_identities},
 };
 
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Sizes in powers of 1024, rates and counts in powers of 1000: whole numbers only, so that nothing is ever rounded. */
+/* Sizes in powers of 1024, rates and counts in powers of 1000, durations: whole numbers only, so that nothing is ever rounded. */
 #include <errno.h>
 
 #include "iov/libiov.h"
@@ -32,6 +32,12 @@ static const struct unit count_units[] = {
         {"k", UINT64_C(1000)},
         {"M", UINT64_C(1000000)},
         {"G", UINT64_C(1000000000)},
+};
+static const struct unit duration_units[] = {
+        {"s", 1},
+        {"m", 60},
+        {"h", 3600},
+        {"d", 86400},
 };
 
 static int quantity_parse(const char *s, const struct unit *units, size_t n_units, uint64_t *ret_value) {
@@ -76,10 +82,22 @@ int iov_count_parse(const char *s, uint64_t *ret_count) {
         return quantity_parse(s, count_units, ARRAY_LENGTH(count_units), ret_count);
 }
 
+int iov_duration_parse(const char *s, uint64_t *ret_seconds) {
+        return quantity_parse(s, duration_units, ARRAY_LENGTH(duration_units), ret_seconds);
+}
+
 char *iov_size_format(uint64_t bytes, char s[32]) {
         return quantity_format(bytes, size_units, ARRAY_LENGTH(size_units), s);
 }
 
 char *iov_rate_format(uint64_t bits, char s[32]) {
         return quantity_format(bits, rate_units, ARRAY_LENGTH(rate_units), s);
+}
+
+char *iov_count_format(uint64_t count, char s[32]) {
+        return quantity_format(count, count_units, ARRAY_LENGTH(count_units), s);
+}
+
+char *iov_duration_format(uint64_t seconds, char s[32]) {
+        return quantity_format(seconds, duration_units, ARRAY_LENGTH(duration_units), s);
 }

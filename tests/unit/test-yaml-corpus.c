@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Every file of tests/unit/yaml: good-*.yaml is read without a finding and survives being written and read again; bad-*.yaml has
- * the findings of its .expected, to the letter. `test-yaml-corpus --accept` writes those files anew.
+ * the findings of its .expected, to the letter; each line of `cases` is accepted or refused as it says. `test-yaml-corpus --accept` writes those files anew.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -114,10 +114,42 @@ static void test_corpus(void **state) {
         assert_true(seen > 5);
 }
 
+static void check_case(const char *line) {
+        struct iov_diagnostics *d = helper_diagnostics();
+        struct iov_model *model = helper_model();
+        char *text = NULL;
+
+        assert_true(asprintf(&text, "version: 1\nkind: topology\n%s\n", line + 2) > 0);
+        int r = iov_topology_read(model, "case", text, strlen(text), d);
+        if ((r == 0) != (*line == '+'))
+                fail_msg("%s: %s", line, r == 0 ? "accepted" : iov_diagnostics_get(d, 0)->text);
+        if (r == 0)
+                check_again(model, false);
+        free(text);
+        iov_model_unref(model);
+        iov_diagnostics_unref(d);
+}
+
+static void test_cases(void **state) {
+        size_t length = 0;
+        char *text = read_file("cases", &length), *rest = NULL;
+        unsigned int n = 0;
+
+        assert_non_null(text);
+        for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+                if (*line != '#') {
+                        check_case(line);
+                        n++;
+                }
+        assert_true(n > 100);
+        free(text);
+}
+
 int main(int argc, char **argv) {
         const struct CMUnitTest tests[] = {
                 {"good files", test_corpus, NULL, NULL, (void *)(uintptr_t) "good-"},
                 {"bad files", test_corpus, NULL, NULL, (void *)(uintptr_t) "bad-"},
+                cmocka_unit_test(test_cases),
         };
         const char *source = getenv("IOV_SOURCE");
 

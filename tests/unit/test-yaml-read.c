@@ -95,11 +95,11 @@ static void test_two_files_clash(void **state) {
                 -EBADMSG);
         char *printed = helper_printed(d);
         static const char *const said[] = {
-                "second.yaml:3:7: error: name: this is other, and rack at first.yaml:3:7\n",
+                "second.yaml:3:7: error: name: this is other, and it was rack; first at first.yaml:3:7\n",
                 "second.yaml:4:11: error: server a is defined twice; first at first.yaml:4:11\n",
                 "second.yaml:4:35: error: link 0 has a server already; first at first.yaml:4:21\n",
-                "error: serial \"S\" is that of another vAdapter; first at first.yaml:5:50\n",
-                "error: volume x is shown by a namespace already; first at first.yaml:5:76\n",
+                "error: serial \"S\" is given twice; first at first.yaml:5:50\n",
+                "error: volume x is shown by a vAdapter already; first at first.yaml:5:76\n",
                 "error: slot 0 of server a has a vAdapter already; first at first.yaml:5:107\n",
         };
         for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++)
@@ -219,7 +219,7 @@ static void test_builtin_chassis(void **state) {
 
 /* Every adapter, server and slot that an example topology names is in the built-in chassis. */
 static void test_examples(void **state) {
-        static const char *const names[] = {"rack.yaml", "shared-ssd.yaml", "two-namespaces.yaml"};
+        static const char *const names[] = {"all-keys.yaml", "rack.yaml", "shared-ssd.yaml", "two-namespaces.yaml"};
         struct iov_model *chassis = helper_model();
 
         assert_int_equal(iov_chassis_builtin(chassis), 0);
