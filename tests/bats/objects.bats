@@ -129,3 +129,25 @@ teardown() {
         says 'there is no server nobody to rename'
         refuses 2 iovctl server rename front 'no name'
 }
+
+@test "pools: identities come from them, and rest as long as they say" {
+        iovctl pool add mac first=02:00:00:00:00:01 last=02:00:00:00:00:02 rest=0s
+        iovctl pool add serial prefix=RACK7-
+        is '[["mac","02:00:00:00:00:01","02:00:00:00:00:02",0],["serial","RACK7-",null,3600]]' \
+                jq -c '.pools|map([.name,.first,.last,.rest])' <(iovctl pool list -o json)
+        iovctl vadapter add a nic0
+        iovctl vadapter add b nic0
+        is $'02:00:00:00:00:01\n02:00:00:00:00:02' iovctl identity list -o identity -n --filter type=mac
+        refuses 1 iovctl vadapter add c nic0
+        says 'the pool of mac identities is used up'
+        iovctl vadapter remove a --yes
+        iovctl vadapter add c nic0
+        is 02:00:00:00:00:01 iovctl identity list -o identity -n --filter type=mac --filter holder=c
+        [[ $(iovctl vadapter list -o serial -n --filter name=c) == RACK7-* ]]
+        refuses 2 iovctl pool add colour
+        refuses 2 iovctl pool set mac first=03:00:00:00:00:01
+        says 'group address'
+        iovctl pool remove mac --yes
+        iovctl vadapter add d nic0
+        is web-disk iovctl vadapter list -o name --filter adapter=ssd0
+}

@@ -95,6 +95,23 @@ static void complete_generations(struct tool *tool, const char *current) {
         }
 }
 
+static void complete_identities(struct tool *tool, const char *current) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        CLEANUP_MODEL struct iov_model *model = NULL;
+        const struct iov_vadapter *v;
+
+        tool->silent = true;
+        if (iov_open(tool->ctx, tool->appliance, &appliance) < 0 || iov_model_load(appliance, &model) < 0)
+                return;
+        iov_model_foreach (model, IOV_KIND_VADAPTER, v) {
+                const char *has[] = {v->mac, v->wwnn, v->wwpn, v->serial, v->nqn};
+
+                for (size_t i = 0; i < ARRAY_LENGTH(has); i++)
+                        if (*has[i])
+                                candidate(current, has[i]);
+        }
+}
+
 static void complete_output(const struct tool *tool, const char *current) {
         const struct command *c = tool->command;
 
@@ -124,7 +141,7 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
                 {VALUE_SERVER, IOV_KIND_SERVER},       {VALUE_ADAPTER, IOV_KIND_ADAPTER}, {VALUE_VOLUME, IOV_KIND_VOLUME},
                 {VALUE_VADAPTER, IOV_KIND_VADAPTER},   {VALUE_NETWORK, IOV_KIND_NETWORK}, {VALUE_QOS, IOV_KIND_QOS},
                 {VALUE_PROFILE, IOV_KIND_PROFILE},     {VALUE_LUN, IOV_KIND_LUN},         {VALUE_DRIVE, IOV_KIND_DRIVE},
-                {VALUE_NAMESPACE, IOV_KIND_NAMESPACE},
+                {VALUE_NAMESPACE, IOV_KIND_NAMESPACE}, {VALUE_POOL, IOV_KIND_POOL},
         };
 
         for (size_t i = 0; i < ARRAY_LENGTH(named); i++)
@@ -145,6 +162,8 @@ static void complete_list(enum value_type type, const char *current) {
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
                   "qos=", "interrupts="}},
                 {VALUE_NETWORK_SETTING, {"port=", "mtu=", "vlans="}},
+                {VALUE_POOL_SETTING, {"first=", "last=", "prefix=", "rest="}},
+                {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},
                 {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
         };
 
@@ -164,6 +183,9 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
                 break;
         case VALUE_OUTPUT:
                 complete_output(tool, current);
+                break;
+        case VALUE_IDENTITY:
+                complete_identities(tool, current);
                 break;
         case VALUE_GENERATION:
                 complete_generations(tool, current);

@@ -38,6 +38,10 @@ enum value_type {
         VALUE_PROFILE,
         VALUE_LUN,
         VALUE_DRIVE,
+        VALUE_POOL,
+        VALUE_POOL_SETTING,
+        VALUE_IDENTITY_TYPE,
+        VALUE_IDENTITY,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
         VALUE_SORT,    /* columns */

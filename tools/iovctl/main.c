@@ -62,7 +62,19 @@ static const struct argument qos_argument[] = {{"QOS", VALUE_QOS, false, false},
 static const struct argument profile_argument[] = {{"PROFILE", VALUE_PROFILE, false, false}, {0}};
 static const struct argument lun_argument[] = {{"VADAPTER/LUN", VALUE_LUN, false, false}, {0}};
 static const struct argument drive_argument[] = {{"VADAPTER/DRIVE", VALUE_DRIVE, false, false}, {0}};
-static const struct argument identity_argument[] = {{"IDENTITY", VALUE_TEXT, false, false}, {0}};
+static const struct argument identity_argument[] = {{"IDENTITY", VALUE_IDENTITY, false, false}, {0}};
+static const struct argument pool_argument[] = {{"TYPE", VALUE_POOL, false, false}, {0}};
+static const struct argument pool_add_arguments[] = {
+        {"TYPE", VALUE_IDENTITY_TYPE, false, false},
+        {"KEY=VALUE", VALUE_POOL_SETTING, true, true},
+        {0},
+};
+static const struct argument pool_set_arguments[] = {
+        {"TYPE", VALUE_POOL, false, false},
+        {"KEY=VALUE", VALUE_POOL_SETTING, false, false},
+        {"KEY=VALUE", VALUE_POOL_SETTING, true, true},
+        {0},
+};
 static const struct argument lun_add_arguments[] = {
         {"VADAPTER/LUN", VALUE_VADAPTER, false, false},
         {"VOLUME", VALUE_VOLUME, false, false},
@@ -239,6 +251,15 @@ static const struct command commands[] = {
          FORMATS_TREE, profile_move},
         {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, set_options, NULL,
          FORMATS_TREE, profile_take_off},
+        {"pool", "list", "list where identities that the appliance chooses come from", NULL, list_options, pool_columns,
+         FORMATS_OBJECTS, objects_list},
+        {"pool", "show", "show a pool of identities", pool_argument, NULL, pool_columns, FORMATS_OBJECTS, objects_show},
+        {"pool", "add", "make a pool: mac, wwnn and wwpn have first and last, serial and nqn a prefix; all have rest",
+         pool_add_arguments, add_options, NULL, FORMATS_TREE, object_add},
+        {"pool", "set", "change first, last, prefix or rest (how long a released identity is nobody's) of a pool",
+         pool_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
+        {"pool", "remove", "remove a pool: the built-in range is used again", pool_argument, remove_options, NULL, FORMATS_TREE,
+         object_remove},
         {"identity", "list", "list every MAC, WWN, serial number and NQN that is held, rests or was held", NULL, list_options,
          identity_columns, FORMATS_OBJECTS, identity_list},
         {"identity", "show", "show the holder and the earlier holders of an identity", identity_argument, NULL, identity_columns,

@@ -104,6 +104,10 @@ static const struct setting settings[] = {
         {IOV_KIND_QOS, "write_iops", set_limit, AT(iov_qos, write_iops), "a count such as 200k, or none,", NULL, iov_count_parse},
         {IOV_KIND_QOS, "bandwidth", set_limit, AT(iov_qos, bandwidth), "a rate such as 10Gbit, or none,", NULL, iov_rate_parse},
         {IOV_KIND_QOS, "weight", set_number, AT(iov_qos, weight), NULL, NULL, NULL},
+        {IOV_KIND_POOL, "first", set_identity, AT(iov_pool, first), "address", NULL, NULL},
+        {IOV_KIND_POOL, "last", set_identity, AT(iov_pool, last), "address", NULL, NULL},
+        {IOV_KIND_POOL, "prefix", set_text, AT(iov_pool, first), NULL, NULL, NULL},
+        {IOV_KIND_POOL, "rest", set_quantity, AT(iov_pool, rest), "a duration such as 1h or 7d", NULL, iov_duration_parse},
 };
 
 void settings_init(enum iov_kind kind, void *record) {
@@ -112,6 +116,8 @@ void settings_init(enum iov_kind kind, void *record) {
                 ((struct iov_network *)record)->mtu = 1500;
         if (kind == IOV_KIND_QOS)
                 ((struct iov_qos *)record)->weight = 100;
+        if (kind == IOV_KIND_POOL)
+                ((struct iov_pool *)record)->rest = 3600;
 }
 
 /* What is told only when it is made, as a word of its own. */
