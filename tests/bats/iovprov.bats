@@ -32,7 +32,8 @@ doc() {
 
 @test "plan shows what is added, changed and removed, and exits with 5" {
         run -5 iovprov plan rack.yaml
-        [[ ${lines[0]} =~ ^\+\ server\ +db01\ +link\ 1$ ]]
+        [[ ${lines[0]} =~ ^\+\ volume\ +db-data\  ]]
+        [[ $output =~ $'\n'\+\ server\ +db01\ +link\ 1$'\n' ]]
         [[ ${lines[-1]} == '8 to add, 0 to change, 0 to remove' ]]
         iovprov apply -q rack.yaml
         doc 'volumes: {web-boot: {adapter: ssd0, size: 1GiB, on_remove: retain}}' > change.yaml

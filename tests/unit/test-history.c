@@ -194,7 +194,7 @@ static void test_objects_that_lie(void **state) {
         v->size++;
         refuse(x, "checksum");
         static const struct iov_mb_op ops[] = {{IOV_VERB_REMOVE, IOV_KIND_VOLUME, 256},
-                                               {IOV_VERB_SET, IOV_KIND_ADAPTER, 256},
+                                               {IOV_VERB_SET, IOV_KIND_EVENT, 256},
                                                {IOV_VERB_SET, IOV_KIND_VOLUME, 255},
                                                {IOV_VERB_SET, 0xffff, 256},
                                                {IOV_VERB_SET, IOV_KIND_VOLUME, 0}};

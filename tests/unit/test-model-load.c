@@ -85,7 +85,8 @@ static void fill(struct fake *f) {
         set_name(v0->name, "web-disk");
         set_name(v0->adapter, "ssd0");
         set_name(v0->server, "web01");
-        v0->slot = 1;
+        set_name(v0->at_server, "web01");
+        v0->slot = v0->at_slot = 1;
         set_name(v1->name, "db-disk");
         set_name(ns->name, "web-disk/7");
         set_name(ns->vadapter, "web-disk");

@@ -118,10 +118,13 @@ static void test_chunks(void **state) {
                 struct iov_plan *plan = make_plan(n);
                 struct iov_mb_txn_result result = {0};
                 size_t per_chunk = IOV_MB_PAYLOAD_BYTES / (sizeof(struct iov_mb_op) + IOV_VOLUME_RECORD_SIZE);
+                /* The server that goes is first; what its record takes beyond a volume's moves the seams. */
+                size_t first = (IOV_MB_PAYLOAD_BYTES - sizeof(struct iov_mb_op) - IOV_SERVER_RECORD_SIZE) /
+                                       (sizeof(struct iov_mb_op) + IOV_VOLUME_RECORD_SIZE);
 
                 assert_int_equal(iov_plan_apply(plan, &a, 0, &result, NULL), 0);
                 assert_int_equal(a.n_ops, n + 1);
-                assert_int_equal(a.appends, (n + 1 + per_chunk - 1) / per_chunk);
+                assert_int_equal(a.appends, n <= first ? 1 : 1 + (n - first + per_chunk - 1) / per_chunk);
                 for (size_t i = 0; i < a.n_ops; i++) {
                         const struct iov_plan_step *step = iov_plan_get(plan, i);
 

@@ -52,7 +52,7 @@ static void check(const char *have, const char *want, unsigned int flags, const 
 
 static void test_create(void **state) {
         check(HEAD, RACK, 0,
-              "+ server db\n+ server web\n+ volume v\n+ volume w\n+ vadapter c\n+ vadapter d\n+ namespace d/1\n+ namespace "
+              "+ volume v\n+ volume w\n+ server db\n+ server web\n+ vadapter c\n+ vadapter d\n+ namespace d/1\n+ namespace "
               "d/2\n");
 }
 
@@ -65,8 +65,8 @@ static void test_same(void **state) {
 static void test_prune(void **state) {
         check(RACK, HEAD, 0, "");
         check(RACK, HEAD, IOV_PLAN_PRUNE,
-              "- namespace d/1\n- namespace d/2\n- vadapter c\n- vadapter d\n- volume v\n- volume w\n- server db\n- server "
-              "web\n");
+              "- namespace d/1\n- namespace d/2\n- vadapter c\n- vadapter d\n- server db\n- server web\n- volume v\n- volume "
+              "w\n");
 }
 
 static void test_change(void **state) {
@@ -74,7 +74,7 @@ static void test_change(void **state) {
               HEAD "servers: {web: {link: 5}}\n"
                    "volumes: {v: {adapter: ssd0, size: 1GiB, on_remove: retain}, x: {adapter: ssd0, size: 1GiB}}\n"
                    "vadapters: {d: {adapter: ssd0, namespaces: [{volume: v}, {volume: x}], attach: {server: web, slot: 1}}}\n",
-              0, "~ server web\n~ volume v\n+ volume x\n~ vadapter d\n~ namespace d/2\n");
+              0, "~ volume v\n+ volume x\n~ server web\n~ vadapter d\n~ namespace d/2\n");
 }
 
 /* A vAdapter's list of namespaces is the whole of it, pruning or not; other vAdapters keep theirs. */

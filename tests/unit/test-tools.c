@@ -19,7 +19,7 @@
 
 /* One vAdapter in row 0 with these counters. */
 static void make_snapshot(struct snapshot *s, struct iov_counter *counter, uint64_t id, uint64_t time_ns) {
-        struct iov_vadapter v = {.name = "va0", .server = "web01", .slot = 3, .id = id, .state = IOV_VADAPTER_CONNECTED};
+        struct iov_vadapter v = {.name = "va0", .at_server = "web01", .at_slot = 3, .id = id, .state = IOV_VADAPTER_CONNECTED};
         struct iov_ctx *ctx = NULL;
 
         assert_int_equal(iov_new(&ctx), 0);
