@@ -157,8 +157,8 @@ const char *identity_pool_check(const struct iov_pool *pool) {
                 wrong = *pool->last ? identity_check((enum iov_identity_type)type, pool->last) : "first without last";
         if (wrong)
                 return wrong;
-        parse_octets(pool->first, n, &first);
-        parse_octets(pool->last, n, &last);
+        if (!parse_octets(pool->first, n, &first) || !parse_octets(pool->last, n, &last))
+                return -EINVAL;
         return last < first ? "last is before first" : NULL;
 }
 
@@ -365,8 +365,8 @@ static int choose_from_range(struct identities *ids, const struct iov_pool *pool
         unsigned int n = octets_of(type);
         uint64_t first, last;
 
-        parse_octets(pool->first, n, &first);
-        parse_octets(pool->last, n, &last);
+        if (!parse_octets(pool->first, n, &first) || !parse_octets(pool->last, n, &last))
+                return -EINVAL;
         for (uint64_t v = ids->next[type] > first ? ids->next[type] : first; v >= first && v <= last; v++) {
                 format_octets(v, n, s);
                 if (identity_check(type, s) || !is_free(ids, s))
