@@ -158,7 +158,7 @@ const char *identity_pool_check(const struct iov_pool *pool) {
         if (wrong)
                 return wrong;
         if (!parse_octets(pool->first, n, &first) || !parse_octets(pool->last, n, &last))
-                return -EINVAL;
+                return "first and last are no addresses";
         return last < first ? "last is before first" : NULL;
 }
 
