@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "control/asked.h"
 #include "control/chassis.h"
 #include "control/history.h"
 #include "control/mgmt.h"
@@ -48,6 +49,7 @@ struct control {
         struct iov_model *candidate;
         struct state_info candidate_info;
         size_t n_expired; /* generations that end with it */
+        struct asked asked;
 };
 
 static uint64_t clock_ns(clockid_t id) {
@@ -275,8 +277,10 @@ static void adopt(struct control *c) {
         tables_publish(c->tables, c->model);
         journal_event(c->journal, LOG_NOTICE, c->candidate_info.uid, "", "generation %llu: %u changes",
                       (unsigned long long)c->candidate_info.generation, c->candidate_info.n_changes);
-        if (c->supervisor)
+        if (c->supervisor) {
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
+        }
         discard_volumes(c, old);
         iov_model_unref(old);
 }
@@ -334,8 +338,19 @@ static int commit_start(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        asked_clear(&c->asked);
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
         commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
@@ -549,6 +564,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

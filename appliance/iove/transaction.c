@@ -38,6 +38,16 @@ uint32_t iove_transaction_flags(const struct iove_transaction *t) {
         return t->begin.flags;
 }
 
+const char *iove_transaction_next(const struct iove_transaction *t, enum iov_kind kind, size_t *cursor) {
+        while (*cursor < t->n_operations) {
+                const struct operation *op = &t->operations[(*cursor)++];
+
+                if (op->kind == kind)
+                        return (const char *)t->records + op->offset;
+        }
+        return NULL;
+}
+
 static int reserve(void **array, size_t *allocated, size_t wanted, size_t element) {
         size_t n = *allocated ? *allocated : 64;
 

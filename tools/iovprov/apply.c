@@ -5,6 +5,7 @@
 
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
@@ -21,6 +22,8 @@ const struct option apply_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        OPTION_WAIT,
+        OPTION_TIMEOUT,
         {0},
 };
 
@@ -28,6 +31,8 @@ const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        OPTION_WAIT,
+        OPTION_TIMEOUT,
         {0},
 };
 
@@ -110,7 +115,10 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
-        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
+        if (arg_dry_run)
+                return STATUS_DONE;
+        status = verify(tool, appliance, wanted->model, ret_rest);
+        return status == STATUS_DONE ? progress_follow(tool, appliance, NULL, NULL) : status;
 }
 
 /* Ask, apply, verify, print. */
@@ -120,11 +128,11 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
 
         if (status == STATUS_DONE && iov_plan_count(plan))
                 status = execute(tool, plan, wanted, &rest);
-        if (status != STATUS_DONE)
+        if (status != STATUS_DONE && status != STATUS_PARTLY)
                 return status;
         report_diagnostics(tool, wanted->diagnostics);
-        if (!tool->quiet)
-                status = changes_print(tool, plan);
+        int printed = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
+        status = printed == STATUS_DONE ? status : printed;
         if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
                 const struct iov_plan_step *step = iov_plan_get(rest, 0);
 
