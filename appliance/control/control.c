@@ -23,6 +23,7 @@
 #include "control/volumes.h"
 #include "iove/identity.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -179,11 +180,10 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                vadapter->state = va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -358,12 +358,11 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
