@@ -48,6 +48,7 @@ iovctl_LDADD = $(TOOLS_LIBS)
 
 iovprov_SOURCES = \
 	tools/iovprov/apply.c \
+	tools/iovprov/confirm.c \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \

@@ -201,6 +201,18 @@ int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entr
  */
 int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
 
+/* ---- confirming ---- */
+
+/* CLOCK_REALTIME in ns when the present generation is taken back unless it is confirmed; 0: nothing waits. */
+int iov_confirm_get_time(struct iov_appliance *appliance, uint64_t *ret_time_ns);
+/* Keep what waits. -ENOENT: nothing does (any more). `ret_error` as of iov_command(). */
+int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_error);
+/*
+ * Go back from what waits now: one transaction that makes every object what it was in the generation before, ids, identities and
+ * data included, also where a running server loses a device by it. -ENOENT: nothing waits.
+ */
+int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */
@@ -294,6 +306,8 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
 struct iov_plan *iov_plan_unref(struct iov_plan *plan);
 size_t iov_plan_count(const struct iov_plan *plan);
 const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+/* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.
