@@ -213,6 +213,19 @@ int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_e
  */
 int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
 
+/* ---- events ---- */
+
+/* The number that the next event will have; they count up from 0, the start of iovd. */
+int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
+/*
+ * Copy events from *number on, at most `max`; those that the appliance has no more are left out. *number moves to the one behind
+ * the last, so that the next call goes on there: where it does not move, that was all. An event's number is its `sequence` less
+ * one.
+ */
+int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
+/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */

@@ -2,6 +2,7 @@
 libiov_core_la_SOURCES += \
 	lib/transport/appliance.c lib/transport/appliance.h \
 	lib/transport/confirm.c \
+	lib/transport/events.c \
 	lib/transport/history.c \
 	lib/transport/mailbox.c \
 	lib/transport/rename.c \

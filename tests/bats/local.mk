@@ -6,6 +6,8 @@ BATS_TESTS = \
 	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \
 	tests/bats/docs.bats \
+	tests/bats/events.bats \
+	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
 	tests/bats/iovctl.bats \

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* history and show: what the appliance was, who made it so, and when. */
 #include <errno.h>
-#include <pwd.h>
 
 #include "tools/common/changes.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
+#include "tools/common/user.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
@@ -21,20 +21,6 @@ const struct column history_columns[] = {
         {"uid", COLUMN_RIGHT | COLUMN_WIDE, "the user's number"},
         {0},
 };
-
-static void put_user(struct table *t, uint32_t uid) {
-        const struct passwd *user = uid == IOV_UID_APPLIANCE ? NULL : getpwuid(uid);
-
-        if (uid == IOV_UID_APPLIANCE) {
-                put_text(t, "iovd");
-        } else if (user) {
-                put_text(t, user->pw_name);
-        } else {
-                CLEANUP_FREE char *number = xasprintf("%u", uid);
-
-                put_text(t, number);
-        }
-}
 
 static struct table *history_table(const struct iov_mb_history_entry *entries, size_t n, uint64_t confirm_ns) {
         struct table *t = table_new("generations", history_columns);
