@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "control/appliance-id.h"
 #include "control/chassis.h"
 #include "control/history.h"
 #include "control/mgmt.h"
@@ -37,6 +38,7 @@ struct control {
         struct journal *journal;
         struct state *state;
         struct history *history;
+        uint8_t id[APPLIANCE_ID_SIZE];
         struct iov_model *model;
         uint64_t last_id, boot_time, snapshot_time;
         struct supervisor *supervisor; /* NULL: a simulator */
@@ -70,6 +72,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 }
 const struct history *control_get_history(const struct control *c) {
         return c->history;
+}
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
 }
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
@@ -180,9 +185,13 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 if (!there || there->id != va->id)
                         continue;
                 struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
+                /* What is unplugged by this is nobody's until it is plugged again; a failure may be mended by it. */
+                bool stays = !iove_vadapter_differs(from, to, va->name);
+                copy.state = stays ? va->state : IOV_VADAPTER_DETACHED;
+                copy.peer_pid = stays ? va->peer_pid : 0;
+                memset(copy.socket, 0, sizeof(copy.socket));
+                if (stays)
+                        memcpy(copy.socket, va->socket, sizeof(copy.socket));
                 iov_model_set(to, IOV_KIND_VADAPTER, &copy);
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
@@ -477,6 +486,8 @@ static int bring_up(struct control *c) {
                 r = journal_new(c->tables, c->options->log_level, &c->journal);
         if (r == 0)
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+        if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
         if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
