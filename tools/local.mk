@@ -54,7 +54,9 @@ iovprov_SOURCES = \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \
-	tools/iovprov/validate.c
+	tools/iovprov/saved.c \
+	tools/iovprov/validate.c \
+	tools/iovprov/wait.c
 iovprov_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovprov_CFLAGS = $(TOOLS_CFLAGS)
 iovprov_LDADD = $(TOOLS_LIBS)

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/appliance-id.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/persona.h"
@@ -45,6 +46,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 }
 const struct history *control_get_history(const struct control *c) {
         return c->history;
+}
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
 }
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
@@ -164,9 +168,13 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 if (!there || there->id != va->id)
                         continue;
                 struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
-                vadapter->state = va->state;
-                vadapter->peer_pid = va->peer_pid;
-                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                /* What is unplugged by this is nobody's until it is plugged again; a failure may be mended by it. */
+                bool stays = !iove_vadapter_differs(from, to, va->name);
+                vadapter->state = stays ? va->state : IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = stays ? va->peer_pid : 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                if (stays)
+                        memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -515,6 +523,8 @@ static int bring_up(struct control *c) {
                 r = journal_new(c->tables, c->options->log_level, &c->journal);
         if (r == 0)
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+        if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
         if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)

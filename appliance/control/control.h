@@ -28,6 +28,7 @@ struct journal *control_get_journal(struct control *control);
 struct tables *control_get_tables(struct control *control);
 const struct iov_model *control_get_model(const struct control *control);
 const struct history *control_get_history(const struct control *control);
+const uint8_t *control_get_id(const struct control *control); /* APPLIANCE_ID_SIZE bytes */
 bool control_is_sim(const struct control *control);
 const char *control_get_run_directory(const struct control *control); /* "" for a simulator */
 uint64_t control_get_boot_time(const struct control *control);

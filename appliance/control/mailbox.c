@@ -96,6 +96,7 @@ static void command_identify(struct mailbox *m) {
         struct iov_mb_identify id = {.boot_time_ns = control_get_boot_time(m->control)};
 
         field_set(id.chassis, sizeof(id.chassis), iov_model_get_name(control_get_model(m->control)));
+        memcpy(id.id, control_get_id(m->control), sizeof(id.id));
         field_set(id.version, sizeof(id.version), PACKAGE_VERSION);
         field_set(id.run_dir, sizeof(id.run_dir), control_get_run_directory(m->control));
         complete_with(m, &id, sizeof(id));

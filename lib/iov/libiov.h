@@ -348,6 +348,23 @@ int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_d
 /* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
 void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
 /*
+ * A plan that was saved: `kind: plan`, with the generation and the appliance that it was made for, and what each step takes to be
+ * there. Reading needs no appliance; all findings go to `diagnostics`, -EBADMSG: there were errors.
+ */
+struct iov_saved_plan;
+int iov_saved_plan_read(struct iov_ctx *ctx, const char *file, const char *text, size_t length,
+                        struct iov_diagnostics *diagnostics, struct iov_saved_plan **ret_saved);
+struct iov_saved_plan *iov_saved_plan_unref(struct iov_saved_plan *saved);
+uint64_t iov_saved_plan_get_generation(const struct iov_saved_plan *saved);
+/* The id of the appliance, 32 hexadecimal digits; see struct iov_mb_identify. */
+const char *iov_saved_plan_get_appliance(const struct iov_saved_plan *saved);
+/*
+ * What `have` will be with it; iov_plan_new() with IOV_PLAN_PRUNE then makes the plan anew. -ESTALE: what the plan takes to be
+ * there is not, each place is in `diagnostics`.
+ */
+int iov_saved_plan_bind(const struct iov_saved_plan *saved, const struct iov_model *have, struct iov_diagnostics *diagnostics,
+                        struct iov_model **ret_want);
+/*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.
  */

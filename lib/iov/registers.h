@@ -155,7 +155,8 @@ struct iov_mb_error {
         char text[504]; /* what, where, why and what to do */
 };
 struct iov_mb_identify {
-        char chassis[80]; /* name of the chassis */
+        char chassis[64]; /* name of the chassis */
+        uint8_t id[16];   /* random, made with the state directory; all zero: not known */
         char version[32]; /* of iovd */
         char run_dir[108];
         uint32_t reserved;

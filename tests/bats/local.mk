@@ -26,6 +26,8 @@ BATS_TESTS = \
 	tests/bats/plan.bats \
 	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/saved-plan.bats \
+	tests/bats/saved-plan-live.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)

@@ -314,20 +314,51 @@ static struct json_object *summary_tree(const struct iov_plan *plan, const struc
         return summary;
 }
 
-int changes_print(const struct tool *tool, const struct iov_plan *plan) {
+int changes_print_in(const struct tool *tool, const struct iov_plan *plan, struct json_object *head) {
         struct disturbed disturbed = {0};
         int r = iov_plan_disturbed(plan, &disturbed.list, &disturbed.n);
 
-        if (r < 0)
+        if (r < 0) {
+                json_object_put(head);
                 return report_errno(tool, r, "cannot tell what the plan disturbs");
+        }
         CLEANUP_TABLE struct table *changes = changes_table(plan, &disturbed);
         if (tool->output.format != FORMAT_JSON && tool->output.format != FORMAT_YAML) {
+                json_object_put(head);
                 print_text(tool, plan, changes, &disturbed);
                 free(disturbed.list);
                 return STATUS_DONE;
         }
         struct json_object *root = table_to_tree(changes);
+        if (head) {
+                json_object_object_add(head, table_plural(changes), json_object_get(json_object_object_get(root, "changes")));
+                json_object_put(root);
+                root = head;
+        }
         json_object_object_add(root, "summary", summary_tree(plan, &disturbed));
         free(disturbed.list);
         return output_tree(tool, root);
+}
+
+int changes_print(const struct tool *tool, const struct iov_plan *plan) {
+        return changes_print_in(tool, plan, NULL);
+}
+
+void changes_report_rest(const struct tool *tool, const struct iov_plan *rest) {
+        for (size_t i = 0; i < iov_plan_count(rest); i++) {
+                const struct iov_plan_step *step = iov_plan_get(rest, i);
+                const char *kind = iov_records_get(step->kind)->name;
+                CLEANUP_TABLE struct table *fields = fields_table(step);
+
+                if (!step->have || !step->want)
+                        report_error(tool, STATUS_PARTLY, "%s %s: wanted %s, actually %s", kind, step_name(step),
+                                     step->want ? "there" : "gone", step->want ? "gone" : "there");
+                for (size_t r = 0; step->have && step->want && r < table_n_rows(fields); r++) {
+                        CLEANUP_FREE char *have = cell_format(table_cell(fields, r, 1), tool->output.bytes);
+                        CLEANUP_FREE char *want = cell_format(table_cell(fields, r, 2), tool->output.bytes);
+
+                        report_error(tool, STATUS_PARTLY, "%s %s: %s: wanted %s, actually %s", kind, step_name(step),
+                                     table_cell(fields, r, 0)->text, want, have);
+                }
+        }
 }
