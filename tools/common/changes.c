@@ -64,27 +64,22 @@ static bool cells_equal(const struct cell *a, const struct cell *b) {
 /* The CONFIG fields that differ. */
 static struct table *fields_table(const struct iov_plan_step *step) {
         const struct iov_record_info *info = iov_records_get(step->kind);
-        CLEANUP_TABLE struct table *all = table_new("fields", field_columns);
         struct table *t = table_new("fields", field_columns);
 
         for (unsigned int i = 0; i < info->n_fields; i++) {
-                if (info->fields[i].role != IOV_ROLE_CONFIG)
-                        continue;
-                table_row(all);
-                put_text(all, info->fields[i].name);
-                put_value(all, step->kind, &info->fields[i], step->have);
-                put_value(all, step->kind, &info->fields[i], step->want);
-        }
-        for (size_t r = 0; r < table_n_rows(all); r++) {
-                const struct cell *have = table_cell(all, r, 1), *want = table_cell(all, r, 2);
+                const struct iov_rfield_info *f = &info->fields[i];
 
-                /* A serial number that nobody asked for is the appliance's choice and stays. */
-                if (cells_equal(have, want) ||
-                    (step->have && step->want && want->type == CELL_NULL && strcmp(table_cell(all, r, 0)->text, "serial") == 0))
+                if (f->role != IOV_ROLE_CONFIG)
                         continue;
                 table_row(t);
-                for (unsigned int c = 0; c < 3; c++)
-                        put_cell(t, table_cell(all, r, c));
+                put_text(t, f->name);
+                put_value(t, step->kind, f, step->have);
+                put_value(t, step->kind, f, step->want);
+                const struct cell *have = table_cell(t, table_n_rows(t) - 1, 1), *want = table_cell(t, table_n_rows(t) - 1, 2);
+                /* A serial number that nobody asked for is the appliance's choice and stays. */
+                if (cells_equal(have, want) ||
+                    (step->have && step->want && want->type == CELL_NULL && strcmp(f->name, "serial") == 0))
+                        table_drop_row(t);
         }
         return t;
 }
@@ -117,15 +112,16 @@ static void print_fields(const struct table *fields, const struct iov_plan_step 
                 /* A namespace's name is its vAdapter and number. */
                 if (step->kind == IOV_KIND_NAMESPACE && strcmp(table_cell(fields, r, 0)->text, "volume") != 0)
                         continue;
-                CLEANUP_FREE char *have = cell_format(table_cell(fields, r, 1), bytes);
-                CLEANUP_FREE char *want = cell_format(table_cell(fields, r, 2), bytes);
-
-                printf("%s%s ", separator, table_cell(fields, r, 0)->text);
+                fputs(separator, stdout);
+                fputs(table_cell(fields, r, 0)->text, stdout);
+                putchar(' ');
                 separator = ", ";
+                if (step->have)
+                        cell_write(table_cell(fields, r, 1), bytes, stdout);
                 if (step->have && step->want)
-                        printf("%s -> %s", have, want);
-                else
-                        fputs(step->want ? want : have, stdout);
+                        fputs(" -> ", stdout);
+                if (step->want)
+                        cell_write(table_cell(fields, r, 2), bytes, stdout);
         }
 }
 
