@@ -9,37 +9,8 @@
 #include "model.h"
 #include "util.h"
 
-static bool media_differ(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++) {
-                const struct iov_namespace *x = iov_namespace_get(a, vadapter, nsid), *y = iov_namespace_get(b, vadapter, nsid);
-
-                if (!x && !y)
-                        continue;
-                if (!x || !y)
-                        return true;
-                const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
-                                        *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-                if (!p || !q || p->id != q->id || p->size != q->size)
-                        return true;
-        }
-        return false;
-}
-
-static bool identities_differ(const struct iov_vadapter *x, const struct iov_vadapter *y) {
-        for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
-                if (strcmp(identity_of(x, (enum iov_identity_type)t), identity_of(y, (enum iov_identity_type)t)) != 0)
-                        return true;
-        return false;
-}
-
 bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        const struct iov_vadapter *x = iov_model_get(a, IOV_KIND_VADAPTER, vadapter),
-                                  *y = iov_model_get(b, IOV_KIND_VADAPTER, vadapter);
-
-        if (!x || !y)
-                return x != y;
-        return x->id != y->id || x->at_slot != y->at_slot || strcmp(x->at_server, y->at_server) != 0 || identities_differ(x, y) ||
-               x->interrupts != y->interrupts || media_differ(a, b, vadapter);
+        return iov_vadapter_disturbance(a, b, vadapter) >= IOV_DISTURB_REPLUG;
 }
 
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,

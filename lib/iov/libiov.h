@@ -294,6 +294,32 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
 struct iov_plan *iov_plan_unref(struct iov_plan *plan);
 size_t iov_plan_count(const struct iov_plan *plan);
 const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+
+/* What a change does to the server that drives a vAdapter; more is worse. */
+enum iov_disturbance {
+        IOV_DISTURB_NONE,   /* it notices nothing */
+        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_UNPLUG, /* it loses the device */
+};
+/* "none", "live", "replug", "unplug"; NULL: unknown. */
+const char *iov_disturbance_to_string(enum iov_disturbance disturbance);
+/*
+ * What going from `have` to `want` does to the server that the vAdapter is in, if it runs with it. Both are whole states of an
+ * appliance, or derived, see iov_model_derive().
+ */
+enum iov_disturbance iov_vadapter_disturbance(const struct iov_model *have, const struct iov_model *want, const char *vadapter);
+/* A step that disturbs a server: the one that runs with the vAdapter, which is that of the plan's `have`. */
+struct iov_disturbed {
+        size_t step;
+        enum iov_disturbance disturbance;
+        const struct iov_vadapter *vadapter;
+};
+/*
+ * All that the plan disturbs, in the order of the steps; the caller frees the array. Only vAdapters that are connected count:
+ * nobody else would notice. A vAdapter is listed with every step that has a part in it.
+ */
+int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.

@@ -19,6 +19,8 @@ BATS_TESTS = \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
+	tests/bats/plan.bats \
+	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
