@@ -9,6 +9,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
 	tools/common/mdoc.c \
+	tools/common/json.c \
 	tools/common/memory.c \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \

@@ -177,7 +177,7 @@ enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2
 struct iov_mb_op {
         uint16_t verb; /* enum iov_op_verb */
         uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
-        uint32_t size; /* bytes that follow: the record size of the kind */
+        uint32_t size; /* bytes that follow, a name at least; what is missing to the record size of the kind is zero */
 };
 struct iov_mb_txn_result {
         uint64_t generation; /* after the commit; unchanged where nothing had to change */
