@@ -370,24 +370,6 @@ int state_load(const struct state *s, struct iov_model *model, struct state_info
         return 0;
 }
 
-static int load_file(int fd, uint64_t generation, struct iov_model *model) {
-        CLEANUP_FREE unsigned char *bytes = NULL;
-        void *whole = NULL;
-        struct header h = {0};
-        size_t size = 0;
-        int r = read_whole(fd, &whole, &size);
-
-        if (r < 0)
-                return r;
-        bytes = whole;
-        memcpy(&h, bytes, size < sizeof(h) ? size : sizeof(h));
-        if (header_check(&h, size, &r))
-                return r;
-        if (h.generation != generation || h.checksum != crc32c(bytes + sizeof(h), size - sizeof(h)))
-                return -EBADMSG;
-        return load_objects(&h, bytes + sizeof(h), bytes + size, model);
-}
-
 int state_load_generation(const struct state *s, uint64_t generation, struct iov_model *model) {
         CLEANUP_CLOSE int directory = -1, fd = -1;
         char name[STATE_GENERATION_NAME];
@@ -399,7 +381,10 @@ int state_load_generation(const struct state *s, uint64_t generation, struct iov
                 return r;
         snprintf(name, sizeof(name), "%" PRIu64, generation);
         fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-        return fd < 0 ? -errno : load_file(fd, generation, model);
+        struct header h = {0};
+        const char *why = NULL;
+        r = fd < 0 ? -errno : load_file(fd, model, &h, &why);
+        return r == 0 && h.generation != generation ? -EBADMSG : r;
 }
 
 /* ---- writing ---- */
