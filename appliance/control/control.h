@@ -17,6 +17,7 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
+        unsigned int unplug_s; /* how long a guest has to let go of a device */
 };
 
 /* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */

@@ -179,6 +179,7 @@ int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
+const char *iov_host_state_to_string(uint32_t state);
 
 /*
  * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,

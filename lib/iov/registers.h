@@ -87,7 +87,6 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_104(type, name) iov_type_##type name[104];
 #define IOV_DECLARE_144(type, name) iov_type_##type name[144];
 #define IOV_DECLARE_224(type, name) iov_type_##type name[224];
-#define IOV_DECLARE_228(type, name) iov_type_##type name[228];
 #define IOV_DECLARE_512(type, name) iov_type_##type name[512];
 #define IOV_DECLARE_112(type, name) iov_type_##type name[112];
 #define IOV_DECLARE_152(type, name) iov_type_##type name[152];
@@ -117,11 +116,19 @@ enum iov_server_state {
         IOV_SERVER_DOWN, /* its worker is not running */
 };
 enum iov_vadapter_state {
-        IOV_VADAPTER_DETACHED,  /* not in a slot */
-        IOV_VADAPTER_ATTACHED,  /* in a slot, waiting for the server */
-        IOV_VADAPTER_CONNECTED, /* a server drives it */
-        IOV_VADAPTER_FAILED,    /* could not be brought up; the event log says why */
+        IOV_VADAPTER_DETACHED,   /* not in a slot */
+        IOV_VADAPTER_ATTACHED,   /* in a slot, waiting for the server */
+        IOV_VADAPTER_CONNECTED,  /* a server drives it */
+        IOV_VADAPTER_FAILED,     /* could not be brought up, plugged or unplugged: see reason */
+        IOV_VADAPTER_PLUGGING,   /* its server's hypervisor is asked to plug it, or it waits until it is free elsewhere */
+        IOV_VADAPTER_UNPLUGGING, /* a guest is asked to let go of it */
 };
+enum iov_host_state {
+        IOV_HOST_NONE,  /* the server has no hypervisor that could be asked */
+        IOV_HOST_AWAY,  /* it does not answer: see host_reason */
+        IOV_HOST_READY, /* it plugs and unplugs */
+};
+#define IOV_HOST_FAULT_UNPLUG_MSIX UINT32_C(1) /* of host_faults */
 enum iov_vlan_mode {
         IOV_VLAN_ACCESS, /* the guest's frames are untagged, and in `vlan` */
         IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
