@@ -37,6 +37,9 @@ uint64_t control_get_snapshot_time(const struct control *control);
 /* The configuration space of a vAdapter, live where it is plugged, else as at power-on. -ENOENT. */
 int control_read_config(struct control *control, const char *vadapter, void *ret_config);
 
+/* Who can reach what, as of now; the caller frees the rows. */
+int control_read_isolation(struct control *control, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
+
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from
  * within. The transaction must stay until then. Commits are done one after the other, in the order they come.

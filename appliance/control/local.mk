@@ -4,6 +4,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/control.c appliance/control/control.h \
 	appliance/control/history.c appliance/control/history.h \
+	appliance/control/isolation.c appliance/control/isolation.h \
+	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \

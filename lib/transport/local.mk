@@ -2,6 +2,7 @@
 libiov_core_la_SOURCES += \
 	lib/transport/appliance.c lib/transport/appliance.h \
 	lib/transport/history.c \
+	lib/transport/isolation.c \
 	lib/transport/mailbox.c \
 	lib/transport/rename.c \
 	lib/transport/model-load.c \
