@@ -65,6 +65,7 @@ iovprov_LDADD = $(TOOLS_LIBS)
 iovdump_SOURCES = \
 	tools/iovdump/bundle.c \
 	tools/iovdump/iovdump.h \
+	tools/iovdump/isolation.c \
 	tools/iovdump/main.c \
 	tools/iovdump/map.c \
 	tools/iovdump/pci.c \

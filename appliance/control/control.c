@@ -15,6 +15,7 @@
 #include "control/appliance-id.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
+#include "control/isolation.h"
 #include "control/persona.h"
 #include "control/volumes.h"
 #include "host/host.h"
@@ -113,6 +114,14 @@ int control_read_config(struct control *c, const char *vadapter, void *ret_confi
                 memcpy(ret_config, image, VPC_CONFIG_SIZE);
         free(image);
         return r;
+}
+
+int control_read_isolation(struct control *c, struct iov_mb_isolation_row **ret_rows, size_t *ret_n) {
+        if (c->supervisor)
+                return isolation_collect(c->supervisor, c->model, ret_rows, ret_n);
+        *ret_rows = NULL; /* no server can be cabled to a simulator */
+        *ret_n = 0;
+        return 0;
 }
 
 /* ---- what the supervisor tells ---- */

@@ -43,6 +43,8 @@ int control_read_config(struct control *control, const char *vadapter, void *ret
 bool control_is_ready(const struct control *control);
 /* CLOCK_REALTIME in ns when the last commit is taken back unless it is confirmed, 0: nothing waits. */
 uint64_t control_get_confirm_time(const struct control *control);
+/* Who can reach what, as of now; the caller frees the rows. */
+int control_read_isolation(struct control *control, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
 
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from

@@ -7,6 +7,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
 	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
+	appliance/control/isolation.c appliance/control/isolation.h \
+	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \

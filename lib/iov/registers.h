@@ -197,6 +197,48 @@ struct iov_mb_link_control {
         uint32_t action; /* enum iov_link_action */
 };
 
+/*
+ * Both sides of every translation: what a server names, and what is behind it. A memory is part of a file (memfd, hugetlbfs ...),
+ * known by the appliance's kernel as device, inode and offset; an eventfd by its id; a volume by its id and its file.
+ */
+enum iov_isolation_kind {
+        IOV_ISOLATION_REQUESTER = 1, /* a slot with a vAdapter; the rows that follow are its own */
+        IOV_ISOLATION_WINDOW,        /* a DMA window; no inode: no memory is behind it */
+        IOV_ISOLATION_VECTOR,        /* an interrupt vector: index is vfio's (0 INTx, 1 MSI, 2 MSI-X) */
+        IOV_ISOLATION_MEDIUM,        /* a volume; index is the namespace's or drive's number */
+        IOV_ISOLATION_MAPPING,       /* memory that the kernel says a worker has, and no window says so */
+};
+#define IOV_ISOLATION_READ UINT32_C(1)       /* the device may read it */
+#define IOV_ISOLATION_WRITE UINT32_C(2)      /* the device may write it */
+#define IOV_ISOLATION_VERIFIED UINT32_C(4)   /* the kernel says the same, not the worker alone */
+#define IOV_ISOLATION_INCOMPLETE UINT32_C(8) /* of a requester: more is there than is told, or what is told makes no sense */
+struct iov_mb_isolation_read {
+        uint64_t first; /* row to begin with; 0 takes a new look, the others go on with it */
+};
+struct iov_mb_isolation_part {
+        uint64_t first;
+        uint64_t total; /* rows there are */
+};
+struct iov_mb_isolation_row {
+        char server[80];
+        char vadapter[80]; /* empty for a MAPPING, which is its worker's */
+        char object[80];   /* name of the volume */
+        uint32_t kind;     /* enum iov_isolation_kind */
+        uint32_t flags;    /* IOV_ISOLATION_* */
+        uint32_t slot;
+        uint32_t worker_pid;
+        uint32_t peer_pid; /* process that drives the vAdapter, 0: none */
+        uint32_t index;
+        uint32_t vector;
+        uint32_t reserved;
+        uint64_t address; /* WINDOW: first address of the server */
+        uint64_t size;    /* bytes of a window, mapping or medium */
+        uint64_t device;  /* st_dev of what is behind it */
+        uint64_t inode;   /* st_ino, 0: none */
+        uint64_t offset;  /* where in it */
+        uint64_t id;      /* of the volume, or of the eventfd; 0: not known */
+};
+
 #define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */
 struct iov_mb_history_entry {
         uint64_t generation;

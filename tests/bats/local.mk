@@ -15,6 +15,7 @@ BATS_TESTS = \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
 	tests/bats/iovd-live.bats \
+	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
