@@ -24,6 +24,7 @@
 #include "control/volumes.h"
 #include "iove/identity.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -184,15 +185,19 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                bool plugged = *va->socket || va->state == IOV_VADAPTER_FAILED;
+
                 /* What is unplugged by this is nobody's until it is plugged again; a failure may be mended by it. */
-                bool stays = !iove_vadapter_differs(from, to, va->name);
-                copy.state = stays ? va->state : IOV_VADAPTER_DETACHED;
-                copy.peer_pid = stays ? va->peer_pid : 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                if (stays)
-                        memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                if (plugged && iove_vadapter_differs(from, to, va->name)) {
+                        vadapter->state = IOV_VADAPTER_DETACHED;
+                        vadapter->peer_pid = 0;
+                        memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                        continue;
+                }
+                vadapter->state = va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -367,12 +372,11 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;

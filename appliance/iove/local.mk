@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libiove.la
 libiove_la_SOURCES = \
 	appliance/iove/apply.c \
+	appliance/iove/claims.c \
 	appliance/iove/identity.c appliance/iove/identity.h \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \

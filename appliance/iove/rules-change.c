@@ -6,6 +6,7 @@
 
 #include "iove/identity.h"
 #include "iove/rules-private.h"
+#include "model.h"
 #include "util.h"
 
 bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
@@ -44,15 +45,11 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
 }
 
 /* Connected and failed are the supervisor's to say; the rest follows from where it is. */
-static void derive_state(struct iov_model *m, const struct iov_vadapter *va) {
-        struct iov_vadapter copy = *va;
-
-        if (!*copy.at_server)
-                copy.state = IOV_VADAPTER_DETACHED;
-        else if (copy.state == IOV_VADAPTER_DETACHED)
-                copy.state = IOV_VADAPTER_ATTACHED;
-        if (copy.state != va->state)
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+static void derive_state(struct iov_vadapter *va) {
+        if (!*va->at_server)
+                va->state = IOV_VADAPTER_DETACHED;
+        else if (va->state == IOV_VADAPTER_DETACHED)
+                va->state = IOV_VADAPTER_ATTACHED;
 }
 
 /* Counted in an array by row, so that a record of an adapter is written once. */
@@ -70,14 +67,13 @@ int iove_rules_derive(struct iov_model *m) {
                 allocated[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, vol->adapter))] += vol->size;
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
                 vadapters[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, va->adapter))]++;
-                derive_state(m, va);
+                derive_state(model_edit(m, IOV_KIND_VADAPTER, va));
         }
         iov_model_foreach (m, IOV_KIND_ADAPTER, a) {
-                struct iov_adapter copy = *a;
+                struct iov_adapter *adapter = model_edit(m, IOV_KIND_ADAPTER, a);
 
-                copy.allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                copy.vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
+                adapter->allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
+                adapter->vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
         }
         return 0;
 }
