@@ -3,16 +3,21 @@
 #ifndef IOV_TOOLS_IOVDUMP_H
 #define IOV_TOOLS_IOVDUMP_H
 
+#include "tools/common/session.h"
 #include "tools/common/tool.h"
 
 int dump_topology(struct tool *tool, char **words, unsigned int n_words);
 int dump_chassis(struct tool *tool, char **words, unsigned int n_words);
 int dump_registers(struct tool *tool, char **words, unsigned int n_words);
 int dump_pci(struct tool *tool, char **words, unsigned int n_words);
+int dump_state(struct tool *tool, char **words, unsigned int n_words);
 int dump_bundle(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option registers_options[];
 extern const struct column register_columns[];
+
+/* `kind: state`; the caller puts it. */
+struct json_object *state_tree(const struct snapshot *snapshot, const struct iov_mb_identify *id, enum format format);
 
 /* Every register with its fields and values; 0 or -errno. */
 int registers_read(struct iov_appliance *appliance, struct table **ret_table);
