@@ -8,6 +8,7 @@ libiove_la_SOURCES = \
 	appliance/iove/rules-change.c \
 	appliance/iove/rules-members.c \
 	appliance/iove/rules-private.h \
+	appliance/iove/take-back.c appliance/iove/take-back.h \
 	appliance/iove/transaction-private.h \
 	appliance/iove/transaction.c appliance/iove/transaction.h
 libiove_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

@@ -201,6 +201,31 @@ int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entr
  */
 int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
 
+/* ---- confirming ---- */
+
+/* CLOCK_REALTIME in ns when the present generation is taken back unless it is confirmed; 0: nothing waits. */
+int iov_confirm_get_time(struct iov_appliance *appliance, uint64_t *ret_time_ns);
+/* Keep what waits. -ENOENT: nothing does (any more). `ret_error` as of iov_command(). */
+int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_error);
+/*
+ * Go back from what waits now: one transaction that makes every object what it was in the generation before, ids, identities and
+ * data included, also where a running server loses a device by it. -ENOENT: nothing waits.
+ */
+int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/* ---- events ---- */
+
+/* The number that the next event will have; they count up from 0, the start of iovd. */
+int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
+/*
+ * Copy events from *number on, at most `max`; those that the appliance has no more are left out. *number moves to the one behind
+ * the last, so that the next call goes on there: where it does not move, that was all. An event's number is its `sequence` less
+ * one.
+ */
+int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
+/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */
@@ -320,6 +345,8 @@ struct iov_disturbed {
  * nobody else would notice. A vAdapter is listed with every step that has a part in it.
  */
 int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
+/* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
 /*
  * A plan that was saved: `kind: plan`, with the generation and the appliance that it was made for, and what each step takes to be
  * there. Reading needs no appliance; all findings go to `diagnostics`, -EBADMSG: there were errors.

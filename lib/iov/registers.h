@@ -177,7 +177,7 @@ enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2
 struct iov_mb_op {
         uint16_t verb; /* enum iov_op_verb */
         uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
-        uint32_t size; /* bytes that follow: the record size of the kind */
+        uint32_t size; /* bytes that follow, a name at least; what is missing to the record size of the kind is zero */
 };
 struct iov_mb_txn_result {
         uint64_t generation; /* after the commit; unchanged where nothing had to change */
@@ -197,8 +197,10 @@ struct iov_mb_history_entry {
         uint32_t uid;       /* who committed it, or IOV_UID_APPLIANCE */
         uint32_t n_objects; /* objects that it has */
         uint32_t n_changes; /* operations that changed something */
-        uint32_t reserved;
+        uint32_t flags;     /* IOV_HISTORY_* */
 };
+#define IOV_HISTORY_WAITS UINT32_C(1)      /* it is taken back at CONFIRM_TIME unless it is confirmed */
+#define IOV_HISTORY_TAKEN_BACK UINT32_C(2) /* it took back the one before, which was not confirmed: by time, or by its user */
 struct iov_mb_history_read {
         uint64_t generation;
         uint64_t offset; /* into the bytes of its objects */

@@ -2,8 +2,12 @@
 # The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
 BATS_TESTS = \
 	tests/bats/cli.bats \
+	tests/bats/confirm.bats \
+	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \
 	tests/bats/docs.bats \
+	tests/bats/events.bats \
+	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
 	tests/bats/iovctl.bats \
