@@ -71,6 +71,7 @@ iovdump_SOURCES = \
 	tools/iovdump/pci.c \
 	tools/iovdump/registers.c \
 	tools/iovdump/sha256.c tools/iovdump/sha256.h \
+	tools/iovdump/state.c \
 	tools/iovdump/topology.c
 iovdump_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovdump_CFLAGS = $(TOOLS_CFLAGS) $(ARCHIVE_CFLAGS) $(PCI_CFLAGS)

@@ -10,12 +10,10 @@
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
-static bool arg_prune, arg_dry_run, arg_yes, arg_force;
-static const char *arg_confirm;
-static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
 static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_wait;
 static double arg_timeout;
-static const char *arg_plan;
+static const char *arg_plan, *arg_confirm;
+static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
 
 const struct option plan_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
