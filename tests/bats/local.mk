@@ -22,6 +22,7 @@ BATS_TESTS = \
 	tests/bats/plan.bats \
 	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)

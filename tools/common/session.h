@@ -30,6 +30,14 @@ int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot
 int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot);
 /* Only the model. */
 int session_load(struct tool *tool, struct iov_model **ret_model);
+/*
+ * The same while large files are read, which takes about as long. NULL where they are not large, or not files: what comes through
+ * a pipe may come from a tool that waits for this very appliance. Either of the others ends it, with NULL too.
+ */
+struct early_load;
+struct early_load *early_load_start(const struct tool *tool, char *const *files, unsigned int n_files);
+int early_load_finish(struct tool *tool, struct early_load *early, struct iov_model **ret_model);
+void early_load_drop(struct early_load *early);
 /* Counters of a vAdapter, NULL: none. */
 const struct iov_counter *snapshot_counter(const struct snapshot *snapshot, const struct iov_vadapter *vadapter);
 

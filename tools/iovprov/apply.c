@@ -37,13 +37,16 @@ static int make_plan(const struct tool *tool, struct iov_model *have, struct iov
         return r < 0 ? report_errno(tool, r, "planning failed") : STATUS_DONE;
 }
 
-/* Read everything, then look at the appliance, then plan. */
+/* Read everything, look at the appliance, plan. What is wrong with the files is told first, whatever the appliance says. */
 static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct iov_plan **ret_plan) {
         CLEANUP_MODEL struct iov_model *have = NULL;
+        struct early_load *early = early_load_start(tool, words, n_words);
         int status = wanted_read(tool, words, n_words, wanted);
 
         if (status == STATUS_DONE)
-                status = session_load(tool, &have);
+                status = early_load_finish(tool, early, &have);
+        else
+                early_load_drop(early);
         return status == STATUS_DONE ? make_plan(tool, have, wanted->model, ret_plan) : status;
 }
 
