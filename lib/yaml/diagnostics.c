@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "hash.h"
 #include "near.h"
 #include "source.h"
 #include "util.h"
@@ -212,12 +213,7 @@ int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const
 /* ---- places ---- */
 
 static uint32_t key_hash(uint32_t space, const char *key) {
-        uint32_t h = UINT32_C(2166136261) ^ space;
-
-        for (; *key; key++)
-                h = (h ^ (unsigned char)*key) * UINT32_C(16777619);
-        /* FNV's low bits depend on few bits of the last characters; names mostly differ there. */
-        return h ^ h >> 15;
+        return (uint32_t)hash_text(key, space);
 }
 
 static uint32_t bucket_of(const struct iov_diagnostics *d, uint32_t space, const char *key, uint32_t hash) {
