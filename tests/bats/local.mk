@@ -29,6 +29,7 @@ BATS_TESTS = \
 	tests/bats/readme.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
