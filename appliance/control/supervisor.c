@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
@@ -51,7 +52,8 @@ struct instance {
         struct vpc_persona persona;
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
+        struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
         uint32_t peer_pid;
         bool forced;   /* not wanted, and the server is not asked to let go of it */
@@ -119,8 +121,8 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
                 unlink(gone->socket);
         if (gone->image)
                 munmap(gone->image, gone->image_size);
-        if (gone->counters)
-                munmap(gone->counters, sizeof(*gone->counters));
+        if (gone->shared)
+                munmap(gone->shared, sizeof(*gone->shared));
         free(gone);
 }
 
@@ -150,10 +152,17 @@ static void choose_interrupts(const struct supervisor *s, struct instance *i, co
                 i->interrupts = d->msi_vectors ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_INTX;
 }
 
+static struct supervisor_file file_of(int fd) {
+        struct stat st = {0};
+
+        fstat(fd, &st);
+        return (struct supervisor_file){st.st_dev, st.st_ino};
+}
+
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
 static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
                             const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
-        void *counters = NULL;
+        void *shared = NULL;
         int r;
 
         i->image_size = vpc_image_size(model);
@@ -163,14 +172,17 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
-        r = shared_memory("iov-counters", sizeof(*i->counters), &counters, &fds[2]);
+        r = shared_memory("iov-shared", sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;
-        i->counters = counters;
+        i->shared = shared;
+        i->image_file = file_of(fds[1]);
+        i->shared_file = file_of(fds[2]);
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
                 r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
+                i->media_files[n] = file_of(fds[3 + n]);
                 m->media_size[n] = volumes[n]->size;
         }
         m->type = LINK_SLOT_ADD;
@@ -235,6 +247,9 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
 
         i->removing = true;
         unlink(i->socket);
+        /* Nobody must take what is on its way out for what was asked for. */
+        if (i->connected)
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_UNPLUGGING, 0, "");
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
         if (!s->removal_timer)
@@ -335,6 +350,7 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 break;
         case LINK_DISCONNECTED:
                 i->connected = false;
+                i->peer_pid = 0;
                 journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
                               m->text);
                 report_server(s, p);
@@ -676,7 +692,7 @@ int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct 
 
         if (!i)
                 return -ENOENT;
-        memcpy(ret_counter, i->counters, sizeof(*ret_counter));
+        memcpy(ret_counter, &i->shared->counters, sizeof(*ret_counter));
         return 0;
 }
 
@@ -687,6 +703,24 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
                 return -ENOENT;
         memcpy(ret_config, i->image, VPC_CONFIG_SIZE);
         return 0;
+}
+
+void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *userdata, const struct supervisor_slot *slot),
+                             void *userdata) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                const struct supervisor_slot slot = {.server = i->server,
+                                                     .vadapter = i->vadapter,
+                                                     .slot = i->slot,
+                                                     .worker_pid = (uint32_t)i->process->pid,
+                                                     .peer_pid = i->peer_pid,
+                                                     .persona = &i->persona,
+                                                     .report = i->shared ? &i->shared->report : NULL,
+                                                     .image = i->image_file,
+                                                     .shared = i->shared_file,
+                                                     .media = i->media_files};
+
+                look(userdata, &slot);
+        }
 }
 
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,

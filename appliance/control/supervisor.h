@@ -10,6 +10,8 @@
 #include "control/journal.h"
 #include "iov/libiov.h"
 #include "loop/loop.h"
+#include "vpc/model.h"
+#include "vpc/report.h"
 
 struct host;
 struct supervisor;
@@ -47,5 +49,21 @@ void supervisor_ask(struct supervisor *supervisor, const char *vadapter, bool fo
 /* The live counters and configuration space of a plugged vAdapter. -ENOENT: it is not plugged. */
 int supervisor_read_counters(struct supervisor *supervisor, const char *vadapter, struct iov_counter *ret_counter);
 int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, void *ret_config);
+
+/* What is plugged in, and what it was given. */
+struct supervisor_file {
+        uint64_t device, inode;
+};
+struct supervisor_slot {
+        const char *server, *vadapter;
+        uint32_t slot, worker_pid, peer_pid;
+        const struct vpc_persona *persona;
+        const struct vpc_report *report;      /* written by the worker, NULL: none */
+        struct supervisor_file image, shared; /* memory of both processes */
+        const struct supervisor_file *media;  /* persona->n_media of them */
+};
+/* All of them, those that are being unplugged too. */
+void supervisor_foreach_slot(const struct supervisor *supervisor,
+                             void (*look)(void *userdata, const struct supervisor_slot *slot), void *userdata);
 
 #endif

@@ -12,7 +12,7 @@
 #define LAST_PAUSE (500 * MS)
 
 bool arg_wait;
-unsigned int arg_timeout = 60;
+double arg_timeout = 60;
 
 /* What is seen of all that is followed. */
 struct view {
@@ -60,7 +60,7 @@ static int report(const struct tool *tool, const struct view *view) {
         if (view->failed)
                 return report_error(tool, STATUS_PARTLY, "%s: %.*s%s; what was asked for is kept: ask again, or --force it",
                                     v->name, (int)sizeof(v->reason), v->reason, more);
-        return report_error(tool, STATUS_PARTLY, "%s: still %s after %u s%s%.*s%s; it goes on, 'iovctl vadapter show' tells",
+        return report_error(tool, STATUS_PARTLY, "%s: still %s after %g s%s%.*s%s; it goes on, 'iovctl vadapter show' tells",
                             v->name, iov_vadapter_state_to_string(v->state), arg_timeout, *v->reason ? ": " : "",
                             (int)sizeof(v->reason), v->reason, more);
 }
@@ -77,7 +77,7 @@ int progress_follow(struct tool *tool, struct iov_appliance *appliance, const ch
         struct timespec pause = {.tv_nsec = FIRST_PAUSE};
         struct view view = {0};
 
-        if (!arg_timeout)
+        if (arg_timeout <= 0)
                 return STATUS_DONE;
         for (;;) {
                 CLEANUP_MODEL struct iov_model *model = NULL;
