@@ -18,7 +18,7 @@
 #define RETRY_FIRST (100 * MS)
 #define RETRY_DOUBLINGS 5 /* to 3.2 s: so late we may be for a QEMU that has just been started */
 #define GREETING_TIME (5 * SECOND)
-#define REPLY_TIME (15 * SECOND) /* device_add has a time-out of 5 s of its own within */
+#define REPLY_TIME (10 * SECOND) /* device_add has a time-out of 5 s of its own within */
 #define FORGIVEN (10 * SECOND)
 #define MESSAGE_MAX (1u << 20)
 #define DEPTH_MAX 32
@@ -351,7 +351,7 @@ static void on_timer(void *userdata) {
                 break;
         case STATE_NEGOTIATING:
         case STATE_UP:
-                fail(q, "it does not answer within 15 s");
+                fail(q, "it does not answer within 10 s");
                 break;
         }
 }

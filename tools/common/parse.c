@@ -180,6 +180,12 @@ static int take_value(struct parser *p, const struct option *o, const char *valu
                 return take_number(tool, o, value);
         case VALUE_SECONDS:
                 return take_seconds(tool, o, value, o->target);
+        case VALUE_TIMEOUT:
+                if (strcmp(value, "0") == 0) {
+                        *(double *)o->target = 0;
+                        return -1;
+                }
+                return take_seconds(tool, o, value, o->target);
         case VALUE_WATCH:
                 ((struct watch_value *)o->target)->wanted = true;
                 return take_seconds(tool, o, value, &((struct watch_value *)o->target)->seconds);

@@ -147,8 +147,7 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
         }
         if (arg_dry_run)
                 return STATUS_DONE;
-        status = verify(tool, appliance, wanted->model, ret_rest);
-        return status == STATUS_DONE ? progress_follow(tool, appliance, NULL, NULL) : status;
+        return verify(tool, appliance, wanted->model, ret_rest);
 }
 
 /* Ask, apply, verify, print. */
