@@ -19,6 +19,8 @@ struct supervisor_events {
                                 const char *socket);
         void (*server_status)(void *userdata, const char *server, enum iov_server_state state, uint32_t worker_pid,
                               uint32_t restarts);
+        /* A worker says that a fault on demand has struck. */
+        void (*struck)(void *userdata, uint64_t fault, uint64_t hits);
         /* The model as it is now. */
         const struct iov_model *(*model)(void *userdata);
 };
@@ -28,6 +30,10 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);
+/* Tell all workers of the faults on demand anew. */
+void supervisor_send_faults(struct supervisor *supervisor);
+/* Kill the worker of a server, as if it had crashed. -ENOENT: it has none. */
+int supervisor_kill_worker(struct supervisor *supervisor, const char *server);
 /* The live counters and configuration space of a plugged vAdapter. -ENOENT: it is not plugged. */
 int supervisor_read_counters(struct supervisor *supervisor, const char *vadapter, struct iov_counter *ret_counter);
 int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, void *ret_config);

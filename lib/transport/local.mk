@@ -5,6 +5,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/events.c \
 	lib/transport/history.c \
 	lib/transport/mailbox.c \
+	lib/transport/operate.c \
 	lib/transport/rename.c \
 	lib/transport/model-load.c \
 	lib/transport/sim-process.c lib/transport/sim-process.h \
