@@ -2,10 +2,12 @@
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold
  * nvme-host VADAPTER_SOCKET read|write BLOCK
+ * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
  * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
- * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it.
+ * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. The others are two
+ * servers, see share().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -132,6 +134,8 @@ int main(int argc, char **argv) {
                 return hold(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
                 return identify(argv[1]);
+        if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
+                return share(argv[1], argv[2] + 6, argv[3]);
         if (argc == 3 && strcmp(argv[2], "smoke") == 0) {
                 tap(smoke(argv[1]), "write, read, flush");
         } else if (argc == 3 && strcmp(argv[2], "hostile") == 0) {
@@ -139,7 +143,8 @@ int main(int argc, char **argv) {
                 hostile_commands(argv[1]);
                 hostile_messages(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold, or read|write BLOCK");
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold, read|write BLOCK, or "
+                            "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);
         return n_failed != 0;

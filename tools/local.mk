@@ -9,6 +9,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
 	tools/common/mdoc.c \
+	tools/common/json.c \
 	tools/common/memory.c \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
@@ -59,7 +60,9 @@ iovprov_SOURCES = \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \
-	tools/iovprov/validate.c
+	tools/iovprov/saved.c \
+	tools/iovprov/validate.c \
+	tools/iovprov/wait.c
 iovprov_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovprov_CFLAGS = $(TOOLS_CFLAGS)
 iovprov_LDADD = $(TOOLS_LIBS)
@@ -67,11 +70,13 @@ iovprov_LDADD = $(TOOLS_LIBS)
 iovdump_SOURCES = \
 	tools/iovdump/bundle.c \
 	tools/iovdump/iovdump.h \
+	tools/iovdump/isolation.c \
 	tools/iovdump/main.c \
 	tools/iovdump/map.c \
 	tools/iovdump/pci.c \
 	tools/iovdump/registers.c \
 	tools/iovdump/sha256.c tools/iovdump/sha256.h \
+	tools/iovdump/state.c \
 	tools/iovdump/topology.c
 iovdump_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovdump_CFLAGS = $(TOOLS_CFLAGS) $(ARCHIVE_CFLAGS) $(PCI_CFLAGS)

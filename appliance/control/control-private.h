@@ -4,6 +4,7 @@
 #define IOV_CONTROL_CONTROL_PRIVATE_H
 
 #include "context.h"
+#include "control/appliance-id.h"
 #include "control/control.h"
 #include "control/mgmt.h"
 #include "control/saver.h"
@@ -19,6 +20,7 @@ struct control {
         struct journal *journal;
         struct state *state;
         struct history *history;
+        uint8_t id[APPLIANCE_ID_SIZE];
         struct iov_model *model;
         struct state_info info; /* of the model */
         uint64_t last_id, boot_time, snapshot_time;

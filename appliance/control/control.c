@@ -12,15 +12,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/appliance-id.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/faults.h"
+#include "control/isolation.h"
 #include "control/persona.h"
 #include "control/volumes.h"
+#include "host/host.h"
 #include "iove/faults.h"
 #include "iove/identity.h"
 #include "iove/links.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -47,6 +51,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 }
 const struct history *control_get_history(const struct control *c) {
         return c->history;
+}
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
 }
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
@@ -112,6 +119,14 @@ int control_read_config(struct control *c, const char *vadapter, void *ret_confi
         return r;
 }
 
+int control_read_isolation(struct control *c, struct iov_mb_isolation_row **ret_rows, size_t *ret_n) {
+        if (c->supervisor)
+                return isolation_collect(c->supervisor, c->model, ret_rows, ret_n);
+        *ret_rows = NULL; /* no server can be cabled to a simulator */
+        *ret_n = 0;
+        return 0;
+}
+
 /* ---- what the supervisor tells ---- */
 
 static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapter_state state, uint32_t peer_pid,
@@ -126,6 +141,9 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : state == IOV_VADAPTER_DETACHED ? IOV_VADAPTER_ATTACHED : state;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
+        if (!*socket) /* there is no device */
+                va.interrupts_used = 0;
+        memset(va.reason, 0, sizeof(va.reason));
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
@@ -145,6 +163,41 @@ static void on_server_status(void *userdata, const char *name, enum iov_server_s
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }
 
+static void on_vadapter_progress(void *userdata, const char *name, const struct supervisor_progress *p) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = p->state;
+        va.peer_pid = p->peer_pid;
+        va.interrupts_used = p->interrupts;
+        field_set(va.socket, sizeof(va.socket), p->socket);
+        memset(va.reason, 0, sizeof(va.reason));
+        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        if (memcmp(&va, old, sizeof(va)) == 0)
+                return;
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_host_status(void *userdata, const char *name, const struct host *host) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
+        s.host_version = host ? host_get_version(host) : 0;
+        s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
+        memset(s.host_reason, 0, sizeof(s.host_reason));
+        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
 static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
@@ -153,8 +206,12 @@ static void on_struck(void *userdata, uint64_t fault, uint64_t hits) {
         faults_struck(userdata, fault, hits);
 }
 
-static const struct supervisor_events supervisor_events = {
-        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .struck = on_struck, .model = on_model};
+static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
+                                                           .vadapter_progress = on_vadapter_progress,
+                                                           .server_status = on_server_status,
+                                                           .host_status = on_host_status,
+                                                           .struck = on_struck,
+                                                           .model = on_model};
 
 /* ---- commits ---- */
 
@@ -183,11 +240,16 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                /* A failure may be mended by it. */
+                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
+                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                vadapter->interrupts_used = va->interrupts_used;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
+                if (!mended)
+                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -198,6 +260,10 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 copy.state = s->state;
                 copy.worker_pid = s->worker_pid;
                 copy.worker_restarts = s->worker_restarts;
+                copy.host_state = s->host_state;
+                copy.host_version = s->host_version;
+                copy.host_faults = s->host_faults;
+                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
@@ -455,18 +521,21 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                vadapter->interrupts_used = 0;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
 
                 copy.state = IOV_SERVER_OFF;
                 copy.worker_pid = copy.worker_restarts = 0;
+                copy.host_state = copy.host_version = copy.host_faults = 0;
+                memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
         return iove_rules_derive(m);
@@ -547,7 +616,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, &supervisor_events, c,
+                           &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)
@@ -581,6 +651,8 @@ static int bring_up(struct control *c) {
                 r = journal_new(c->tables, c->options->log_level, &c->journal);
         if (r == 0)
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+        if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
         if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)

@@ -17,6 +17,7 @@ BATS_TESTS = \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
 	tests/bats/iovd-live.bats \
+	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
@@ -27,7 +28,11 @@ BATS_TESTS = \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
+	tests/bats/plan.bats \
+	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/saved-plan.bats \
+	tests/bats/saved-plan-live.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
