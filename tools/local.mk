@@ -5,6 +5,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/changes.c tools/common/changes.h \
 	tools/common/complete.c \
 	tools/common/confirm.c tools/common/confirm.h \
+	tools/common/early.c \
 	tools/common/help.c \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
@@ -14,6 +15,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
 	tools/common/objects-operate.c \
+	tools/common/progress.c tools/common/progress.h \
 	tools/common/objects-storage.c \
 	tools/common/output.h \
 	tools/common/parse.c \

@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/control.h"
 #include "control/mgmt.h"
 #include "control/saver.h"
@@ -35,6 +36,7 @@ struct control {
         uint32_t candidate_uid;                                     /* who asked for it */
         char candidate_object[IOV_NAME_SIZE], candidate_event[152]; /* what an amendment will tell; empty: nothing */
         size_t n_expired;                                           /* generations that end with it */
+        struct asked asked;                                         /* what its transaction names */
         /* what waits to be confirmed */
         struct loop_source *confirm_timer;
         struct control_commit take_back;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/faults.h"
@@ -332,6 +333,7 @@ static void adopt(struct control *c) {
         if (c->supervisor) {
                 if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
                         supervisor_send_faults(c->supervisor);
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
         }
         if (c->candidate_kind == COMMIT_CONFIRM)
@@ -419,10 +421,21 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
         if (c->info.confirm_s)
                 return confirm_refuse(c, &commit->refusal);
+        commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
@@ -437,6 +450,7 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
 static int commit_start(struct control *c, struct control_commit *commit) {
         int r = 0;
 
+        asked_clear(&c->asked);
         switch (commit->kind) {
         case COMMIT_TRANSACTION:
                 r = transaction_make(c, commit);
@@ -675,6 +689,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

@@ -16,6 +16,7 @@ BATS_TESTS = \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
+	tests/bats/hotplug-live.bats \
 	tests/bats/iovd-live.bats \
 	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
@@ -33,8 +34,9 @@ BATS_TESTS = \
 	tests/bats/readme.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py
 include tests/unit/tools.mk
