@@ -6,6 +6,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/history.c \
 	lib/transport/isolation.c \
 	lib/transport/mailbox.c \
+	lib/transport/operate.c \
 	lib/transport/rename.c \
 	lib/transport/retry.c \
 	lib/transport/model-load.c \
