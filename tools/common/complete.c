@@ -182,6 +182,7 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
                 break;
         case VALUE_ADDRESS:
                 candidate(current, "unix:");
+                candidate(current, "pci:");
                 candidate(current, "sim:");
                 break;
         case VALUE_OUTPUT:
