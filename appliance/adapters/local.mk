@@ -5,10 +5,12 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/admin.c \
 	appliance/adapters/nvme/controller.c \
 	appliance/adapters/nvme/device.c \
+	appliance/adapters/nvme/doorbell.c \
 	appliance/adapters/nvme/events.c \
 	appliance/adapters/nvme/features.c \
 	appliance/adapters/nvme/identify.c \
 	appliance/adapters/nvme/image.h \
+	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
 	appliance/adapters/nvme/logs.c \
 	appliance/adapters/nvme/nvme.h \

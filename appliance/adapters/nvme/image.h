@@ -13,7 +13,7 @@
 #include "adapters/nvme/spec.h"
 #include "iov/registers.h"
 
-#define NVME_STATE_VERSION 1
+#define NVME_STATE_VERSION 2
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -100,6 +100,12 @@ struct nvme_registers {
         uint64_t asq, acq;
 };
 
+/* [5.7] Where the host has its shadow doorbells and EventIdx values; they are of all I/O queues. */
+struct nvme_shadow {
+        uint64_t doorbells, events;
+        uint32_t enabled, reserved;
+};
+
 /* What survives every reset: [5.14.1.2] figures are those of the life of the controller. */
 struct nvme_life {
         uint64_t read_bytes, write_bytes, reads, writes;
@@ -116,6 +122,7 @@ struct nvme_image {
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
 
         struct nvme_registers registers;
+        struct nvme_shadow shadow;
         uint32_t is_resetting;    /* CC.EN was cleared, CSTS.RDY is not yet */
         uint32_t shutdown_medium; /* next to flush */
         uint32_t features[NVME_FEAT_COUNT];
