@@ -16,9 +16,11 @@
 #include <unistd.h>
 
 #include "control/persona.h"
+#include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
 #include "link/channel.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -64,6 +66,7 @@ struct supervisor {
         void *userdata;
         struct process *processes;
         struct instance *instances;
+        struct ram_volumes *ram_volumes;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -129,9 +132,28 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, uint8_t *ret_kind, int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        return *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
+                                       : volume_open(s->state_directory, volume, ret_fd);
+}
+
+/* The server gets it, too: nothing else is in it. */
+static int doorbells_prepare(int *ret_fd) {
+        void *memory = NULL;
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, &memory, ret_fd);
+
+        if (r >= 0)
+                munmap(memory, LINK_DOORBELLS_SIZE);
+        return r;
+}
+
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
-static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
-                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct iov_vadapter *va,
+                            const struct vpc_model *model, const struct iov_volume *const *volumes, struct link_message *m,
+                            int fds[LINK_FDS_MAX]) {
         void *counters = NULL;
         int r;
 
@@ -147,10 +169,16 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
                 return r;
         i->counters = counters;
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
+                r = medium_prepare(s, volumes[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
                 m->media_size[n] = volumes[n]->size;
+        }
+        if (va->polling == IOV_POLLING_ALWAYS) {
+                r = doorbells_prepare(&fds[3 + i->persona.n_media]);
+                if (r < 0)
+                        return r;
+                m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
@@ -180,9 +208,9 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         i->next = s->instances;
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
-        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
-                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+                r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
                 close_fd(&fds[n]);
         if (r < 0) {
@@ -472,6 +500,7 @@ void supervisor_reconcile(struct supervisor *s) {
                 if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
                         plug(s, va);
         end_idle_processes(s);
+        ram_volumes_sweep(s->ram_volumes, model);
 }
 
 int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct iov_counter *ret_counter) {
@@ -498,6 +527,11 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
 
         if (!s)
                 return -ENOMEM;
+        int r = ram_volumes_new(&s->ram_volumes);
+        if (r < 0) {
+                free(s);
+                return r;
+        }
         s->loop = loop;
         s->journal = journal;
         s->state_directory = state_directory;
@@ -519,6 +553,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;
 }

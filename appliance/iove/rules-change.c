@@ -38,7 +38,7 @@ bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b,
         if (!x || !y)
                 return x != y;
         return x->id != y->id || x->at_slot != y->at_slot || strcmp(x->at_server, y->at_server) != 0 || identities_differ(x, y) ||
-               x->interrupts != y->interrupts || media_differ(a, b, vadapter);
+               x->interrupts != y->interrupts || x->polling != y->polling || media_differ(a, b, vadapter);
 }
 
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,

@@ -11,11 +11,11 @@
 #include "vpc/model.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
-#define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
+#define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium, then doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
@@ -24,6 +24,9 @@ enum link_message_type {
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
 };
+
+#define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
+#define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {
@@ -35,8 +38,9 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t reserved;
+        uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
         uint64_t media_size[VPC_MEDIA_MAX];
+        uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */
