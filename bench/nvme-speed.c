@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bench/measure.h"
 #include "bench/nvme-host.h"
@@ -47,10 +49,12 @@ static inline void relax(void) {
 struct ball {
         _Alignas(64) uint32_t ping;
         _Alignas(64) uint32_t pong;
+        _Alignas(64) uint32_t ready;
 };
 
 static void pong_main(struct ball *ball) {
         measure_pin(0, 1);
+        __atomic_store_n(&ball->ready, 1, __ATOMIC_RELEASE);
         for (uint32_t i = 1;; i++) {
                 uint32_t v;
 
@@ -72,6 +76,8 @@ static double ping_pong(unsigned int count) {
                 measure_die("ping-pong: %s", strerror(errno));
         if (pid == 0)
                 pong_main(ball);
+        while (!__atomic_load_n(&ball->ready, __ATOMIC_ACQUIRE)) /* it begins on this processor, which it must be let have */
+                nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
         for (uint32_t i = 1; i <= count; i++) {
                 if (i == 1000)
                         start = measure_ns();
@@ -242,6 +248,7 @@ int main(int argc, char **argv) {
                 measure_die("usage: nvme-speed MGMT_SOCKET SHADOW_SOCKET MAPPED_SOCKET");
         processes_pin(argv[1], 1);
         measure_pin(0, 0);
+        setvbuf(stdout, NULL, _IOLBF, 0);
         unsigned char *buffer = aligned_alloc(BLOCK, BUFFER), *to = aligned_alloc(BLOCK, (size_t)DEPTH_MAX * BLOCK);
         if (!buffer || !to)
                 measure_die("no memory");

@@ -9,13 +9,14 @@
 #include <stdint.h>
 
 #include "vpc/model.h"
+#include "vpc/report.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium, then doorbells where `flags` say so */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
@@ -27,6 +28,12 @@ enum link_message_type {
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
 #define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
+
+/* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
+struct link_shared {
+        struct iov_counter counters;
+        struct vpc_report report;
+};
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {

@@ -26,7 +26,7 @@ struct link_slot {
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
         struct vpc_function *function;
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
@@ -169,11 +169,11 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *counters = NULL;
-        r = map_fd(fds[2], sizeof(*s->counters), &counters);
+        void *shared = NULL;
+        r = map_fd(fds[2], sizeof(*s->shared), &shared);
         if (r < 0)
                 return r;
-        s->counters = counters;
+        s->shared = shared;
         r = slot_open_media(s, m, fds, n_fds);
         if (r >= 0)
                 r = slot_open_doorbells(s, m, fds);
@@ -183,9 +183,10 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
                 environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
                 environment.doorbells_fd = s->doorbells_fd;
         }
-        r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
+        r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
+        vpc_function_set_report(s->function, &s->shared->report);
         s->listener = take_fd(&fds[0]);
         return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
 }
@@ -228,8 +229,8 @@ void link_slot_free(struct link_slot *s) {
         close_fd(&s->doorbells_fd);
         if (s->image)
                 munmap(s->image, s->image_size);
-        if (s->counters)
-                munmap(s->counters, sizeof(*s->counters));
+        if (s->shared)
+                munmap(s->shared, sizeof(*s->shared));
         free(s);
 }
 

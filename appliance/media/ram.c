@@ -69,6 +69,14 @@ int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
                 for (unsigned int i = 0; i < io->n_iov; at += io->iov[i++].iov_len)
                         memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
                 return 0;
+        case VPC_IO_DISCARD:
+                if (fallocate(media->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length) == 0)
+                        return 0;
+                /* fall through: zeroes are what counts */
+                __attribute__((fallthrough));
+        case VPC_IO_ZERO:
+                memset(at, 0, io->length);
+                return 0;
         default:
                 return -EOPNOTSUPP;
         }

@@ -225,7 +225,7 @@ state() {
         [[ ${lines[0]} == '- namespace web-disk/1' && ${lines[1]} == '- vadapter  web-disk' ]]
         run -0 iovctl vadapter move web-disk db01 --dry-run
         [[ ${lines[0]} == '~ vadapter  web-disk  server web01 -> db01, slot 0 -> 1' ]]
-        is '{"add":1,"change":0,"remove":0}' json .summary iovctl namespace add web-disk/2 spare --dry-run -o json
+        is '{"add":1,"change":0,"remove":0,"disturbed_servers":0}' json .summary iovctl namespace add web-disk/2 spare --dry-run -o json
         iovctl volume add v ssd1 1MiB --dry-run
         iovctl vadapter add v ssd1 --dry-run
         iovctl namespace remove web-disk/1 --dry-run

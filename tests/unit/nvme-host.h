@@ -45,11 +45,12 @@ struct fake {
         unsigned int n_poll_starts;
         uint32_t doorbells[1024];
         bool is_inline; /* requests end within their submission, fake_inline() */
+        bool no_data; /* what is at FAKE_DATA and above was taken away */
 
         struct vpc_io *pending[FAKE_PENDING];
         unsigned int pending_medium[FAKE_PENDING], n_pending;
-        int media_error;             /* of every request from now on */
-        unsigned int n_submitted[3]; /* by operation */
+        int media_error;                      /* of every request from now on */
+        unsigned int n_submitted[VPC_IO_OPS]; /* by operation */
         unsigned int n_flushed[FAKE_MEDIA];
         unsigned int last_n_iov;
         unsigned int n_dma_faults;

@@ -42,16 +42,19 @@ static void end_waiting(struct nvme_device *device) {
  */
 void nvme_irq_update(struct nvme_device *device) {
         bool level = device->cq_nonempty && !(device->image->registers.intms & 1);
+        uint64_t masked = 0;
 
         if (device->irq_held)
                 end_waiting(device);
-        for (uint64_t vectors = device->irq_pending; vectors; vectors &= vectors - 1) {
+        /* [3.1.3] Bit n holds back vector n of MSI, bit 0 the pin; with MSI-X the host leaves the register alone. */
+        masked = device->irq_pending & device->image->registers.intms;
+        for (uint64_t vectors = device->irq_pending & ~masked; vectors; vectors &= vectors - 1) {
                 unsigned int vector = (unsigned int)__builtin_ctzll(vectors);
 
                 device->irq_counts[vector] = 0;
                 device->host->irq_raise(device->host->context, vector);
         }
-        device->irq_pending = 0;
+        device->irq_pending = masked;
         if (level != device->irq_level || !device->irq_level_told) {
                 device->irq_level = level;
                 device->irq_level_told = true;
