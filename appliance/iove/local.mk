@@ -4,6 +4,7 @@ libiove_la_SOURCES = \
 	appliance/iove/apply.c \
 	appliance/iove/claims.c \
 	appliance/iove/identity.c appliance/iove/identity.h \
+	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \
 	appliance/iove/rules-members.c \

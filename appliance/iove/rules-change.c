@@ -13,7 +13,7 @@ bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b,
         return iov_vadapter_disturbance(a, b, vadapter) >= IOV_DISTURB_REPLUG;
 }
 
-int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
+int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
         const struct iov_volume *old;
@@ -21,12 +21,13 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
                 const struct iov_volume *new = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
 
-                if (new &&new->id == old->id &&new->size < old->size) {
+                if (new &&new->id == old->id &&new->size < old->size && !(flags & IOV_TXN_SHRINK)) {
                         char from[32], to[32];
 
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it has %s and cannot shrink to %s", old->name,
-                                           iov_size_format(old->size, from), iov_size_format(new->size, to));
+                                           "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
+                                           "what is behind is lost",
+                                           old->name, iov_size_format(old->size, from), iov_size_format(new->size, to));
                 }
                 if (new &&new->id == old->id && strcmp(new->adapter, old->adapter) != 0)
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
@@ -34,7 +35,8 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
                                            old->adapter, new->adapter);
         }
         iov_model_foreach (have, IOV_KIND_VADAPTER, v)
-                if (!force && v->state == IOV_VADAPTER_CONNECTED && iove_vadapter_differs(have, candidate, v->name)) {
+                if (!(flags & IOV_TXN_FORCE) && v->state == IOV_VADAPTER_CONNECTED &&
+                    iove_vadapter_differs(have, candidate, v->name)) {
                         return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
                                            "vadapter %s: server %s runs with it (process %u): shut the server down first, or "
                                            "force it, which is a "
