@@ -232,7 +232,7 @@ state() {
         iovctl vadapter add v ssd1 --dry-run
         iovctl namespace remove web-disk/1 --dry-run
         is "$(< before)" state
-        fails 1 iovctl volume set web-boot size=512MiB --dry-run
+        fails 1 iovctl volume set web-boot size=9999TiB --dry-run
 }
 
 @test "-v tells what was changed" {
