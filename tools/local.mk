@@ -5,6 +5,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/changes.c tools/common/changes.h \
 	tools/common/complete.c \
 	tools/common/confirm.c tools/common/confirm.h \
+	tools/common/early.c \
 	tools/common/help.c \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
@@ -65,6 +66,7 @@ iovprov_LDADD = $(TOOLS_LIBS)
 iovdump_SOURCES = \
 	tools/iovdump/bundle.c \
 	tools/iovdump/iovdump.h \
+	tools/iovdump/isolation.c \
 	tools/iovdump/main.c \
 	tools/iovdump/map.c \
 	tools/iovdump/pci.c \

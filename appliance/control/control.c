@@ -15,8 +15,10 @@
 #include "control/appliance-id.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
+#include "control/isolation.h"
 #include "control/persona.h"
 #include "control/volumes.h"
+#include "host/host.h"
 #include "iove/identity.h"
 #include "iove/rules.h"
 #include "model.h"
@@ -114,6 +116,14 @@ int control_read_config(struct control *c, const char *vadapter, void *ret_confi
         return r;
 }
 
+int control_read_isolation(struct control *c, struct iov_mb_isolation_row **ret_rows, size_t *ret_n) {
+        if (c->supervisor)
+                return isolation_collect(c->supervisor, c->model, ret_rows, ret_n);
+        *ret_rows = NULL; /* no server can be cabled to a simulator */
+        *ret_n = 0;
+        return 0;
+}
+
 /* ---- what the supervisor tells ---- */
 
 static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapter_state state, uint32_t peer_pid,
@@ -127,6 +137,9 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
+        if (!*socket) /* there is no device */
+                va.interrupts_used = 0;
+        memset(va.reason, 0, sizeof(va.reason));
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
@@ -146,12 +159,50 @@ static void on_server_status(void *userdata, const char *name, enum iov_server_s
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }
 
+static void on_vadapter_progress(void *userdata, const char *name, const struct supervisor_progress *p) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = p->state;
+        va.peer_pid = p->peer_pid;
+        va.interrupts_used = p->interrupts;
+        field_set(va.socket, sizeof(va.socket), p->socket);
+        memset(va.reason, 0, sizeof(va.reason));
+        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        if (memcmp(&va, old, sizeof(va)) == 0)
+                return;
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_host_status(void *userdata, const char *name, const struct host *host) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
+        s.host_version = host ? host_get_version(host) : 0;
+        s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
+        memset(s.host_reason, 0, sizeof(s.host_reason));
+        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
 static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
 
-static const struct supervisor_events supervisor_events = {
-        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .model = on_model};
+static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
+                                                           .vadapter_progress = on_vadapter_progress,
+                                                           .server_status = on_server_status,
+                                                           .host_status = on_host_status,
+                                                           .model = on_model};
 
 /* ---- commits ---- */
 
@@ -168,18 +219,15 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 if (!there || there->id != va->id)
                         continue;
                 struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
-                bool plugged = *va->socket || va->state == IOV_VADAPTER_FAILED;
-
-                /* What is unplugged by this is nobody's until it is plugged again; a failure may be mended by it. */
-                if (plugged && iove_vadapter_differs(from, to, va->name)) {
-                        vadapter->state = IOV_VADAPTER_DETACHED;
-                        vadapter->peer_pid = 0;
-                        memset(vadapter->socket, 0, sizeof(vadapter->socket));
-                        continue;
-                }
-                vadapter->state = va->state;
+                /* A failure may be mended by it. */
+                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
+                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
                 vadapter->peer_pid = va->peer_pid;
                 memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                vadapter->interrupts_used = va->interrupts_used;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
+                if (!mended)
+                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -190,6 +238,10 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 copy.state = s->state;
                 copy.worker_pid = s->worker_pid;
                 copy.worker_restarts = s->worker_restarts;
+                copy.host_state = s->host_state;
+                copy.host_version = s->host_version;
+                copy.host_faults = s->host_faults;
+                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
@@ -413,12 +465,16 @@ static int forget_status(struct iov_model *m) {
                 vadapter->state = IOV_VADAPTER_DETACHED;
                 vadapter->peer_pid = 0;
                 memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                vadapter->interrupts_used = 0;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
 
                 copy.state = IOV_SERVER_OFF;
                 copy.worker_pid = copy.worker_restarts = 0;
+                copy.host_state = copy.host_version = copy.host_faults = 0;
+                memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
         return iove_rules_derive(m);
@@ -495,7 +551,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, &supervisor_events, c,
+                           &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)

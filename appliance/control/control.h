@@ -17,6 +17,7 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
+        unsigned int unplug_s; /* how long a guest has to let go of a device */
 };
 
 /* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */
@@ -42,6 +43,8 @@ int control_read_config(struct control *control, const char *vadapter, void *ret
 bool control_is_ready(const struct control *control);
 /* CLOCK_REALTIME in ns when the last commit is taken back unless it is confirmed, 0: nothing waits. */
 uint64_t control_get_confirm_time(const struct control *control);
+/* Who can reach what, as of now; the caller frees the rows. */
+int control_read_isolation(struct control *control, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
 
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from

@@ -22,6 +22,8 @@ struct mailbox {
         struct iove_transaction *transaction;
         struct control_commit commit;
         bool committing;
+        struct iov_mb_isolation_row *isolation; /* the last look, read in parts */
+        size_t n_isolation;
         _Alignas(uint64_t) unsigned char payload[IOV_MB_PAYLOAD_BYTES];
 };
 
@@ -44,6 +46,8 @@ void mailbox_reset(struct mailbox *m) {
                 control_commit_forget(m->control, &m->commit);
         m->committing = false;
         m->transaction = iove_transaction_free(m->transaction);
+        free(TAKE_PTR(m->isolation));
+        m->n_isolation = 0;
         m->mb_control = 0;
         m->command = m->status = 0;
         memset(m->payload, 0, sizeof(m->payload));
@@ -253,6 +257,33 @@ static void command_history_read(struct mailbox *m, size_t length) {
         complete_error(m, n == -ERANGE ? IOV_RET_INVALID_INPUT : iov_retcode_from_errno((int)-n), text);
 }
 
+static void command_isolation_read(struct mailbox *m, size_t length) {
+        struct iov_mb_isolation_read request;
+        const size_t room = (sizeof(m->payload) - sizeof(struct iov_mb_isolation_part)) / sizeof(struct iov_mb_isolation_row);
+        int r = 0;
+
+        if (length != sizeof(request)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "ISOLATION_READ: wrong payload length");
+                return;
+        }
+        memcpy(&request, m->payload, sizeof(request));
+        if (request.first == 0) {
+                free(TAKE_PTR(m->isolation));
+                m->n_isolation = 0;
+                r = control_read_isolation(m->control, &m->isolation, &m->n_isolation);
+        }
+        if (r < 0 || request.first > m->n_isolation) {
+                complete_errno(m, r < 0 ? -r : EINVAL, "ISOLATION_READ");
+                return;
+        }
+        const struct iov_mb_isolation_part part = {request.first, m->n_isolation};
+        const size_t left = m->n_isolation - (size_t)request.first, n = left < room ? left : room;
+        memcpy(m->payload, &part, sizeof(part));
+        if (n)
+                memcpy(m->payload + sizeof(part), m->isolation + request.first, n * sizeof(*m->isolation));
+        complete(m, IOV_RET_SUCCESS, sizeof(part) + n * sizeof(*m->isolation));
+}
+
 static void run(struct mailbox *m) {
         unsigned int opcode = m->command & 0xffff;
         size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
@@ -285,6 +316,9 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_LOG_READ:
                 command_log_read(m, length);
+                break;
+        case IOV_OP_ISOLATION_READ:
+                command_isolation_read(m, length);
                 break;
         case IOV_OP_HISTORY_LIST:
                 command_history_list(m, length);

@@ -14,7 +14,7 @@ struct iove_transaction {
         struct operation *operations;
         size_t n_operations, n_allocated;
         unsigned char *records;
-        size_t records_size, records_allocated;
+        size_t records_size, records_mapped;
 };
 
 /* Carry out all operations on `model`, a copy of `have`. *ret_changed counts those that changed something. -EBADMSG: refused. */

@@ -9,13 +9,14 @@
 #include <stdint.h>
 
 #include "vpc/model.h"
+#include "vpc/report.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, then one per medium */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
@@ -23,6 +24,12 @@ enum link_message_type {
         LINK_REMOVED,
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
+};
+
+/* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
+struct link_shared {
+        struct iov_counter counters;
+        struct vpc_report report;
 };
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */

@@ -26,7 +26,7 @@ struct link_slot {
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
         struct vpc_function *function;
         struct vpc_connection *connection;
         struct media_file *media[VPC_MEDIA_MAX];
@@ -154,17 +154,18 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *counters = NULL;
-        r = map_fd(fds[2], sizeof(*s->counters), &counters);
+        void *shared = NULL;
+        r = map_fd(fds[2], sizeof(*s->shared), &shared);
         if (r < 0)
                 return r;
-        s->counters = counters;
+        s->shared = shared;
         r = slot_open_media(s, m, fds, n_fds);
         if (r < 0)
                 return r;
-        r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
+        r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
+        vpc_function_set_report(s->function, &s->shared->report);
         s->listener = take_fd(&fds[0]);
         return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
 }
@@ -204,8 +205,8 @@ void link_slot_free(struct link_slot *s) {
                 media_file_free(s->media[i]);
         if (s->image)
                 munmap(s->image, s->image_size);
-        if (s->counters)
-                munmap(s->counters, sizeof(*s->counters));
+        if (s->shared)
+                munmap(s->shared, sizeof(*s->shared));
         free(s);
 }
 

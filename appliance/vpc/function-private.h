@@ -8,6 +8,7 @@
 #include "vpc/function.h"
 #include "vpc/image.h"
 #include "vpc/irq.h"
+#include "vpc/report.h"
 
 /* A token bucket: what a guest can make the device log must not fill a disk. */
 struct vpc_log_limit {
@@ -32,6 +33,7 @@ struct vpc_function {
         struct vpc_config config;
         struct vpc_dma dma;
         struct vpc_irq irq;
+        struct vpc_report *report; /* NULL: nobody wants one */
 
         /*
          * Requests under way are counted in the epoch in which they were submitted. A quiesce starts a new epoch and waits until

@@ -87,6 +87,7 @@ struct vpc_area {
 struct vpc_model {
         const char *name; /* "nvme" */
         const struct vpc_description *description;
+        bool no_dma;             /* never reads or writes its server's memory, so that none is mapped for it */
         uint32_t state_version; /* of the state behind VPC_IMAGE_MODEL_OFFSET */
         size_t state_size;
         /* Fill in the state for power-on; `state` is zeroed. */

@@ -71,6 +71,11 @@ int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const v
 int iov_identify(struct iov_appliance *appliance, struct iov_mb_identify *ret_identify);
 /* The configuration space of a vAdapter, 4096 bytes. */
 int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void *ret_config);
+/*
+ * Who can reach what: for each slot in use a REQUESTER and after it what is its own; the caller frees the rows, whose strings
+ * end. -EOPNOTSUPP: the appliance does not tell.
+ */
+int iov_isolation_read(struct iov_appliance *appliance, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
 /* The appliance's log text that it still has; the caller frees it. */
 int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
 /*
@@ -179,6 +184,7 @@ int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
+const char *iov_host_state_to_string(uint32_t state);
 
 /*
  * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,
@@ -264,7 +270,8 @@ struct iov_diagnostic {
         unsigned int line, column, length;
         const char *text;   /* one line: what is wrong, and what to do */
         const char *source; /* the source line for a terminal (of a long one the part at issue), NULL: not known */
-        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for. */
+        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for.
+         */
         const char *related_text; /* "first here", "defined here", NULL: none */
         const char *related_file;
         unsigned int related_line, related_column, related_length;
@@ -279,8 +286,9 @@ int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *strea
 
 /*
  * Read one document of `kind: topology` or `kind: chassis`; `file` is its name for messages. Adds to `model`, so that several
- * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused. All findings go to `diagnostics`. -EBADMSG: there were
- * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
+ * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused.
+ * All findings go to `diagnostics`. -EBADMSG: there were errors; the model is then incomplete. Only what can be seen without an
+ * appliance is checked.
  */
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
                       struct iov_diagnostics *diagnostics);

@@ -4,6 +4,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/confirm.c \
 	lib/transport/events.c \
 	lib/transport/history.c \
+	lib/transport/isolation.c \
 	lib/transport/mailbox.c \
 	lib/transport/rename.c \
 	lib/transport/model-load.c \

@@ -15,6 +15,7 @@ BATS_TESTS = \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
 	tests/bats/iovd-live.bats \
+	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
@@ -28,6 +29,7 @@ BATS_TESTS = \
 	tests/bats/readme.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)

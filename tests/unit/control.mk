@@ -38,3 +38,14 @@ test_journal_SOURCES = tests/unit/test-journal.c
 test_journal_CPPFLAGS = $(control_test_cppflags)
 test_journal_CFLAGS = $(control_test_cflags)
 test_journal_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += test-isolation tests/unit/test-isolation-read
+TESTS += test-isolation tests/unit/test-isolation-read
+test_isolation_SOURCES = tests/unit/test-isolation.c
+test_isolation_CPPFLAGS = $(control_test_cppflags)
+test_isolation_CFLAGS = $(control_test_cflags)
+test_isolation_LDADD = libcontrol.la libvpc.la libloop.la libiov-core.la $(CMOCKA_LIBS)
+tests_unit_test_isolation_read_SOURCES = tests/unit/test-isolation-read.c tools/iovdump/isolation.c $(transport_fake_sources)
+tests_unit_test_isolation_read_CPPFLAGS = $(TOOLS_CPPFLAGS)
+tests_unit_test_isolation_read_CFLAGS = $(TOOLS_CFLAGS) $(CMOCKA_CFLAGS) -pthread
+tests_unit_test_isolation_read_LDADD = libiov-tools.la libiov-core.la $(JSON_LIBS) $(SMARTCOLS_LIBS) $(YAML_LIBS) $(CMOCKA_LIBS)

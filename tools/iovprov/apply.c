@@ -51,33 +51,16 @@ static int make_plan(const struct tool *tool, struct iov_model *have, struct iov
         return r < 0 ? report_errno(tool, r, "planning failed") : STATUS_DONE;
 }
 
-void basis_free(struct basis *basis) {
-        basis->have = iov_model_unref(basis->have);
-}
-
-int basis_load(struct tool *tool, struct basis *ret_basis) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        uint32_t appliance_status = 0;
-        int status = session_open(tool, &appliance);
-
-        if (status != STATUS_DONE)
-                return status;
-        int r = iov_identify(appliance, &ret_basis->id);
-        if (r >= 0)
-                r = iov_read32(appliance, 0, IOV_REG_STATUS, &appliance_status);
-        if (r >= 0)
-                r = iov_model_load(appliance, &ret_basis->have);
-        ret_basis->sim = appliance_status >> IOV_STATUS_SIM_SHIFT & 1;
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
-}
-
-/* Read everything, then look at the appliance, then plan. */
+/* Read everything, look at the appliance, plan. What is wrong with the files is told first, whatever the appliance says. */
 static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct basis *basis,
                    struct iov_plan **ret_plan) {
+        struct early_load *early = early_load_start(tool, words, n_words);
         int status = wanted_read(tool, words, n_words, wanted);
 
         if (status == STATUS_DONE)
-                status = basis_load(tool, basis);
+                status = early_load_finish(tool, early, basis);
+        else
+                early_load_drop(early);
         return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "tools/common/changes.h"
 #include "tools/common/report.h"
+#include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
@@ -66,7 +67,9 @@ static double now(void) {
 static const char *lacks(const struct basis *basis, const struct iov_vadapter *v) {
         const struct iov_server *server = iov_model_get(basis->have, IOV_KIND_SERVER, v->at_server);
 
-        if (!*v->at_server || v->state == IOV_VADAPTER_CONNECTED)
+        if (!*v->at_server)
+                return v->state == IOV_VADAPTER_DETACHED ? NULL : "detached";
+        if (v->state == IOV_VADAPTER_CONNECTED)
                 return NULL;
         if (v->state == IOV_VADAPTER_FAILED)
                 return "attached"; /* it stays so: not worth waiting */
@@ -114,6 +117,9 @@ static int report_lack(const struct tool *tool, const struct lack *lack, double 
                 return report_error(tool, STATUS_PARTLY,
                                     "applied, but vadapter %s has failed in slot %u of server %s%s; the appliance's log says why",
                                     v->name, v->at_slot, v->at_server, others);
+        if (!*v->at_server)
+                return report_error(tool, STATUS_PARTLY, "applied, but after %g seconds vadapter %s is still %s, wanted %s%s",
+                                    seconds, v->name, state ? state : "unknown", lack->wanted, others);
         return report_error(tool, STATUS_PARTLY,
                             "applied, but after %g seconds vadapter %s in slot %u of server %s is still %s, wanted %s%s", seconds,
                             v->name, v->at_slot, v->at_server, state ? state : "unknown", lack->wanted, others);
