@@ -85,7 +85,9 @@ teardown() {
         fails 1 iovctl vadapter show more
         is true json '.vadapters[0].qos==null' iovctl vadapter show boot01-disk -o json
         # A faulty file is found before anything is touched.
-        run -2 "$E/rolling-change.sh" 01-qos.yaml rack.yaml chassis.yaml
+        echo 'version: 2' > bad.yaml
+        run -2 "$E/rolling-change.sh" 01-qos.yaml bad.yaml
+        is true json '.vadapters[0].qos==null' iovctl vadapter show boot01-disk -o json
 }
 
 @test "nightly-drift.sh speaks only where there is something to say" {
