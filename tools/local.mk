@@ -14,6 +14,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/memory.c \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
+	tools/common/progress.c tools/common/progress.h \
 	tools/common/objects-storage.c \
 	tools/common/output.h \
 	tools/common/parse.c \

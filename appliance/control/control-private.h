@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/control.h"
 #include "control/mgmt.h"
 #include "control/saver.h"
@@ -34,6 +35,7 @@ struct control {
         enum control_commit_kind candidate_kind;
         uint32_t candidate_uid; /* who asked for it */
         size_t n_expired;       /* generations that end with it */
+        struct asked asked;     /* what its transaction names */
         /* what waits to be confirmed */
         struct loop_source *confirm_timer;
         struct control_commit take_back;

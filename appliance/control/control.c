@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/isolation.h"
@@ -300,8 +301,10 @@ static void adopt(struct control *c) {
         tables_publish(c->tables, c->model);
         tell_adopted(c);
         confirm_set(c);
-        if (c->supervisor)
+        if (c->supervisor) {
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
+        }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
         else if (!c->info.confirm_s)
@@ -362,10 +365,22 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        asked_clear(&c->asked);
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
         if (c->info.confirm_s)
                 return confirm_refuse(c, &commit->refusal);
+        commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
@@ -610,6 +625,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

@@ -2,6 +2,7 @@
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
+	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \

@@ -521,6 +521,7 @@ static void drive_unwanted(struct supervisor *s, struct instance *i, struct host
                 /* Asked all the same, where that does no harm, so that the port is free again. */
                 if (host)
                         host_unplug(host, device, &reason);
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
                 instance_unplug(s, i);
                 return;
         }
@@ -532,6 +533,7 @@ static void drive_unwanted(struct supervisor *s, struct instance *i, struct host
         }
         i->plugging = false;
         if (progress == HOST_DONE || (progress == HOST_FAILED && !i->connected)) {
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
                 instance_unplug(s, i);
         } else {
                 if (progress == HOST_BUSY) {

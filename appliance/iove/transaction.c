@@ -39,6 +39,16 @@ uint32_t iove_transaction_flags(const struct iove_transaction *t) {
         return t->begin.flags;
 }
 
+const char *iove_transaction_next(const struct iove_transaction *t, enum iov_kind kind, size_t *cursor) {
+        while (*cursor < t->n_operations) {
+                const struct operation *op = &t->operations[(*cursor)++];
+
+                if (op->kind == kind)
+                        return (const char *)t->records + op->offset;
+        }
+        return NULL;
+}
+
 /* Room for one more operation, with a record of that size. */
 static int reserve(struct iove_transaction *t, size_t record_size) {
         void *records = t->records;

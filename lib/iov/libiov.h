@@ -193,6 +193,14 @@ const char *iov_host_state_to_string(uint32_t state);
 int iov_object_rename(struct iov_appliance *appliance, enum iov_kind kind, const char *name, const char *new_name,
                       unsigned int flags, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
 
+/*
+ * Ask again for what is wanted of a vAdapter already: plugging or unplugging that failed is tried again; with IOV_TXN_FORCE a
+ * server that should have let go of it loses it at once. Changes nothing. -ESTALE: the appliance is not as in `model` any more,
+ * -ENOENT: the model has no such vAdapter; else as iov_plan_apply().
+ */
+int iov_vadapter_retry(struct iov_appliance *appliance, const struct iov_model *model, const char *name, unsigned int flags,
+                       struct iov_mb_error *ret_error);
+
 /* ---- history ---- */
 
 /*

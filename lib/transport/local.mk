@@ -7,6 +7,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/isolation.c \
 	lib/transport/mailbox.c \
 	lib/transport/rename.c \
+	lib/transport/retry.c \
 	lib/transport/model-load.c \
 	lib/transport/sim-process.c lib/transport/sim-process.h \
 	lib/transport/tables.c lib/transport/tables.h \

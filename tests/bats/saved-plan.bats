@@ -215,11 +215,11 @@ END
         iovprov apply -q rack.yaml
         server_runs web01 0 web-disk
         doc 'vadapters: {more: {adapter: ssd0, attach: {server: web01, slot: 1}}}' > more.yaml
-        refuses 6 iovprov apply -q --timeout 0.3 more.yaml
+        refuses 6 iovprov apply -q --wait --timeout 0.3 more.yaml
         says 'vadapter more in slot 1 of server web01 is still attached, wanted connected'
         # It was applied all the same, and a server that takes it ends the waiting.
         server_runs web01 1 more
-        iovprov apply -q --timeout 20 more.yaml
+        iovprov apply -q --wait --timeout 20 more.yaml
 }
 
 @test "what somebody else changes meanwhile is shown, wanted and actual, and is no success" {
@@ -227,7 +227,7 @@ END
         iovprov apply -q rack.yaml
         server_runs web01 0 web-disk
         doc 'vadapters: {more: {adapter: ssd0, attach: {server: web01, slot: 1}}}' > more.yaml
-        iovprov apply -q --timeout 60 --progress more.yaml 2> log &
+        iovprov apply -q --wait --timeout 60 --progress more.yaml 2> log &
         local pid=$! i status=0
         for ((i = 0; i < 400; i++)); do
                 grep -q waiting log && break

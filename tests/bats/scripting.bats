@@ -102,8 +102,8 @@ teardown() {
 @test "pipes between the tools" {
         iovprov apply -q rack.yaml
         iovdump topology | is 'nothing to do' iovprov plan -
-        iovdump topology | sed 's/slot: 0/slot: 3/' | iovprov plan - > plan || [[ $? -eq 5 ]]
-        is '0 to add, 2 to change, 0 to remove' tail -n 1 plan
+        iovdump topology | sed 's/slot: 0/slot: 3/' | iovprov plan - > planned || [[ $? -eq 5 ]]
+        is '0 to add, 2 to change, 0 to remove' tail -n 1 planned
         iovdump topology | sed 's/slot: 0/slot: 3/' | iovprov plan -o yaml - > saved.yaml || [[ $? -eq 5 ]]
         iovprov apply -q --plan - < saved.yaml
         is '[3,3]' json '[.vadapters[].slot]' iovctl vadapter list -o json

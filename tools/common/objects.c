@@ -15,6 +15,9 @@ const struct column server_columns[] = {
         {"worker_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that serves the link"},
         {"worker_restarts", COLUMN_RIGHT | COLUMN_WIDE, "how often that process had to be started again"},
         {"qemu", COLUMN_WIDE, "path of its hypervisor's QMP socket"},
+        {"host_state", COLUMN_WIDE, "none, away or ready: whether its hypervisor can be asked to plug and unplug"},
+        {"host_version", COLUMN_WIDE, "version of QEMU"},
+        {"host_reason", COLUMN_WIDE, "why its hypervisor is away"},
         {"slots", COLUMN_DETAIL, "the slots that are in use"},
         {0},
 };
@@ -41,7 +44,7 @@ const struct column vadapter_columns[] = {
         {"adapter", 0, "the adapter it is an image of"},
         {"server", 0, "the server it is in, by itself or by its profile"},
         {"slot", COLUMN_RIGHT, "the slot it is plugged into"},
-        {"state", 0, "detached, attached, connected or failed"},
+        {"state", 0, "detached, attached, connected, plugging, unplugging or failed"},
         {"serial", 0, "serial number of its persona"},
         {"profile", COLUMN_WIDE, "the profile it is in"},
         {"qos", COLUMN_WIDE, "the qos that limits it"},
@@ -56,6 +59,8 @@ const struct column vadapter_columns[] = {
         {"vlan", COLUMN_RIGHT | COLUMN_DETAIL, "VLAN id of its untagged frames"},
         {"vlan_mode", COLUMN_DETAIL, "access or trunk"},
         {"interrupts", COLUMN_DETAIL, "auto, msix, msi or intx"},
+        {"interrupts_used", COLUMN_DETAIL, "what the device in the slot has: for auto msi, where msix could not be unplugged"},
+        {"reason", COLUMN_WIDE, "why it is in its state"},
         {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
         {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
         {"drives", COLUMN_DETAIL, "the volumes that it shows as disks"},
@@ -88,6 +93,21 @@ static struct table *slots_table(const struct iov_model *model, const char *serv
         return t;
 }
 
+/* The hypervisor, as far as it is known. */
+static void put_host(struct table *t, const struct iov_server *server) {
+        const uint32_t version = server->host_version;
+
+        put_text(t, iov_host_state_to_string(server->host_state));
+        if (version) {
+                CLEANUP_FREE char *text = xasprintf("%u.%u.%u", version >> 16, version >> 8 & 255, version & 255);
+
+                put_text(t, text);
+        } else {
+                put_null(t);
+        }
+        PUT_FIELD(t, server->host_reason);
+}
+
 static void server_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_server *server = record;
         struct table *slots = slots_table(s->model, server->name);
@@ -100,6 +120,7 @@ static void server_row(struct table *t, const struct snapshot *s, const void *re
         put_number_or_null(t, server->worker_pid);
         put_number(t, server->worker_restarts);
         PUT_FIELD(t, server->qemu);
+        put_host(t, server);
         put_table(t, slots);
 }
 
@@ -194,6 +215,11 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
         PUT_FIELD(t, v->nqn);
         put_number_or_null(t, v->vlan);
         put_network_words(t, s->model, v);
+        if (v->interrupts_used)
+                put_text(t, iov_interrupts_to_string(v->interrupts_used));
+        else
+                put_null(t);
+        PUT_FIELD(t, v->reason);
         put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
         put_table(t, members_table(s, IOV_KIND_LUN, v->name));
         put_table(t, members_table(s, IOV_KIND_DRIVE, v->name));

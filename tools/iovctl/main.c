@@ -14,6 +14,13 @@ static const struct argument attach_arguments[] = {
         {0},
 };
 
+static const struct argument move_arguments[] = {
+        {"VADAPTER", VALUE_VADAPTER, false, false},
+        {"SERVER", VALUE_SERVER, true, false},
+        {"SLOT", VALUE_TEXT, true, false},
+        {0},
+};
+
 static const struct argument namespace_argument[] = {{"VADAPTER/NSID", VALUE_NAMESPACE, false, false}, {0}};
 static const struct argument server_add_arguments[] = {
         {"NAME", VALUE_TEXT, false, false},
@@ -195,8 +202,8 @@ static const struct command commands[] = {
          attach_options, NULL, FORMATS_TREE, vadapter_attach},
         {"vadapter", "detach", "take a vAdapter out of its slot", vadapter_argument, detach_options, NULL, FORMATS_TREE,
          vadapter_detach},
-        {"vadapter", "move", "plug a vAdapter into a slot of another server, in one transaction", attach_arguments,
-         detach_options, NULL, FORMATS_TREE, vadapter_move},
+        {"vadapter", "move", "plug a vAdapter into a slot of another server, in one transaction", move_arguments, move_options,
+         NULL, FORMATS_TREE, vadapter_move},
         {"namespace", "list", "list the namespaces: which vAdapter shows which volume", NULL, list_options, namespace_columns,
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
@@ -246,10 +253,10 @@ static const struct command commands[] = {
         {"profile", "rename", "give a profile another name", profile_rename_arguments, set_options, NULL, FORMATS_TREE,
          object_rename},
         {"profile", "wear", "let a server wear a profile: its vAdapters are plugged into their slots", wear_arguments,
-         set_options, NULL, FORMATS_TREE, profile_wear},
-        {"profile", "move", "let another server wear a profile, in one transaction", wear_arguments, set_options, NULL,
+         wear_options, NULL, FORMATS_TREE, profile_wear},
+        {"profile", "move", "let another server wear a profile, in one transaction", wear_arguments, wear_options, NULL,
          FORMATS_TREE, profile_move},
-        {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, set_options, NULL,
+        {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, detach_options, NULL,
          FORMATS_TREE, profile_take_off},
         {"pool", "list", "list where identities that the appliance chooses come from", NULL, list_options, pool_columns,
          FORMATS_OBJECTS, objects_list},

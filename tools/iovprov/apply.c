@@ -5,13 +5,13 @@
 
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
-static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_wait, arg_scrub;
-static double arg_timeout;
+static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_scrub;
 static const char *arg_plan, *arg_confirm;
 static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
 
@@ -29,8 +29,8 @@ const struct option apply_options[] = {
         {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
          "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
         {"plan", 0, VALUE_FILE, "FILE", &arg_plan, "apply a plan that 'plan -o yaml' saved; refused where it no longer fits"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
-        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
@@ -39,8 +39,8 @@ const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
-        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
@@ -148,7 +148,10 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
-        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
+        if (arg_dry_run)
+                return STATUS_DONE;
+        status = verify(tool, appliance, wanted->model, ret_rest);
+        return status == STATUS_DONE ? progress_follow(tool, appliance, NULL, NULL) : status;
 }
 
 /* Ask, apply, verify, print. */
@@ -162,15 +165,14 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
         if (status != STATUS_DONE)
                 return status;
         report_diagnostics(tool, wanted->diagnostics);
-        if (!tool->quiet)
-                status = changes_print(tool, plan);
+        int printed = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
+        status = printed == STATUS_DONE ? status : printed;
         if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
                 changes_report_rest(tool, rest);
                 return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
         }
-        if (status == STATUS_DONE && (arg_wait || arg_timeout > 0) && !arg_dry_run)
-                status =
-                        wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout > 0 ? arg_timeout : 60);
+        if (status == STATUS_DONE && iov_plan_count(plan) && arg_timeout > 0 && !arg_dry_run)
+                status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
         return status;
 }
 
