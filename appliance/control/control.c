@@ -280,12 +280,13 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
                 const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
 
-                if (now && now->id == v->id)
+                bool same = now && now->id == v->id;
+                if (same && now->size >= v->size)
                         continue;
-                int r = volume_discard(state_get_directory(c->state), v);
+                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
                 if (r < 0)
-                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name, "its file cannot be removed: %s",
-                                      strerror(-r));
+                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
+                                      "its file cannot be removed or made shorter: %s", strerror(-r));
         }
 }
 

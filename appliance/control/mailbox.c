@@ -116,7 +116,7 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
                 return;
         }
         memcpy(&begin, m->payload, sizeof(begin));
-        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
+        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE | IOV_TXN_SCRUB | IOV_TXN_SHRINK)) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
                 return;
         }

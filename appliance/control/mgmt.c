@@ -186,6 +186,7 @@ static const struct vpc_description description = {
 
 static const struct vpc_model mgmt_model = {.name = "mgmt",
                                             .description = &description,
+                                            .no_dma = true,
                                             .state_version = 1,
                                             .state_size = sizeof(struct mgmt_state),
                                             .init = model_init,

@@ -7,6 +7,7 @@ libiove_la_SOURCES = \
 	appliance/iove/faults.c appliance/iove/faults.h \
 	appliance/iove/identity.c appliance/iove/identity.h \
 	appliance/iove/links.c appliance/iove/links.h \
+	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \
 	appliance/iove/rules-members.c \

@@ -40,11 +40,12 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
 /* ---- the appliance: transports and registers ---- */
 
 /*
- * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
- * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for
- * $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a
- * malformed address, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EOPNOTSUPP a kind of address
- * that this version does not know yet. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
+ * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `pci:BDF` (a PCI function of
+ * this machine, mapped from sysfs; `pci:` alone is the only one), `sim:DIR` (a private iovd over the state in DIR, started from
+ * $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE, else
+ * unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address or one
+ * that several PCI functions fit, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EBUSY another
+ * program has the PCI function open. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -180,6 +181,10 @@ const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_polling_to_string(uint32_t v);
+int iov_polling_from_string(const char *s, uint32_t *ret_v);
+const char *iov_media_to_string(uint32_t v);
+int iov_media_from_string(const char *s, uint32_t *ret_v);
 const char *iov_identity_type_to_string(uint32_t v);
 int iov_identity_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_fault_type_to_string(uint32_t v);

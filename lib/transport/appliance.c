@@ -148,11 +148,10 @@ static int transport_open(struct iov_appliance *a, int timeout_ms) {
         } else if (strncmp(a->address, "sim:", 4) == 0) {
                 r = transport_sim_open(a->ctx, a->address, a->address + 4, timeout_ms, why, &a->transport);
         } else if (strncmp(a->address, "pci:", 4) == 0) {
-                r = -EOPNOTSUPP;
-                snprintf(why, sizeof(why), "PCI functions are not supported by this version yet; use unix:PATH or sim:DIR");
+                r = transport_pci_open(TRANSPORT_SYSFS, a->address + 4, timeout_ms, why, &a->transport);
         } else {
                 r = -EINVAL;
-                snprintf(why, sizeof(why), "not the address of an appliance, which is unix:PATH or sim:DIR");
+                snprintf(why, sizeof(why), "not the address of an appliance, which is unix:PATH, pci:BDF or sim:DIR");
         }
         if (r >= 0)
                 return 0;

@@ -138,7 +138,7 @@ teardown() {
         is 'web01' iovctl --complete w -n va at db-disk
         is 'json' iovctl --complete j server list -o
         is 'db01' iovctl --complete db -a "$IOV_APPLIANCE" server show
-        is $'unix:\nsim:' iovprov --complete '' -a
+        is $'unix:\npci:\nsim:' iovprov --complete '' -a
         is ':files' iovprov --complete '' plan --prune rack.yaml
         is $'topology\nchassis\nregisters\npci\nisolation\nstate\nbundle' iovdump --complete '' help
         is $'0\n1' iovprov --complete '' rollback

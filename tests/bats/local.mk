@@ -34,6 +34,8 @@ BATS_TESTS = \
 	tests/bats/readme.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scripting.bats \
+	tests/bats/scripting-live.bats \
 	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats

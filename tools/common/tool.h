@@ -48,6 +48,7 @@ enum value_type {
         VALUE_ADAPTER_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
+        VALUE_TIMEOUT, /* the same, or 0 */
         VALUE_SORT,    /* columns */
         VALUE_FILTER,  /* target: struct text_list; may be repeated */
         VALUE_WATCH,   /* seconds that may be left out; target: struct watch_value */

@@ -41,8 +41,8 @@ int adapter_remove(struct tool *tool, char **words, unsigned int n_words);
 int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option args_options[], attach_options[], detach_options[], move_options[], wear_options[], add_options[],
-        volume_add_options[], vadapter_add_options[], set_options[], remove_options[], list_options[], follow_options[],
-        wait_options[], clear_options[], link_down_options[], adapter_remove_options[];
+        volume_add_options[], vadapter_add_options[], set_options[], volume_set_options[], remove_options[], list_options[],
+        follow_options[], wait_options[], clear_options[], link_down_options[], adapter_remove_options[];
 extern const struct column identity_columns[], event_columns[];
 
 #endif
