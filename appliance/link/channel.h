@@ -18,6 +18,7 @@ enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
+        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -35,6 +36,12 @@ struct link_shared {
         struct vpc_report report;
 };
 
+/* 0: no limit. */
+struct link_limits {
+        uint64_t read_iops, write_iops; /* a second */
+        uint64_t bandwidth;             /* bit/s */
+};
+
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {
         uint32_t type;
@@ -48,6 +55,7 @@ struct link_message {
         uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
         uint64_t media_size[VPC_MEDIA_MAX];
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
+        struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "link/qos.h"
 #include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -31,6 +32,7 @@ struct link_slot {
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
+        struct qos *qos;
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         bool removing, connected;
@@ -56,7 +58,7 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
         if (medium < s->n_media)
-                medium_submit(s->media[medium], io);
+                qos_submit(s->qos, medium, io);
         else
                 io->private.finish(io, -ENXIO);
 }
@@ -64,7 +66,21 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        return medium < s->n_media && medium_try(s->media[medium], io, ret_error);
+        return medium < s->n_media && medium_can_try(s->media[medium]) && qos_take(s->qos, io) &&
+               medium_try(s->media[medium], io, ret_error);
+}
+
+/* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
+static void slot_hurry(void *context) {
+        struct link_slot *s = context;
+
+        qos_hurry(s->qos);
+}
+
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        medium_submit(s->media[medium], io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -157,7 +173,8 @@ static int slot_open_doorbells(struct link_slot *s, const struct link_message *m
 
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
+        struct vpc_environment environment = {
+                .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -174,6 +191,10 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         if (r < 0)
                 return r;
         s->shared = shared;
+        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        if (r < 0)
+                return r;
+        qos_set(s->qos, &m->limits);
         r = slot_open_media(s, m, fds, n_fds);
         if (r >= 0)
                 r = slot_open_doorbells(s, m, fds);
@@ -224,6 +245,7 @@ void link_slot_free(struct link_slot *s) {
         vpc_function_free(s->function);
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
+        qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         close_fd(&s->doorbells_fd);
@@ -243,6 +265,10 @@ void link_slot_remove(struct link_slot *s) {
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
                 s->events->removed(s);
+}
+
+void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
+        qos_set(s->qos, limits);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

@@ -23,6 +23,7 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
 void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
+void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

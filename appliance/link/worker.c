@@ -98,6 +98,12 @@ static void slot_remove(struct worker *w, uint64_t instance) {
         link_send(LINK_CHANNEL_FD, &m, NULL, 0);
 }
 
+static void slot_limits(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance)
+                        link_slot_set_limits(w->slots[i], &m->limits);
+}
+
 static void on_channel(void *userdata, int fd, uint32_t events) {
         struct worker *w = userdata;
         struct link_message m;
@@ -122,6 +128,8 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                         close(fds[i]);
                 if (m.type == LINK_SLOT_REMOVE)
                         slot_remove(w, m.instance);
+                else if (m.type == LINK_SLOT_LIMITS)
+                        slot_limits(w, &m);
         }
 }
 

@@ -18,6 +18,7 @@ struct loop {
         struct loop_poller *pollers;
         unsigned int n_polling; /* those that are at it */
         uint64_t spin_ns;
+        unsigned int idle_rounds;
         struct loop_end *rounds, **rounds_end; /* asked for with loop_at_end() */
 };
 

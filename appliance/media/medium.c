@@ -56,6 +56,10 @@ void medium_free(struct medium *medium) {
         free(medium);
 }
 
+bool medium_can_try(const struct medium *medium) {
+        return medium->ram != NULL;
+}
+
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
                 return false;

@@ -66,6 +66,7 @@ struct nvme_device {
         uint64_t sqs;                      /* submission queues that there are */
         bool is_polling;                   /* the host is told by EventIdx not to ring */
         bool has_more;                     /* commands that could be fetched, but not in this event */
+        bool has_ended;                    /* requests within their submission, whose time is not counted yet */
         uint64_t irq_pending;              /* vectors to raise at the end of the event */
         uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
         uint64_t irq_due;                  /* clock, at which those are raised at the latest */

@@ -28,8 +28,14 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
 void nvme_slot_free(struct nvme_command *command) {
         struct nvme_device *device = command->device;
 
+        struct nvme_list *list = command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin;
+
         nvme_slot(command)->state = NVME_SLOT_FREE;
-        nvme_list_append(device, command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+        /* In front: the next command finds it in the processor's cache. */
+        command->next = list->first;
+        if (list->first == NVME_NONE)
+                list->last = command->index;
+        list->first = command->index;
 }
 
 static void account_io(struct nvme_device *device, const struct nvme_slot *slot) {
@@ -144,7 +150,7 @@ void nvme_media_ended(struct nvme_device *device) {
         struct nvme_command *command = NULL;
 
         while ((command = nvme_list_take(device, &device->ended))) {
-                nvme_clock(device);
+                device->has_ended = true;
                 request_end(command, command->error);
         }
 }
