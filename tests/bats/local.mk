@@ -21,6 +21,7 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
+	tests/bats/speed-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
