@@ -98,6 +98,13 @@ struct nvme_device {
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
 
+/* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
+static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
+        if (i < NVME_IO_SLOTS)
+                i = i < image->n_io_slots ? i : NVME_IO_SLOTS;
+        return i < NVME_IO_SLOTS || i < NVME_IO_SLOTS + image->n_admin_slots ? i : NVME_SLOTS;
+}
+
 static inline struct nvme_slot *nvme_slot(const struct nvme_command *command) {
         return &command->device->image->slots[command->index];
 }
