@@ -24,6 +24,7 @@ struct list {
 struct media_file {
         struct loop *loop;
         int fd;
+        int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
@@ -84,10 +85,11 @@ static int start_clearing(struct media_file *media, struct vpc_io *io) {
         uint64_t left = io->length - io->private.progress;
 
         if (io->private.way != WAY_WRITE)
-                return loop_fallocate(media->loop, &io->private.request, media->fd, modes[io->private.way], io->offset,
+                return loop_fallocate(media->loop, &io->private.request, media->io_fd, modes[io->private.way], io->offset,
                                       io->length);
         io->private.rest = (struct iovec){zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes)};
-        return loop_writev(media->loop, &io->private.request, media->fd, &io->private.rest, 1, io->offset + io->private.progress);
+        return loop_writev(media->loop, &io->private.request, media->io_fd, &io->private.rest, 1,
+                           io->offset + io->private.progress);
 }
 
 static int start(struct media_file *media, struct vpc_io *io) {
@@ -95,13 +97,13 @@ static int start(struct media_file *media, struct vpc_io *io) {
         const struct iovec *iov = NULL;
 
         if (io->op == VPC_IO_FLUSH)
-                return loop_fdatasync(media->loop, &io->private.request, media->fd);
+                return loop_fdatasync(media->loop, &io->private.request, media->io_fd);
         if (is_clearing(io))
                 return start_clearing(media, io);
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
-        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->fd, iov, n,
+        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->io_fd, iov, n,
                                                                   io->offset + io->private.progress);
 }
 
@@ -202,6 +204,9 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
                 return r;
         media->loop = loop;
         media->fd = take_fd(&owned);
+        media->io_fd = loop_file_add(loop, media->fd);
+        if (media->io_fd < 0)
+                media->io_fd = media->fd;
         media->size = size;
         media->waiting.end = &media->waiting.first;
         media->ended.end = &media->ended.first;
@@ -213,6 +218,8 @@ void media_file_free(struct media_file *media) {
         if (!media)
                 return;
         loop_source_remove(media->timer);
+        if (media->io_fd != media->fd)
+                loop_file_remove(media->loop, media->io_fd);
         close(media->fd);
         free(media);
 }
