@@ -57,7 +57,10 @@ struct nvme_device {
         struct iov_counter *counters;
 
         struct nvme_list free_io, free_admin;
-        struct nvme_list ended;             /* requests that ended within their submission */
+        struct nvme_list ended; /* requests that ended within their submission */
+        struct nvme_list done;  /* completions that go together at the end of the event */
+        unsigned int n_done;
+        bool is_fetching;
         struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
         uint64_t pending;                   /* submission queues that may have commands */
         uint64_t cq_held;                   /* completion queues with completions that wait */
