@@ -55,13 +55,11 @@ static void bucket_take(struct bucket *b, uint64_t units, uint64_t now) {
         b->earned += (uint64_t)((unsigned __int128)units * NSEC_PER_SEC / b->rate);
 }
 
-/* NULL: of what does not wait. What clears blocks writes none of them, so that its bytes are not counted. */
 static struct queue *queue_of(struct qos *qos, const struct vpc_io *io) {
-        if (io->op == VPC_IO_FLUSH)
-                return NULL;
         return &qos->queues[io->op == VPC_IO_READ ? QUEUE_READ : QUEUE_WRITE];
 }
 
+/* What clears blocks writes none of them: its bytes are not counted. */
 static uint64_t bits_of(const struct vpc_io *io) {
         return io->op == VPC_IO_READ || io->op == VPC_IO_WRITE ? io->length * 8 : 0;
 }
@@ -159,11 +157,15 @@ void qos_set(struct qos *qos, const struct link_limits *limits) {
                 run(qos);
 }
 
+bool qos_is_limited(const struct qos *qos) {
+        return qos->is_limited;
+}
+
 bool qos_take(struct qos *qos, const struct vpc_io *io) {
-        struct queue *q = qos->is_limited ? queue_of(qos, io) : NULL;
+        struct queue *q = queue_of(qos, io);
         uint64_t now = 0;
 
-        if (!q)
+        if (!qos->is_limited || io->op == VPC_IO_FLUSH)
                 return true;
         now = now_ns();
         if (q->first || queue_wait(qos, q, now))
@@ -174,10 +176,10 @@ bool qos_take(struct qos *qos, const struct vpc_io *io) {
 
 void qos_submit(struct qos *qos, unsigned int medium, struct vpc_io *io) {
         struct queue *q = queue_of(qos, io);
-        bool is_first = q && !q->first;
+        bool is_first = !q->first;
 
         /* Where limits were taken away, some may still wait: none overtakes them. */
-        if (!q || (is_first && qos_take(qos, io))) {
+        if (io->op == VPC_IO_FLUSH || (is_first && qos_take(qos, io))) {
                 qos->start(qos->userdata, medium, io);
                 return;
         }

@@ -23,6 +23,7 @@ int qos_new(struct loop *loop, void (*start)(void *userdata, unsigned int medium
 void qos_free(struct qos *qos);
 /* From now on, for those that wait as well. */
 void qos_set(struct qos *qos, const struct link_limits *limits);
+bool qos_is_limited(const struct qos *qos);
 /* Take what a request costs, if it may go now; else false, and nothing is taken. */
 bool qos_take(struct qos *qos, const struct vpc_io *io);
 /* Start a request, now or when it may go. */

@@ -66,8 +66,8 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        return medium < s->n_media && medium_can_try(s->media[medium]) && qos_take(s->qos, io) &&
-               medium_try(s->media[medium], io, ret_error);
+        /* Where there are limits, it is them that decide when. */
+        return medium < s->n_media && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */

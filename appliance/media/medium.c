@@ -56,13 +56,9 @@ void medium_free(struct medium *medium) {
         free(medium);
 }
 
-bool medium_can_try(const struct medium *medium) {
-        return medium->ram != NULL;
-}
-
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
-                return false;
+                return media_file_try(medium->file, io, ret_error);
         *ret_error = media_ram_do(medium->ram, io);
         return true;
 }

@@ -18,7 +18,6 @@ int medium_new(struct loop *loop, unsigned int kind, int fd, uint64_t size, stru
 void medium_free(struct medium *medium);
 /* Start a request; it ends in io->private.finish, which the caller has set, never from within. */
 void medium_submit(struct medium *medium, struct vpc_io *io);
-bool medium_can_try(const struct medium *medium);
 /* End a request within the call, without io->private.finish, where this kind can; false: medium_submit() it. */
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error);
 
