@@ -3,19 +3,27 @@ noinst_LTLIBRARIES += libadapters.la
 libadapters_la_SOURCES = \
 	appliance/adapters/registry.c \
 	appliance/adapters/nvme/admin.c \
+	appliance/adapters/nvme/bad.c \
+	appliance/adapters/nvme/compare.c \
 	appliance/adapters/nvme/controller.c \
+	appliance/adapters/nvme/data.c \
+	appliance/adapters/nvme/data.h \
 	appliance/adapters/nvme/device.c \
+	appliance/adapters/nvme/doorbell.c \
 	appliance/adapters/nvme/events.c \
 	appliance/adapters/nvme/features.c \
 	appliance/adapters/nvme/identify.c \
 	appliance/adapters/nvme/image.h \
+	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
 	appliance/adapters/nvme/logs.c \
 	appliance/adapters/nvme/nvme.h \
 	appliance/adapters/nvme/prp.c \
 	appliance/adapters/nvme/queue.c \
 	appliance/adapters/nvme/queue-admin.c \
+	appliance/adapters/nvme/ranges.c \
 	appliance/adapters/nvme/resume.c \
+	appliance/adapters/nvme/sgl.c \
 	appliance/adapters/nvme/slot.c \
 	appliance/adapters/nvme/spec.h
 libadapters_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

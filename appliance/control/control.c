@@ -12,43 +12,24 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "context.h"
+#include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/chassis.h"
-#include "control/history.h"
+#include "control/control-private.h"
+#include "control/faults.h"
 #include "control/isolation.h"
-#include "control/mgmt.h"
 #include "control/persona.h"
-#include "control/saver.h"
-#include "control/state.h"
-#include "control/supervisor.h"
 #include "control/volumes.h"
+#include "host/host.h"
+#include "iove/faults.h"
 #include "iove/identity.h"
+#include "iove/links.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
-
-struct control {
-        const struct control_options *options;
-        struct iov_ctx *ctx;
-        struct loop *loop;
-        struct loop_source *signals;
-        struct tables *tables;
-        struct journal *journal;
-        struct state *state;
-        struct history *history;
-        struct iov_model *model;
-        uint64_t last_id, boot_time, snapshot_time;
-        struct supervisor *supervisor; /* NULL: a simulator */
-        struct mgmt *mgmt;
-        /* commits: the first is being written, the others wait */
-        struct saver *saver;
-        struct control_commit *commits, *writing;
-        struct iov_model *candidate;
-        struct state_info candidate_info;
-        size_t n_expired; /* generations that end with it */
-};
 
 static uint64_t clock_ns(clockid_t id) {
         struct timespec t;
@@ -72,6 +53,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 const struct history *control_get_history(const struct control *c) {
         return c->history;
 }
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
+}
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
 }
@@ -83,6 +67,15 @@ uint64_t control_get_boot_time(const struct control *c) {
 }
 uint64_t control_get_snapshot_time(const struct control *c) {
         return c->snapshot_time;
+}
+bool control_is_ready(const struct control *c) {
+        return !c->late;
+}
+uint64_t control_get_confirm_time(const struct control *c) {
+        return confirm_time(c);
+}
+struct iove_limits control_limits(const struct control *c) {
+        return (struct iove_limits){.now_ns = clock_ns(CLOCK_REALTIME), .run_dir_length = strlen(control_get_run_directory(c))};
 }
 
 /* ---- live data ---- */
@@ -145,9 +138,13 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         if (!old)
                 return;
         struct iov_vadapter va = *old;
-        va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
+        /* Out of a slot's reach, because its link is down say, is not out of the slot. */
+        va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : state == IOV_VADAPTER_DETACHED ? IOV_VADAPTER_ATTACHED : state;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
+        if (!*socket) /* there is no device */
+                va.interrupts_used = 0;
+        memset(va.reason, 0, sizeof(va.reason));
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
@@ -167,16 +164,72 @@ static void on_server_status(void *userdata, const char *name, enum iov_server_s
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }
 
+static void on_vadapter_progress(void *userdata, const char *name, const struct supervisor_progress *p) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = p->state;
+        va.peer_pid = p->peer_pid;
+        va.interrupts_used = p->interrupts;
+        field_set(va.socket, sizeof(va.socket), p->socket);
+        memset(va.reason, 0, sizeof(va.reason));
+        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        if (memcmp(&va, old, sizeof(va)) == 0)
+                return;
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_host_status(void *userdata, const char *name, const struct host *host) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
+        s.host_version = host ? host_get_version(host) : 0;
+        s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
+        memset(s.host_reason, 0, sizeof(s.host_reason));
+        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
 static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
 
-static const struct supervisor_events supervisor_events = {
-        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .model = on_model};
+static void on_struck(void *userdata, uint64_t fault, uint64_t hits) {
+        faults_struck(userdata, fault, hits);
+}
+
+static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
+                                                           .vadapter_progress = on_vadapter_progress,
+                                                           .server_status = on_server_status,
+                                                           .host_status = on_host_status,
+                                                           .struck = on_struck,
+                                                           .model = on_model};
 
 /* ---- commits ---- */
 
 static void commits_next(struct control *c);
+
+/* The same of faults that have struck; those of renamed and removed objects end. */
+static void carry_faults(const struct iov_model *from, struct iov_model *to) {
+        const struct iov_fault *f;
+
+        iov_model_foreach (from, IOV_KIND_FAULT, f) {
+                const struct iov_fault *there = iov_model_get(to, IOV_KIND_FAULT, f->name);
+
+                if (there && there->type == f->type)
+                        iov_model_set(to, IOV_KIND_FAULT, f);
+        }
+        faults_prune(to);
+}
 
 /* While the candidate was written, servers may have come and gone: their status is newer than the candidate's copy of it. */
 static void carry_status(const struct iov_model *from, struct iov_model *to) {
@@ -188,11 +241,16 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                /* A failure may be mended by it. */
+                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
+                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                vadapter->interrupts_used = va->interrupts_used;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
+                if (!mended)
+                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -203,42 +261,86 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 copy.state = s->state;
                 copy.worker_pid = s->worker_pid;
                 copy.worker_restarts = s->worker_restarts;
+                copy.host_state = s->host_state;
+                copy.host_version = s->host_version;
+                copy.host_faults = s->host_faults;
+                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
+        carry_faults(from, to);
+        links_derive(to);
 }
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
-static void discard_volumes(struct control *c, const struct iov_model *old) {
+void control_discard_volumes(struct control *c, const struct iov_model *old) {
         const struct iov_volume *v;
 
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
                 const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
 
-                if (now && now->id == v->id)
+                bool same = now && now->id == v->id;
+                if (same && now->size >= v->size)
                         continue;
-                int r = volume_discard(state_get_directory(c->state), v);
+                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
                 if (r < 0)
-                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name, "its file cannot be removed: %s",
-                                      strerror(-r));
+                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
+                                      "its file cannot be removed or made shorter: %s", strerror(-r));
+        }
+}
+
+static void tell_adopted(const struct control *c) {
+        const struct state_info *info = &c->info;
+        unsigned long long generation = info->generation;
+
+        switch (c->candidate_kind) {
+        case COMMIT_TRANSACTION:
+                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u changes", generation, info->n_changes);
+                if (info->confirm_s)
+                        journal_event(c->journal, LOG_NOTICE, info->uid, "",
+                                      "generation %llu is taken back in %u s unless it is confirmed", generation,
+                                      info->confirm_s);
+                break;
+        case COMMIT_CONFIRM:
+                journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
+                break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                if (*c->candidate_event)
+                        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, c->candidate_object, "%s", c->candidate_event);
+                break;
+        case COMMIT_TAKE_BACK:
+                journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
+                              generation, info->n_changes, generation - 1,
+                              info->uid == IOV_UID_APPLIANCE ? ": nobody confirmed it" : "");
+                break;
         }
 }
 
 /* Make the candidate what is. */
 static void adopt(struct control *c) {
         struct iov_model *old = c->model;
+        bool had_faults = iov_model_count(old, IOV_KIND_FAULT);
 
         carry_status(old, c->candidate);
         c->model = TAKE_PTR(c->candidate);
         c->last_id = c->candidate_info.last_id;
         history_forget(c->history, c->n_expired);
         history_add(c->history, &c->candidate_info);
+        c->info = c->candidate_info;
         tables_publish(c->tables, c->model);
-        journal_event(c->journal, LOG_NOTICE, c->candidate_info.uid, "", "generation %llu: %u changes",
-                      (unsigned long long)c->candidate_info.generation, c->candidate_info.n_changes);
-        if (c->supervisor)
+        tell_adopted(c);
+        confirm_set(c);
+        if (c->supervisor) {
+                if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
+                        supervisor_send_faults(c->supervisor);
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
-        discard_volumes(c, old);
+        }
+        if (c->candidate_kind == COMMIT_CONFIRM)
+                confirm_done(c);
+        else if (!c->info.confirm_s)
+                control_discard_volumes(c, old);
         iov_model_unref(old);
 }
 
@@ -274,19 +376,44 @@ static int candidate_write(struct control *c) {
 
         if (r == 0)
                 r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        if (r == 0)
+        c->n_expired = 0;
+        if (r == 0 && c->candidate_info.generation != c->info.generation)
                 r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
         if (r < 0) {
                 free(bytes);
                 return r;
         }
-        return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
+        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
 }
 
-/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
-static int commit_start(struct control *c, struct control_commit *commit) {
-        const struct iove_limits limits = {.now_ns = clock_ns(CLOCK_REALTIME),
-                                           .run_dir_length = strlen(control_get_run_directory(c))};
+/* The chassis is a file that people read, too. */
+static int chassis_write(struct control *c, struct iove_refusal *refusal) {
+        void *bytes = NULL;
+        size_t size = 0;
+        char why[200];
+        int r = history_reserve(c->history);
+
+        if (r == 0)
+                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+        if (r == -EBADMSG)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
+        c->n_expired = 0;
+        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+}
+
+static int amendment_make(struct control *c, struct control_commit *commit) {
+        int r = iov_model_clone(c->model, &c->candidate);
+
+        if (r < 0)
+                return r;
+        c->candidate_info = c->info;
+        *c->candidate_object = *c->candidate_event = 0;
+        return commit->amend(c, commit);
+}
+
+/* Make the candidate of a transaction. Returns 1: there is something to write. */
+static int transaction_make(struct control *c, struct control_commit *commit) {
+        const struct iove_limits limits = control_limits(c);
         uint64_t last_id = c->last_id;
         uint32_t changed;
         int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
@@ -295,16 +422,58 @@ static int commit_start(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
+        if (c->info.confirm_s)
+                return confirm_refuse(c, &commit->refusal);
         commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
                                                 .time_ns = clock_ns(CLOCK_REALTIME),
                                                 .uid = commit->uid,
-                                                .n_changes = changed};
-        r = candidate_write(c);
+                                                .n_changes = changed,
+                                                .confirm_s = iove_transaction_confirm_s(commit->transaction)};
+        return 1;
+}
+
+/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
+static int commit_start(struct control *c, struct control_commit *commit) {
+        int r = 0;
+
+        asked_clear(&c->asked);
+        switch (commit->kind) {
+        case COMMIT_TRANSACTION:
+                r = transaction_make(c, commit);
+                if (r != 1)
+                        return r;
+                break;
+        case COMMIT_CONFIRM:
+                r = confirm_make(c, commit);
+                break;
+        case COMMIT_TAKE_BACK:
+                r = confirm_make_take_back(c, commit);
+                break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                r = amendment_make(c, commit);
+                break;
+        }
+        if (r < 0)
+                return r;
+        c->candidate_kind = commit->kind;
+        c->candidate_uid = commit->uid;
+        r = commit->kind == COMMIT_CHASSIS ? chassis_write(c, &commit->refusal) : candidate_write(c);
         return r < 0 ? r : 1;
 }
 
@@ -367,18 +536,21 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                vadapter->interrupts_used = 0;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
 
                 copy.state = IOV_SERVER_OFF;
                 copy.worker_pid = copy.worker_restarts = 0;
+                copy.host_state = copy.host_version = copy.host_faults = 0;
+                memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
         return iove_rules_derive(m);
@@ -386,7 +558,7 @@ static int forget_status(struct iov_model *m) {
 
 /* The chassis, then what was saved, then the rules: a state that does not fit the chassis must not be served. */
 static int load(struct control *c) {
-        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        const struct iove_limits limits = control_limits(c);
         struct iove_refusal refusal;
         struct state_info info;
         int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
@@ -396,6 +568,7 @@ static int load(struct control *c) {
         r = state_load(c->state, c->model, &info);
         if (r < 0)
                 return r;
+        c->info = info;
         c->last_id = info.last_id;
         r = history_new(c->state, &info, &c->history);
         if (r < 0) {
@@ -412,9 +585,14 @@ static int load(struct control *c) {
                         refusal.error.text);
         if (r == 0)
                 r = forget_status(c->model);
+        if (r == 0)
+                r = faults_prune(c->model);
+        if (r >= 0)
+                r = links_derive(c->model);
         if (r < 0)
                 return r;
-        int n = volumes_sweep(state_get_directory(c->state), c->model);
+        /* What waits to be confirmed may have removed volumes, and still be taken back. */
+        int n = info.confirm_s ? 0 : volumes_sweep(state_get_directory(c->state), c->model);
         if (n > 0)
                 journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, "",
                               "%d volume files without a volume were moved to retained/", n);
@@ -453,10 +631,12 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, &supervisor_events, c,
+                           &c->supervisor);
         if (r < 0)
                 return r;
-        supervisor_reconcile(c->supervisor);
+        if (!c->late)
+                supervisor_reconcile(c->supervisor);
         r = mgmt_listen(c, run, &c->mgmt);
         if (r < 0)
                 iov_log(c->ctx, LOG_ERR, "%s/mgmt.sock: cannot listen: %s", run, strerror(-r));
@@ -487,9 +667,13 @@ static int bring_up(struct control *c) {
         if (r == 0)
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
         if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
+        if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
                 r = load(c);
+        if (r == 0)
+                r = confirm_start(c);
         if (r == 0 && c->options->run_directory)
                 r = serve_servers(c);
         if (r == 0 && c->options->sim_fd >= 0)
@@ -502,9 +686,11 @@ static void tear_down(struct control *c) {
         c->supervisor = supervisor_free(c->supervisor);
         remove_run_directory(c);
         c->saver = saver_free(c->saver);
+        loop_source_remove(c->confirm_timer);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

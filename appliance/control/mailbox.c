@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "control/amend.h"
+#include "control/faults.h"
 #include "util.h"
 #include "vpc/model.h"
 
@@ -100,6 +102,7 @@ static void command_identify(struct mailbox *m) {
         struct iov_mb_identify id = {.boot_time_ns = control_get_boot_time(m->control)};
 
         field_set(id.chassis, sizeof(id.chassis), iov_model_get_name(control_get_model(m->control)));
+        memcpy(id.id, control_get_id(m->control), sizeof(id.id));
         field_set(id.version, sizeof(id.version), PACKAGE_VERSION);
         field_set(id.run_dir, sizeof(id.run_dir), control_get_run_directory(m->control));
         complete_with(m, &id, sizeof(id));
@@ -113,8 +116,12 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
                 return;
         }
         memcpy(&begin, m->payload, sizeof(begin));
-        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
+        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE | IOV_TXN_SCRUB | IOV_TXN_SHRINK)) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
+                return;
+        }
+        if (begin.confirm_s > IOV_CONFIRM_MAX) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "TXN_BEGIN: a confirm time of more than a day");
                 return;
         }
         m->transaction = iove_transaction_free(m->transaction);
@@ -149,13 +156,27 @@ static void on_committed(struct control_commit *commit, int result) {
         struct mailbox *m = (struct mailbox *)(void *)((char *)commit - offsetof(struct mailbox, commit));
 
         m->committing = false;
-        m->transaction = iove_transaction_free(m->transaction);
-        if (result == 0)
+        if (commit->kind == COMMIT_TRANSACTION)
+                m->transaction = iove_transaction_free(m->transaction);
+        if (result == 0 && commit->amend == amend_fault_inject)
+                complete_with(m, &commit->request.fault, sizeof(commit->request.fault));
+        else if (result == 0 && (commit->kind == COMMIT_CONFIRM || commit->amend))
+                complete(m, IOV_RET_SUCCESS, 0);
+        else if (result == 0)
                 complete_with(m, &commit->result, sizeof(commit->result));
         else if (result == -EBADMSG)
                 complete_refused(m, &commit->refusal);
         else
                 complete_errno(m, -result, "the state cannot be saved, nothing was changed");
+}
+
+static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
+        m->commit.kind = kind;
+        m->commit.transaction = kind == COMMIT_TRANSACTION ? m->transaction : NULL;
+        m->commit.uid = m->uid;
+        m->commit.done = on_committed;
+        m->committing = true;
+        control_commit(m->control, &m->commit);
 }
 
 static void command_txn_commit(struct mailbox *m, size_t length) {
@@ -165,11 +186,55 @@ static void command_txn_commit(struct mailbox *m, size_t length) {
                 return;
         }
         memset(&m->commit, 0, sizeof(m->commit));
-        m->commit.transaction = m->transaction;
-        m->commit.uid = m->uid;
-        m->commit.done = on_committed;
-        m->committing = true;
-        control_commit(m->control, &m->commit);
+        start_commit(m, COMMIT_TRANSACTION);
+}
+
+static void command_confirm(struct mailbox *m, size_t length, enum control_commit_kind kind) {
+        if (length != 0) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "CONFIRM, TAKE_BACK: wrong payload length");
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        start_commit(m, kind);
+}
+
+static void command_amend(struct mailbox *m, size_t length, size_t wanted, enum control_commit_kind kind,
+                          control_amend_fn amend) {
+        if (length != wanted) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "wrong payload length");
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        memcpy(&m->commit.request, m->payload, wanted);
+        if (wanted == IOV_NAME_SIZE && !memchr(m->commit.request.name, 0, IOV_NAME_SIZE)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "the name does not end");
+                return;
+        }
+        m->commit.amend = amend;
+        start_commit(m, kind);
+}
+
+/* Links, adapters and faults; false: none of these. */
+static bool run_amendment(struct mailbox *m, unsigned int opcode, size_t length) {
+        switch (opcode) {
+        case IOV_OP_LINK_CONTROL:
+                command_amend(m, length, sizeof(struct iov_mb_link_control), COMMIT_AMEND, amend_link);
+                return true;
+        case IOV_OP_ADAPTER_INSERT:
+                command_amend(m, length, sizeof(struct iov_adapter), COMMIT_CHASSIS, amend_adapter_insert);
+                return true;
+        case IOV_OP_ADAPTER_REMOVE:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_CHASSIS, amend_adapter_remove);
+                return true;
+        case IOV_OP_FAULT_INJECT:
+                command_amend(m, length, sizeof(struct iov_fault), COMMIT_AMEND, amend_fault_inject);
+                return true;
+        case IOV_OP_FAULT_CLEAR:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_AMEND, amend_fault_clear);
+                return true;
+        default:
+                return false;
+        }
 }
 
 static void command_config_read(struct mailbox *m, size_t length) {
@@ -272,6 +337,11 @@ static void run(struct mailbox *m) {
                 complete_error(m, IOV_RET_INVALID_INPUT, "the payload is longer than the payload area");
                 return;
         }
+        /* The way out is always open. */
+        if (opcode != IOV_OP_FAULT_INJECT && opcode != IOV_OP_FAULT_CLEAR && faults_swallow(m->control))
+                return;
+        if (run_amendment(m, opcode, length))
+                return;
         switch (opcode) {
         case IOV_OP_IDENTIFY:
                 command_identify(m);
@@ -284,6 +354,12 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_TXN_COMMIT:
                 command_txn_commit(m, length);
+                break;
+        case IOV_OP_CONFIRM:
+                command_confirm(m, length, COMMIT_CONFIRM);
+                break;
+        case IOV_OP_TAKE_BACK:
+                command_confirm(m, length, COMMIT_TAKE_BACK);
                 break;
         case IOV_OP_CONFIG_READ:
                 command_config_read(m, length);

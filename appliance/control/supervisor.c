@@ -16,10 +16,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/faults.h"
+#include "control/hosts.h"
 #include "control/persona.h"
+#include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
+#include "iove/links.h"
 #include "link/channel.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -55,6 +60,12 @@ struct instance {
         struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
         uint32_t peer_pid;
+        bool forced;   /* not wanted, and the server is not asked to let go of it */
+        bool plugging; /* the hypervisor has been asked and is not done */
+        bool broken;   /* the worker could not bring it up */
+        enum iov_interrupts interrupts;
+        enum iov_vadapter_state shown;
+        char reason[104];
         struct instance *next;
 };
 
@@ -65,8 +76,10 @@ struct supervisor {
         char run_directory[108];
         const struct supervisor_events *events;
         void *userdata;
+        struct hosts *hosts;
         struct process *processes;
         struct instance *instances;
+        struct ram_volumes *ram_volumes;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -132,6 +145,36 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, uint8_t *ret_kind, int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        return *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
+                                       : volume_open(s->state_directory, volume, ret_fd);
+}
+
+/* The server gets it, too: nothing else is in it. */
+static int doorbells_prepare(int *ret_fd) {
+        void *memory = NULL;
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, &memory, ret_fd);
+
+        if (r >= 0)
+                munmap(memory, LINK_DOORBELLS_SIZE);
+        return r;
+}
+
+/* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
+static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
+        const struct host *host = hosts_get(s->hosts, i->server);
+        const struct vpc_description *d = model->description;
+
+        if (i->persona.interrupts == IOV_INTERRUPTS_AUTO && d->msix_vectors)
+                i->persona.interrupts = host && host_unplug_kills(host) ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_MSIX;
+        i->interrupts = (enum iov_interrupts)i->persona.interrupts;
+        if (i->interrupts == IOV_INTERRUPTS_AUTO)
+                i->interrupts = d->msi_vectors ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_INTX;
+}
+
 static struct supervisor_file file_of(int fd) {
         struct stat st = {0};
 
@@ -140,8 +183,9 @@ static struct supervisor_file file_of(int fd) {
 }
 
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
-static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
-                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct iov_vadapter *va,
+                            const struct vpc_model *model, const struct iov_volume *const *volumes, struct link_message *m,
+                            int fds[LINK_FDS_MAX]) {
         void *shared = NULL;
         int r;
 
@@ -159,11 +203,17 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         i->image_file = file_of(fds[1]);
         i->shared_file = file_of(fds[2]);
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
+                r = medium_prepare(s, volumes[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
                 i->media_files[n] = file_of(fds[3 + n]);
                 m->media_size[n] = volumes[n]->size;
+        }
+        if (va->polling == IOV_POLLING_ALWAYS) {
+                r = doorbells_prepare(&fds[3 + i->persona.n_media]);
+                if (r < 0)
+                        return r;
+                m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
@@ -173,6 +223,8 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         /* Last: once the socket is there, a server may connect, and the device must be finished. */
         return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
 }
+
+static void instance_drive(struct supervisor *s, struct instance *i);
 
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -193,16 +245,20 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         i->next = s->instances;
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
-        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        if (model)
+                choose_interrupts(s, i, model);
+        r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
-                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+                r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
+        if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
                 close_fd(&fds[n]);
         if (r < 0) {
                 instance_free(s, i);
                 return r;
         }
-        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
+        instance_drive(s, i);
         return 0;
 }
 
@@ -223,6 +279,9 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
 
         i->removing = true;
         unlink(i->socket);
+        /* Nobody must take what is on its way out for what was asked for. */
+        if (i->connected)
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_UNPLUGGING, 0, "");
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
         if (!s->removal_timer)
@@ -315,7 +374,10 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 i->connected = true;
                 i->peer_pid = m->pid;
                 journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_CONNECTED, m->pid, i->socket);
+                if (hosts_get(s->hosts, i->server))
+                        host_kick(hosts_get(s->hosts, i->server));
+                if (!i->removing)
+                        instance_drive(s, i);
                 report_server(s, p);
                 break;
         case LINK_DISCONNECTED:
@@ -323,12 +385,14 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 i->peer_pid = 0;
                 journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
                               m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->removing ? "" : i->socket);
                 report_server(s, p);
+                supervisor_reconcile(s);
                 break;
         case LINK_FAILED:
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_FAILED, 0, "");
+                i->broken = true;
+                field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
+                instance_drive(s, i);
                 break;
         case LINK_REMOVED:
                 if (!i->removing)
@@ -336,6 +400,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
                 instance_free(s, i);
                 supervisor_reconcile(s);
+                break;
+        case LINK_STRUCK:
+                s->events->struck(s->userdata, m->fault.id, m->hits);
                 break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
@@ -409,16 +476,169 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
                 return false;
-        return persona_make(model, va, &persona, volumes) && memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+        const struct vpc_model *device = persona_make(model, va, &persona, volumes);
+        if (!device)
+                return false;
+        /* `auto` is decided when the device is made, and again as long as nobody has it. */
+        if (persona.interrupts == IOV_INTERRUPTS_AUTO && device->description->msix_vectors) {
+                struct instance again = {.persona = persona};
+
+                memcpy(again.server, i->server, sizeof(again.server));
+                choose_interrupts(s, &again, device);
+                persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
+        }
+        return memcmp(&persona, &i->persona, sizeof(persona)) == 0;
 }
 
-static bool anything_removing(const struct supervisor *s) {
+static bool is_cut_off(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+
+        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
+}
+
+static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
+        for (uint32_t m = 0; m < a->n_media; m++)
+                for (uint32_t n = 0; n < b->n_media; n++)
+                        if (a->media[m].unique_id == b->media[n].unique_id)
+                                return true;
+        return false;
+}
+
+/* What a vAdapter that is to be plugged must wait for: itself elsewhere, the slot, or a medium that must have one holder only. */
+static const struct instance *in_the_way(struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        persona_make(s->events->model(s->userdata), va, &persona, volumes);
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing)
+                if (strcmp(i->vadapter, va->name) == 0 || (strcmp(i->server, va->at_server) == 0 && i->slot == va->at_slot) ||
+                    shares_a_medium(&i->persona, &persona))
+                        return i;
+        return NULL;
+}
+
+/* ---- the hypervisor ---- */
+
+static void instance_show(struct supervisor *s, struct instance *i, enum iov_vadapter_state state, const char *reason) {
+        const struct supervisor_progress progress = {
+                .state = state,
+                .peer_pid = i->connected ? i->peer_pid : 0,
+                .interrupts = i->interrupts,
+                .socket = i->removing ? "" : i->socket,
+                .reason = reason,
+        };
+
+        if (state == IOV_VADAPTER_FAILED && (i->shown != state || strcmp(i->reason, reason) != 0))
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "server %s, slot %u: %s", i->server, i->slot,
+                              reason);
+        i->shown = state;
+        if (reason != i->reason)
+                snprintf(i->reason, sizeof(i->reason), "%s", reason);
+        s->events->vadapter_progress(s->userdata, i->vadapter, &progress);
+}
+
+static void drive_wanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        enum host_progress progress = host ? host_plug(host, device, &reason) : HOST_AWAY;
+
+        i->forced = false;
+        i->plugging = progress == HOST_BUSY;
+        if (progress == HOST_FAILED)
+                instance_show(s, i, IOV_VADAPTER_FAILED, reason);
+        else if (progress == HOST_BUSY)
+                instance_show(s, i, IOV_VADAPTER_PLUGGING, "");
+        else
+                instance_show(s, i, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED, "");
+}
+
+/* It is in a guest and should not be. */
+static void drive_unwanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        char text[sizeof(i->reason)];
+
+        if (!host || (i->forced && !host_is_plugging(host, i->slot))) {
+                /* Asked all the same, where that does no harm, so that the port is free again. */
+                if (host)
+                        host_unplug(host, device, &reason);
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
+                instance_unplug(s, i);
+                return;
+        }
+        enum host_progress progress = host_unplug(host, device, &reason);
+        if (progress == HOST_AWAY) {
+                snprintf(text, sizeof(text), "its hypervisor cannot be asked to unplug it: %s", host_get_reason(host));
+                reason = text;
+                progress = HOST_FAILED;
+        }
+        i->plugging = false;
+        if (progress == HOST_DONE || (progress == HOST_FAILED && !i->connected)) {
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
+                instance_unplug(s, i);
+        } else {
+                if (progress == HOST_BUSY) {
+                        snprintf(text, sizeof(text), "server %.60s has been asked to let go of it", i->server);
+                        reason = text;
+                }
+                instance_show(s, i, progress == HOST_BUSY ? IOV_VADAPTER_UNPLUGGING : IOV_VADAPTER_FAILED, reason);
+        }
+}
+
+/* The next step of one instance, whatever the last was. */
+static void instance_drive(struct supervisor *s, struct instance *i) {
+        struct host *host = hosts_get(s->hosts, i->server);
+        char id[IOV_NAME_SIZE + 4];
+        const struct host_device device = {
+                .slot = i->slot,
+                .id = id,
+                .socket = i->socket,
+                .has_msix = i->interrupts == IOV_INTERRUPTS_MSIX,
+                .is_connected = i->connected,
+        };
+
+        /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
+        snprintf(id, sizeof(id), "va-%s", i->vadapter);
+        /* Nobody is asked where a link fails, or something is pulled. */
+        i->forced |= is_cut_off(s, i);
+        if (!instance_is_wanted(s, i))
+                drive_unwanted(s, i, host, &device);
+        else if (i->broken)
+                instance_show(s, i, IOV_VADAPTER_FAILED, i->reason);
+        else
+                drive_wanted(s, i, host, &device);
+}
+
+static void on_hosts_changed(void *userdata) {
+        supervisor_reconcile(userdata);
+}
+
+static void on_host_status(void *userdata, const char *server, const struct host *host) {
+        const struct supervisor *s = userdata;
+
+        s->events->host_status(s->userdata, server, host);
+}
+
+static bool on_host_in_use(void *userdata, const char *server) {
+        const struct supervisor *s = userdata;
+
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (strcmp(i->server, server) == 0)
                         return true;
         return false;
+}
+
+static const struct hosts_events hosts_events = {.changed = on_hosts_changed, .status = on_host_status, .in_use = on_host_in_use};
+
+/* What cannot be made yet is shown as under way, which it is: its time comes when that which is in the way has gone. */
+static void show_waiting(struct supervisor *s, const struct iov_vadapter *va, const struct instance *i) {
+        char reason[104];
+
+        snprintf(reason, sizeof(reason), "waits until server %.30s has let go of %.36s", i->server, i->vadapter);
+        s->events->vadapter_progress(
+                s->userdata, va->name,
+                &(struct supervisor_progress){.state = IOV_VADAPTER_PLUGGING, .socket = "", .reason = reason});
 }
 
 static void plug(struct supervisor *s, const struct iov_vadapter *va) {
@@ -476,17 +696,70 @@ void supervisor_reconcile(struct supervisor *s) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va;
 
-        for (struct instance *i = s->instances; i; i = i->next)
-                if (!i->removing && !instance_is_wanted(s, i))
-                        instance_unplug(s, i);
-        /* A medium must not be plugged in anew while an old holder may still be writing to it. */
-        if (anything_removing(s))
-                return;
-        s->removal_timer = loop_source_remove(s->removal_timer);
-        iov_model_foreach (model, IOV_KIND_VADAPTER, va)
-                if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
+        bool removing = false;
+
+        hosts_sync(s->hosts, model);
+        for (struct instance *i = s->instances; i; i = i->next) {
+                if (!i->removing)
+                        instance_drive(s, i);
+                removing |= i->removing;
+        }
+        if (!removing)
+                s->removal_timer = loop_source_remove(s->removal_timer);
+        iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
+                        continue;
+                const struct instance *way = in_the_way(s, va);
+                if (way)
+                        show_waiting(s, va, way);
+                else
                         plug(s, va);
+        }
         end_idle_processes(s);
+        ram_volumes_sweep(s->ram_volumes, model);
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i) {
+        const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        if (!va || !persona_make(model, va, &persona, volumes))
+                return 0;
+        int r = link_send(i->process->channel, &reset, NULL, 0);
+        return r < 0 ? r : faults_send(model, &persona, volumes, i->number, i->process->channel);
+}
+
+void supervisor_send_faults(struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                int r = i->removing || !i->process->pid ? 0 : send_faults(s, i);
+
+                if (r < 0)
+                        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
+                                      "faults on demand do not reach its worker: %s", strerror(-r));
+        }
+}
+
+int supervisor_kill_worker(struct supervisor *s, const char *server) {
+        for (const struct process *p = s->processes; p; p = p->next)
+                if (!p->ending && p->pid && strcmp(p->server, server) == 0)
+                        return pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+        return -ENOENT;
+}
+
+void supervisor_ask(struct supervisor *s, const char *vadapter, bool force) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, vadapter);
+        struct instance *i = instance_of(s, vadapter);
+        struct host *host = i ? hosts_get(s->hosts, i->server) : NULL;
+
+        if (host)
+                host_retry(host, i->slot);
+        if (i)
+                i->forced |= force;
+        else if (va && va->state == IOV_VADAPTER_FAILED)
+                s->events->vadapter_status(s->userdata, vadapter, IOV_VADAPTER_ATTACHED, 0, "");
 }
 
 int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct iov_counter *ret_counter) {
@@ -526,7 +799,8 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 }
 
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
+                   unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
+                   struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -537,6 +811,14 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;
+        int r = ram_volumes_new(&s->ram_volumes);
+        if (r == 0)
+                r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
+        if (r < 0) {
+                ram_volumes_free(s->ram_volumes);
+                free(s);
+                return r;
+        }
         *ret_supervisor = s;
         return 0;
 }
@@ -544,6 +826,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
 struct supervisor *supervisor_free(struct supervisor *s) {
         if (!s)
                 return NULL;
+        s->hosts = hosts_free(s->hosts);
         /* All channels first, so that the workers end side by side. */
         for (struct process *p = s->processes; p; p = p->next)
                 channel_close(p);
@@ -552,6 +835,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;
 }

@@ -11,7 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "media/file.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
@@ -29,8 +29,11 @@ struct link_slot {
         struct link_shared *shared;
         struct vpc_function *function;
         struct vpc_connection *connection;
-        struct media_file *media[VPC_MEDIA_MAX];
+        struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
+        struct media_faults *faults; /* NULL: there never were any */
+        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        int doorbells_fd;
         bool removing, connected;
         uint32_t peer_pid, peer_uid;
 };
@@ -49,14 +52,51 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
         return 0;
 }
 
-static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
         if (medium < s->n_media)
-                media_file_submit(s->media[medium], io);
+                medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
+}
+
+static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = context;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
+}
+
+static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
+        struct link_slot *s = userdata;
+
+        s->events->struck(s, id, hits);
+}
+
+static const struct media_fault_events fault_events = {.submit = media_submit, .struck = on_struck};
+
+int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
+        if (!s->faults) {
+                int r = fault ? media_faults_new(s->loop, &fault_events, s, &s->faults) : 0;
+
+                if (r < 0 || !fault)
+                        return r;
+        }
+        if (fault)
+                return media_faults_add(s->faults, fault);
+        media_faults_reset(s->faults);
+        return 0;
+}
+
+static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
+        struct link_slot *s = context;
+
+        /* A fault on demand must not be passed by. */
+        return !s->faults && medium < s->n_media && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -139,10 +179,10 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 /* ---- life ---- */
 
 static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        if (n_fds != 3 + m->n_media)
+        if (n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -151,9 +191,16 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         return 0;
 }
 
+static int slot_open_doorbells(struct link_slot *s, const struct link_message *m, int *fds) {
+        if (!(m->flags & LINK_DOORBELLS))
+                return 0;
+        s->doorbells_fd = take_fd(&fds[3 + m->n_media]);
+        return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
+}
+
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -171,8 +218,14 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
                 return r;
         s->shared = shared;
         r = slot_open_media(s, m, fds, n_fds);
+        if (r >= 0)
+                r = slot_open_doorbells(s, m, fds);
         if (r < 0)
                 return r;
+        if (s->doorbells) {
+                environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
+                environment.doorbells_fd = s->doorbells_fd;
+        }
         r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
@@ -193,7 +246,7 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
                 memcpy(s->name, message->name, sizeof(s->name));
                 s->events = events;
                 s->userdata = userdata;
-                s->listener = -1;
+                s->listener = s->doorbells_fd = -1;
                 r = slot_bring_up(s, message, mine, n_fds);
         }
         for (unsigned int i = 0; i < n_fds; i++)
@@ -212,8 +265,12 @@ void link_slot_free(struct link_slot *s) {
         loop_source_remove(s->listener_source);
         close_fd(&s->listener);
         vpc_function_free(s->function);
+        media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
-                media_file_free(s->media[i]);
+                medium_free(s->media[i]);
+        if (s->doorbells)
+                munmap(s->doorbells, LINK_DOORBELLS_SIZE);
+        close_fd(&s->doorbells_fd);
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)
@@ -225,6 +282,8 @@ void link_slot_remove(struct link_slot *s) {
         if (s->removing)
                 return;
         s->removing = true;
+        /* Nothing that is late on demand holds it up. */
+        link_slot_set_fault(s, NULL);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

@@ -45,7 +45,7 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
  * $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE, else
  * unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address or one
  * that several PCI functions fit, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EBUSY another
- * program has the PCI function open.
+ * program has the PCI function open. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -178,6 +178,10 @@ const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_polling_to_string(uint32_t v);
+int iov_polling_from_string(const char *s, uint32_t *ret_v);
+const char *iov_media_to_string(uint32_t v);
+int iov_media_from_string(const char *s, uint32_t *ret_v);
 const char *iov_identity_type_to_string(uint32_t v);
 int iov_identity_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_fault_type_to_string(uint32_t v);
@@ -185,6 +189,7 @@ int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
+const char *iov_host_state_to_string(uint32_t state);
 
 /*
  * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,
@@ -192,6 +197,14 @@ const char *iov_vadapter_state_to_string(uint32_t state);
  */
 int iov_object_rename(struct iov_appliance *appliance, enum iov_kind kind, const char *name, const char *new_name,
                       unsigned int flags, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/*
+ * Ask again for what is wanted of a vAdapter already: plugging or unplugging that failed is tried again; with IOV_TXN_FORCE a
+ * server that should have let go of it loses it at once. Changes nothing. -ESTALE: the appliance is not as in `model` any more,
+ * -ENOENT: the model has no such vAdapter; else as iov_plan_apply().
+ */
+int iov_vadapter_retry(struct iov_appliance *appliance, const struct iov_model *model, const char *name, unsigned int flags,
+                       struct iov_mb_error *ret_error);
 
 /* ---- history ---- */
 
@@ -206,6 +219,45 @@ int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entr
  * more), -EPROTO: it was damaged on the way or makes no sense; both are logged.
  */
 int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
+
+/* ---- confirming ---- */
+
+/* CLOCK_REALTIME in ns when the present generation is taken back unless it is confirmed; 0: nothing waits. */
+int iov_confirm_get_time(struct iov_appliance *appliance, uint64_t *ret_time_ns);
+/* Keep what waits. -ENOENT: nothing does (any more). `ret_error` as of iov_command(). */
+int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_error);
+/*
+ * Go back from what waits now: one transaction that makes every object what it was in the generation before, ids, identities and
+ * data included, also where a running server loses a device by it. -ENOENT: nothing waits.
+ */
+int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/* ---- events ---- */
+
+/* The number that the next event will have; they count up from 0, the start of iovd. */
+int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
+/*
+ * Copy events from *number on, at most `max`; those that the appliance has no more are left out. *number moves to the one behind
+ * the last, so that the next call goes on there: where it does not move, that was all. An event's number is its `sequence` less
+ * one.
+ */
+int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
+/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
+/* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
+
+/* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
+int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
+ * the chassis is a file of the operator's. */
+int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
+int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
+/* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */
+int iov_fault_inject(struct iov_appliance *appliance, const struct iov_fault *fault, struct iov_fault *ret_fault,
+                     struct iov_mb_error *ret_error);
+/* End one, NULL: all. */
+int iov_fault_clear(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 
 /* ---- sizes and rates ---- */
 
@@ -302,6 +354,51 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
 struct iov_plan *iov_plan_unref(struct iov_plan *plan);
 size_t iov_plan_count(const struct iov_plan *plan);
 const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+
+/* What a change does to the server that drives a vAdapter; more is worse. */
+enum iov_disturbance {
+        IOV_DISTURB_NONE,   /* it notices nothing */
+        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_UNPLUG, /* it loses the device */
+};
+/* "none", "live", "replug", "unplug"; NULL: unknown. */
+const char *iov_disturbance_to_string(enum iov_disturbance disturbance);
+/*
+ * What going from `have` to `want` does to the server that the vAdapter is in, if it runs with it. Both are whole states of an
+ * appliance, or derived, see iov_model_derive().
+ */
+enum iov_disturbance iov_vadapter_disturbance(const struct iov_model *have, const struct iov_model *want, const char *vadapter);
+/* A step that disturbs a server: the one that runs with the vAdapter, which is that of the plan's `have`. */
+struct iov_disturbed {
+        size_t step;
+        enum iov_disturbance disturbance;
+        const struct iov_vadapter *vadapter;
+};
+/*
+ * All that the plan disturbs, in the order of the steps; the caller frees the array. Only vAdapters that are connected count:
+ * nobody else would notice. A vAdapter is listed with every step that has a part in it.
+ */
+int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
+/* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
+/*
+ * A plan that was saved: `kind: plan`, with the generation and the appliance that it was made for, and what each step takes to be
+ * there. Reading needs no appliance; all findings go to `diagnostics`, -EBADMSG: there were errors.
+ */
+struct iov_saved_plan;
+int iov_saved_plan_read(struct iov_ctx *ctx, const char *file, const char *text, size_t length,
+                        struct iov_diagnostics *diagnostics, struct iov_saved_plan **ret_saved);
+struct iov_saved_plan *iov_saved_plan_unref(struct iov_saved_plan *saved);
+uint64_t iov_saved_plan_get_generation(const struct iov_saved_plan *saved);
+/* The id of the appliance, 32 hexadecimal digits; see struct iov_mb_identify. */
+const char *iov_saved_plan_get_appliance(const struct iov_saved_plan *saved);
+/*
+ * What `have` will be with it; iov_plan_new() with IOV_PLAN_PRUNE then makes the plan anew. -ESTALE: what the plan takes to be
+ * there is not, each place is in `diagnostics`.
+ */
+int iov_saved_plan_bind(const struct iov_saved_plan *saved, const struct iov_model *have, struct iov_diagnostics *diagnostics,
+                        struct iov_model **ret_want);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.

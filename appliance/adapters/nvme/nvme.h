@@ -15,6 +15,8 @@
 /* Worst case: every page apart, and data that starts within a page. */
 #define NVME_IOV_MAX ((1u << NVME_MDTS) + 1)
 #define NVME_NONE UINT16_MAX
+/* Compare and Verify go through what they look at in pieces of this size. */
+#define NVME_SCRATCH 16384u
 
 struct nvme_device;
 
@@ -23,11 +25,30 @@ struct nvme_command {
         struct vpc_io io;
         struct nvme_device *device;
         uint16_t index; /* of the slot */
-        uint16_t next;  /* in a list of slots: free, or held for a completion queue; NVME_NONE: last */
+        uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
+        int error;      /* of a request that ended within its submission */
+        uint32_t n_ranges;
+        uint64_t progress; /* of a command of many requests: bytes, or ranges, that are done */
+        struct iovec scratch;
 };
 
 struct nvme_list {
         uint16_t first, last;
+};
+
+/* Host addresses of what the host and the device share, doorbell.c; NULL: not known, or not reachable in one piece. */
+struct nvme_memory {
+        uint64_t generation; /* of *host->dma_generation */
+        uint32_t *shadow, *events;
+        const struct nvme_sqe *sqs[NVME_QUEUES];
+        uint64_t *cqs[NVME_QUEUES]; /* two words an entry */
+        uint64_t sqs_tried, cqs_tried;
+};
+
+/* What the device knows of a doorbell in memory. */
+struct nvme_seen {
+        uint32_t value;  /* as it was last looked at */
+        uint32_t behind; /* and as it was when EventIdx was last left behind */
 };
 
 struct nvme_device {
@@ -36,25 +57,37 @@ struct nvme_device {
         struct iov_counter *counters;
 
         struct nvme_list free_io, free_admin;
+        struct nvme_list ended;             /* requests that ended within their submission */
         struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
         uint64_t pending;                   /* submission queues that may have commands */
         uint64_t cq_held;                   /* completion queues with completions that wait */
-        uint64_t irq_pending;               /* vectors to raise at the end of the event */
-        uint64_t cq_nonempty;               /* completion queues with interrupts enabled that the host has to read */
-        uint64_t busy_since;                /* clock, when n_inflight left 0 */
-        uint64_t powered_since;             /* clock, up to which life.powered_ns counts */
-        unsigned int n_inflight;            /* I/O commands under way */
-        unsigned int n_media;               /* requests at media */
-        unsigned int last_sq;               /* round robin */
-        bool irq_level;                     /* as last told to the host, */
-        bool irq_level_told;                /* if it was */
-        bool needs_resume;                  /* the image had commands under way */
-        bool is_flushing;                   /* shutdown_io is under way, for a shutdown that is still wanted */
+        struct nvme_memory memory;
+        struct nvme_seen sq_seen[NVME_QUEUES], cq_seen[NVME_QUEUES];
+        uint64_t sqs;                      /* submission queues that there are */
+        bool is_polling;                   /* the host is told by EventIdx not to ring */
+        bool has_more;                     /* commands that could be fetched, but not in this event */
+        uint64_t irq_pending;              /* vectors to raise at the end of the event */
+        uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
+        uint64_t irq_due;                  /* clock, at which those are raised at the latest */
+        uint16_t irq_counts[NVME_VECTORS]; /* completions since the last one */
+        uint64_t timer_due;                /* clock, for which the timer is set; 0: it is not */
+        uint64_t now;                      /* clock, as last read */
+        uint64_t cq_nonempty;              /* completion queues with interrupts enabled that the host has to read */
+        uint64_t busy_since;               /* clock, when n_inflight left 0 */
+        uint64_t powered_since;            /* clock, up to which life.powered_ns counts */
+        unsigned int n_inflight;           /* I/O commands under way */
+        unsigned int n_media;              /* requests at media */
+        unsigned int last_sq;              /* round robin */
+        bool irq_level;                    /* as last told to the host, */
+        bool irq_level_told;               /* if it was */
+        bool needs_resume;                 /* the image had commands under way */
+        bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
         struct nvme_command commands[NVME_SLOTS];
-        struct iovec (*iov)[NVME_IOV_MAX]; /* of each slot; 1 MiB of it that is never touched while idle */
+        struct iovec (*iov)[NVME_IOV_MAX];      /* of each slot; 1 MiB of it that is never touched while idle */
+        unsigned char (*scratch)[NVME_SCRATCH]; /* of each slot too: what a command brings from a medium to look at it */
 };
 
 /* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */
@@ -89,7 +122,12 @@ void nvme_reset(struct nvme_device *device, enum vpc_reset scope);
 
 /* device.c: run-time object */
 void nvme_event_end(struct nvme_device *device);
-uint64_t nvme_clock(const struct nvme_device *device);
+/* Reads the clock into device->now, too. */
+uint64_t nvme_clock(struct nvme_device *device);
+/* Be called again at that time at the latest. */
+void nvme_timer_need(struct nvme_device *device, uint64_t due);
+/* As nvme_event_end(), but once for all events of a turn of the event loop. */
+void nvme_event_later(struct nvme_device *device);
 /* Bring life.powered_ns and life.busy_ns up to date. */
 void nvme_life_update(struct nvme_device *device);
 
@@ -104,14 +142,40 @@ void nvme_media_submit(struct nvme_command *command, unsigned int medium);
 /* Forget all commands; those at media become orphans. */
 void nvme_slots_drop(struct nvme_device *device);
 
-/* queue.c */
+/* Go on with the commands whose requests ended within their submission. */
+void nvme_media_ended(struct nvme_device *device);
+
+/* doorbell.c: doorbells in registers and in memory */
 void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value);
+uint32_t nvme_doorbell_buffer(struct nvme_command *command);
+/* The doorbells of a queue that was made, or that this process finds. */
+void nvme_doorbells_init(struct nvme_device *device, unsigned int q, bool is_cq);
+/* No queue is left. */
+void nvme_doorbells_clear(struct nvme_device *device);
+/* Look at doorbells in memory, and do what they tell; false: nothing new. */
+bool nvme_poll(struct nvme_device *device);
+/* Make the host ring from now on; false: there is something new, or the host never rings. */
+bool nvme_poll_stop(struct nvme_device *device);
+/* Something has happened: more is likely to come. */
+void nvme_poll_start(struct nvme_device *device);
+/* The host may have read completions without telling. */
+void nvme_cq_look(struct nvme_device *device, unsigned int q);
+/* Entries of a queue, all of them; NULL: only one by one, by the host interface. */
+const struct nvme_sqe *nvme_sq_memory(struct nvme_device *device, unsigned int q);
+uint64_t *nvme_cq_memory(struct nvme_device *device, unsigned int q);
+/* Every event begins with it: what changed since the last one makes addresses invalid. */
+void nvme_memory_check(struct nvme_device *device);
+
+/* interrupt.c: which completions interrupt, and when */
+void nvme_irq_note(struct nvme_device *device, unsigned int cq_id, bool is_error);
+void nvme_irq_update(struct nvme_device *device);
+
+/* queue.c */
 /* Fetch commands of all queues in turn, up to a bound. */
 void nvme_fetch(struct nvme_device *device);
 /* Post what waits for room, or for Bus Master Enable. */
 void nvme_post_held(struct nvme_device *device);
 void nvme_post(struct nvme_command *command);
-void nvme_irq_update(struct nvme_device *device);
 void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id);
 void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vector, bool interrupts);
 uint32_t nvme_create_cq(struct nvme_command *command);
@@ -123,17 +187,43 @@ void nvme_held_drop(struct nvme_device *device, unsigned int sq_id);
 /* A queue that is being deleted is gone once its commands have ended. */
 void nvme_delete_sq_finish(struct nvme_device *device, unsigned int sq_id);
 
-/* prp.c */
+/* data.c, prp.c, sgl.c */
 /* Map the data of a command into its scatter list, nvme_iov(); *ret_n pieces. An outcome. */
-uint32_t nvme_prp_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n);
+uint32_t nvme_data_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n);
 /* Send `length` bytes to the host: `size` bytes of `data`, then zeroes. */
-uint32_t nvme_prp_send(struct nvme_command *command, const void *data, size_t size, uint32_t length);
+uint32_t nvme_data_send(struct nvme_command *command, const void *data, size_t size, uint32_t length);
+/* Fetch `length` bytes from the host, once. */
+uint32_t nvme_data_receive(struct nvme_command *command, void *data, uint32_t length);
 
 /* admin.c, identify.c, features.c, logs.c, events.c, io.c */
 void nvme_admin_execute(struct nvme_command *command);
 void nvme_io_execute(struct nvme_command *command);
 /* A request of the command has ended. */
 void nvme_io_advance(struct nvme_command *command, int error);
+static inline uint64_t nvme_first_block(const struct nvme_sqe *sqe) {
+        return sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
+}
+static inline uint32_t nvme_block_count(const struct nvme_sqe *sqe) {
+        return (sqe->cdw12 & 0xffff) + 1;
+}
+/* What all commands on a range of blocks check: a namespace, which may be written to, with these blocks. NULL and the outcome. */
+#define NVME_TARGET_WRITE 1u    /* changes the blocks */
+#define NVME_TARGET_TRANSFER 2u /* has data, which MDTS limits [5.15.2.2] */
+const struct nvme_namespace *nvme_io_target(struct nvme_command *command, unsigned int how, uint32_t *ret_outcome);
+void nvme_io_flush(struct nvme_command *command, unsigned int medium);
+/* compare.c: Compare and Verify, in pieces */
+uint32_t nvme_compare_start(struct nvme_command *command);
+uint32_t nvme_compare_next(struct nvme_command *command);
+/* ranges.c: Write Zeroes, Dataset Management */
+uint32_t nvme_write_zeroes_start(struct nvme_command *command);
+uint32_t nvme_dataset_start(struct nvme_command *command);
+uint32_t nvme_dataset_next(struct nvme_command *command);
+/* bad.c: blocks that were made unreadable [6.16] */
+uint32_t nvme_write_uncorrectable(struct nvme_command *command);
+bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
+/* The blocks were written: they can be read again. false: they cannot, for want of room to say which others cannot. */
+bool nvme_bad_clear(struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
+void nvme_bad_forget(struct nvme_image *image, uint32_t nsid);
 /* A namespace that can be used; NULL and the outcome where it cannot. */
 const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
 uint32_t nvme_identify(struct nvme_command *command);
@@ -150,9 +240,12 @@ void nvme_events_report(struct nvme_device *device);
 /* [5.14.1.2] critical warning of the SMART log. */
 uint8_t nvme_critical_warning(const struct nvme_image *image);
 
-/* What all commands have in common [4.2]: no fused operations, no SGLs. */
-static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe) {
-        return sqe->flags & (NVME_SQE_FLAGS_FUSE | NVME_SQE_FLAGS_PSDT) ? NVME_INVALID_FIELD(1) : 0;
+/* What all commands have in common [4.2]: no fused operations [6.2], and SGLs for I/O only [4.4]. */
+static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe, bool is_admin) {
+        const uint8_t psdt = sqe->flags & NVME_SQE_FLAGS_PSDT;
+
+        return sqe->flags & NVME_SQE_FLAGS_FUSE || psdt == NVME_SQE_FLAGS_PSDT_NONE || (is_admin && psdt) ? NVME_INVALID_FIELD(1)
+                                                                                                          : 0;
 }
 
 /* resume.c: go on with the commands of an image that another process left. */
