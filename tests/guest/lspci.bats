@@ -17,8 +17,9 @@ setup_file() {
 	mkdir "$GUEST_DIR"
 	appliance_start "$work"
 	iov iovprov apply -q "$top/examples/rack.yaml"
-	# A second one, in a slot with empty ones before it.
+	# A second one, with MSI, in a slot with empty ones before it.
 	iov iovctl vadapter detach db-disk
+	iov iovctl vadapter set db-disk interrupts=msi
 	iov iovctl vadapter attach db-disk web01 2
 	local -a cable
 	# With ports for all slots up to it, slot N is bus N+1 in the guest as well.
@@ -100,6 +101,7 @@ bytes_agree() {
 
 @test "bytes agree while the driver uses it" {
 	inside -vv 01:00.0 | grep -q 'MSI-X: Enable+'
+	inside -vv 03:00.0 | grep -q 'MSI: Enable+'
 	bytes_agree
 }
 
