@@ -150,8 +150,15 @@ static void on_closed(void *userdata, const char *reason) {
                 s->events->removed(s);
 }
 
-/* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
+/*
+ * A second client: turned away at VERSION, which harms it least. The slot does not follow that connection, which may outlive it;
+ * so it is the process that counts them. More than a few that say nothing are not waited for: they would take all descriptors.
+ */
+#define REFUSED_MAX 16
+static unsigned int n_refused;
+
 static void on_refused_closed(void *userdata, const char *reason) {
+        n_refused--;
 }
 
 static const struct vpc_connection_events connection_events = {.opened = on_opened, .closed = on_closed};
@@ -168,8 +175,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         if (s->connection) {
                 struct vpc_connection *ignored;
 
+                if (n_refused >= REFUSED_MAX) {
+                        close(client);
+                        return;
+                }
                 slot_say(s, LOG_NOTICE, "a second client was turned away: the slot has one");
-                vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
+                n_refused += vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored) >= 0;
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
