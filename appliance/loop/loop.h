@@ -64,6 +64,9 @@ struct loop_io {
 int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd);
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd);
+/* `name` and `value` must stay as long as the request. */
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size);
 /* mode as in fallocate(2) */
 int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length);
 

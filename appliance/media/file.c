@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -71,11 +72,17 @@ static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
 
 /* Ways to make a range read as zeroes. Not every file can all of them (tmpfs only punches), but each can be written to. */
 enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
+/* The steps of a format. */
+enum { FORMAT_SET, FORMAT_SYNC };
 
 static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
 
 static bool is_clearing(const struct vpc_io *io) {
         return io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO;
+}
+
+static bool has_bytes(const struct vpc_io *io) {
+        return io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT;
 }
 
 static int start_clearing(struct media_file *media, struct vpc_io *io) {
@@ -90,6 +97,15 @@ static int start_clearing(struct media_file *media, struct vpc_io *io) {
         return loop_writev(media->loop, &io->private.request, media->fd, &io->private.rest, 1, io->offset + io->private.progress);
 }
 
+/* In an attribute of the file, which goes where the file goes. */
+static int start_format(struct media_file *media, struct vpc_io *io) {
+        if (io->private.way == FORMAT_SYNC)
+                return loop_fsync(media->loop, &io->private.request, media->fd);
+        int n = snprintf(io->private.text, sizeof(io->private.text), "%u", (unsigned int)io->length);
+        return loop_fsetxattr(media->loop, &io->private.request, media->fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, io->private.text,
+                              (unsigned int)n);
+}
+
 static int start(struct media_file *media, struct vpc_io *io) {
         unsigned int n = 0;
         const struct iovec *iov = NULL;
@@ -98,6 +114,8 @@ static int start(struct media_file *media, struct vpc_io *io) {
                 return loop_fdatasync(media->loop, &io->private.request, media->fd);
         if (is_clearing(io))
                 return start_clearing(media, io);
+        if (io->op == VPC_IO_FORMAT)
+                return start_format(media, io);
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
@@ -172,7 +190,12 @@ static void on_done(struct loop_io *request, int32_t result) {
                 start_or_wait(media, io);
                 return;
         }
-        if (!error && io->op != VPC_IO_FLUSH && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
+        if (!error && io->op == VPC_IO_FORMAT && io->private.way == FORMAT_SET) {
+                io->private.way = FORMAT_SYNC;
+                start_or_wait(media, io);
+                return;
+        }
+        if (!error && has_bytes(io) && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
                 io->private.progress += (uint64_t)result;
                 if (result > 0 && io->private.progress < io->length) {
                         start_or_wait(media, io);
@@ -220,9 +243,9 @@ void media_file_free(struct media_file *media) {
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
         io->private.medium = media;
         io->private.progress = 0;
-        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : WAY_ZERO;
+        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;
         io->private.request.done = on_done;
-        if (io->op != VPC_IO_FLUSH && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
+        if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);
                 return;
         }

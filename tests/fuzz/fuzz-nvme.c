@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PAGES 48 /* of guest memory, from address 4096; the last may only be read by the device */
 #define BASE UINT64_C(4096)
-#define MEDIUM_SIZE (UINT64_C(1) << 30)
-#define PENDING (NVME_SLOTS + 1)
+#define MEDIUM_SIZE (UINT64_C(1) << 28)
+#define PENDING (NVME_SLOTS + 2)
 #define QUEUES 4 /* that the steps below know of */
 
 static unsigned char memory[PAGES * 4096];
@@ -121,7 +121,7 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         REQUIRE(index < 2 && io->done && f.n_pending < PENDING);
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
-        if (io->op != VPC_IO_FLUSH) {
+        if (io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT) {
                 REQUIRE(io->length && io->offset <= MEDIUM_SIZE && io->length <= MEDIUM_SIZE - io->offset);
                 REQUIRE(io->op == VPC_IO_READ || index == 0); /* the second is read-only */
         }
@@ -130,6 +130,7 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
                 REQUIRE(io->n_iov >= 1 && io->n_iov <= NVME_IOV_MAX);
                 for (unsigned int i = 0; i < io->n_iov; i++) {
                         REQUIRE(is_within(&io->iov[i], memory, sizeof(memory)) ||
+                                is_within(&io->iov[i], f.device->self_test_data, NVME_SELF_TEST_PIECE) ||
                                 is_within(&io->iov[i], f.device->scratch, NVME_SLOTS * sizeof(f.device->scratch[0])));
                         sum += io->iov[i].iov_len;
                 }
@@ -376,8 +377,9 @@ static void check(void) {
         for (uint16_t i = f.device->free_admin.first; i != NVME_NONE; i = f.device->commands[i].next)
                 REQUIRE(n_free-- > 0);
         REQUIRE(n_free == 0);
-        REQUIRE(f.device->n_media == f.n_pending);
-        REQUIRE(n_media + (f.device->n_media > n_media) == f.n_pending); /* one may be the flush of a shutdown */
+        REQUIRE(f.device->n_media + f.device->is_testing == f.n_pending);
+        REQUIRE(n_media + (f.device->n_media > n_media) + f.device->is_testing ==
+                f.n_pending); /* one may be the flush of a shutdown */
         REQUIRE(f.device->n_inflight == n_waiting && f.counters.inflight == n_waiting);
         REQUIRE(n_held <= NVME_SLOTS);
 }

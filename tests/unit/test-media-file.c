@@ -25,7 +25,7 @@
 struct loop {
         struct request {
                 struct loop_io *io;
-                enum { READV, WRITEV, SYNC, ALLOCATE } kind;
+                enum { READV, WRITEV, SYNC, ALLOCATE, ATTRIBUTE } kind;
                 int fd;
                 const struct iovec *iov;
                 unsigned int n_iov;
@@ -39,6 +39,7 @@ struct loop {
         int refused; /* a mode of fallocate(2) that this file system has not */
         int modes[4];
         unsigned int n_modes;
+        char attribute[16];
         loop_timer_fn fn;
         void *userdata;
         uint64_t timer;
@@ -88,6 +89,17 @@ int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
         return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
 }
 
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd) {
+        return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
+}
+
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
+        assert_string_equal(name, MEDIA_BLOCK_SIZE_ATTRIBUTE);
+        assert_int_equal(size, strlen(value));
+        field_set(loop->attribute, sizeof(loop->attribute), value);
+        return push(loop, (struct request){.io = io, .kind = ATTRIBUTE, .fd = fd});
+}
+
 int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
         return push(loop,
                     (struct request){.io = io, .kind = ALLOCATE, .fd = fd, .mode = mode, .offset = offset, .length = length});
@@ -130,7 +142,7 @@ static bool step(struct loop *loop) {
                                  ? -EOPNOTSUPP
                                  : fallocate(r.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r.offset, (off_t)r.length);
                 assert_true(result == 0 || result == -EOPNOTSUPP);
-        } else {
+        } else if (r.kind != ATTRIBUTE) {
                 result = transfer(loop, &r);
                 assert_true(result >= 0);
         }
@@ -355,7 +367,7 @@ static void test_clearing(void **state) {
                 int refused, first;
                 enum vpc_io_op op;
                 unsigned int n_modes;
-        } cases[] = {
+                } cases[] = {
                 {0, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
                 {0, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1},
                 {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
@@ -389,6 +401,23 @@ static void test_clearing(void **state) {
         t->loop.errors[0] = -ENOSPC;
         t->loop.n_errors = 1;
         do_request(t, &io, -ENOSPC);
+}
+
+/* The block size is durable when it is said to be, and a file that cannot keep it says so. */
+static void test_format(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = clearing(t, VPC_IO_FORMAT, 0, 4096);
+
+        do_request(t, &io, 0);
+        assert_string_equal(t->loop.attribute, "4096");
+        assert_int_equal(t->loop.n_syncs, 1);
+        t->loop.errors[0] = -EOPNOTSUPP;
+        t->loop.n_errors = 1;
+        do_request(t, &io, -EOPNOTSUPP);
+        t->loop.errors[0] = -EIO;
+        t->loop.errors[1] = 0;
+        t->loop.n_errors = 2;
+        do_request(t, &io, -EIO);
 }
 
 static void finish_and_free(struct vpc_io *io, int error) {
@@ -436,6 +465,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_clearing, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_free_from_finish, setup, teardown),
                 cmocka_unit_test(test_bad_fd),

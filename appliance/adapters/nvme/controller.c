@@ -54,6 +54,11 @@ static void clear(struct nvme_device *device) {
         memset(image->cqs, 0, sizeof(image->cqs));
         memset(image->events, 0, sizeof(image->events));
         nvme_features_reset(image);
+        image->formatting = image->changed = 0;
+        image->timestamp = (struct nvme_timestamp){.clock_ns = nvme_clock(device)};
+        /* [5.8] an extended test goes on through a reset, a short one does not */
+        if (image->self_test.code == NVME_SELF_TEST_SHORT)
+                nvme_self_test_end(device, 0, NVME_SELF_TEST_RESET);
         image->registers.intms = 0;
         image->shutdown_medium = 0;
         device->is_flushing = false;

@@ -51,6 +51,7 @@ void nvme_event_end(struct nvme_device *device) {
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);
+        nvme_self_test_step(device);
         nvme_irq_update(device);
 }
 
@@ -72,6 +73,7 @@ static int model_init(void *state, const struct vpc_persona *persona) {
                         .block_shift = (uint32_t)__builtin_ctz(m->block_size),
                         .medium = i,
                         .read_only = m->read_only != 0,
+                        .size = m->size,
                 };
         }
         image->n_media = persona->n_media;
@@ -117,7 +119,9 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
         /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
         device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
         device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
-        if (!device->iov || !device->scratch) {
+        device->self_test_data = malloc(NVME_SELF_TEST_PIECE);
+        if (!device->iov || !device->scratch || !device->self_test_data) {
+                free(device->self_test_data);
                 free(device->iov);
                 free(device->scratch);
                 free(device);
@@ -142,6 +146,7 @@ static void model_detach(void *opaque) {
         nvme_life_update(device);
         free(device->iov);
         free(device->scratch);
+        free(device->self_test_data);
         free(device);
 }
 

@@ -22,7 +22,13 @@ struct nvme_command *nvme_list_take(struct nvme_device *device, struct nvme_list
 }
 
 struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_id) {
-        return nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
+        struct nvme_command *command = nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
+
+        if (command) {
+                nvme_slot(command)->verdict = 0;
+                nvme_slot(command)->aborter = 0;
+        }
+        return command;
 }
 
 void nvme_slot_free(struct nvme_command *command) {
@@ -110,7 +116,10 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
                 nvme_count(&device->counters->admin_ops, 1);
         if (outcome)
                 account_error(device, slot);
+        uint16_t aborter = slot->aborter;
         nvme_post(command);
+        if (aborter)
+                nvme_complete(&device->commands[aborter - 1], 0, outcome != NVME_ERROR(NVME_SC_ABORT_REQUESTED, NVME_NOWHERE));
 }
 
 static void media_done(struct vpc_io *io, int error) {
@@ -126,7 +135,10 @@ static void media_done(struct vpc_io *io, int error) {
 
                 slot->state = NVME_SLOT_FETCHED;
                 device->image->sqs[sq_id].n_media--;
-                nvme_io_advance(command, error);
+                if (sq_id)
+                        nvme_io_advance(command, error);
+                else
+                        nvme_admin_advance(command, error);
                 nvme_delete_sq_finish(device, sq_id);
         }
         nvme_event_end(device);
