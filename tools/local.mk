@@ -22,6 +22,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/text.c \
 	tools/common/tool.c tools/common/tool.h \
 	tools/common/tree.c \
+	tools/common/user.c tools/common/user.h \
 	tools/common/view.c tools/common/view.h
 TOOLS_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 TOOLS_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(YAML_CFLAGS)
@@ -35,6 +36,7 @@ iovctl_SOURCES = \
 	tools/iovctl/attach.c \
 	tools/iovctl/change.c tools/iovctl/change.h \
 	tools/iovctl/edit.c \
+	tools/iovctl/events.c \
 	tools/iovctl/identities.c \
 	tools/iovctl/iovctl.h \
 	tools/iovctl/list.c tools/iovctl/list.h \
@@ -48,6 +50,7 @@ iovctl_LDADD = $(TOOLS_LIBS)
 
 iovprov_SOURCES = \
 	tools/iovprov/apply.c \
+	tools/iovprov/confirm.c \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \

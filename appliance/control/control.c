@@ -12,42 +12,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "context.h"
 #include "control/chassis.h"
-#include "control/history.h"
-#include "control/mgmt.h"
+#include "control/control-private.h"
 #include "control/persona.h"
-#include "control/saver.h"
-#include "control/state.h"
-#include "control/supervisor.h"
 #include "control/volumes.h"
 #include "iove/identity.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
-
-struct control {
-        const struct control_options *options;
-        struct iov_ctx *ctx;
-        struct loop *loop;
-        struct loop_source *signals;
-        struct tables *tables;
-        struct journal *journal;
-        struct state *state;
-        struct history *history;
-        struct iov_model *model;
-        uint64_t last_id, boot_time, snapshot_time;
-        struct supervisor *supervisor; /* NULL: a simulator */
-        struct mgmt *mgmt;
-        /* commits: the first is being written, the others wait */
-        struct saver *saver;
-        struct control_commit *commits, *writing;
-        struct iov_model *candidate;
-        struct state_info candidate_info;
-        size_t n_expired; /* generations that end with it */
-};
 
 static uint64_t clock_ns(clockid_t id) {
         struct timespec t;
@@ -82,6 +57,15 @@ uint64_t control_get_boot_time(const struct control *c) {
 }
 uint64_t control_get_snapshot_time(const struct control *c) {
         return c->snapshot_time;
+}
+bool control_is_ready(const struct control *c) {
+        return !c->late;
+}
+uint64_t control_get_confirm_time(const struct control *c) {
+        return confirm_time(c);
+}
+struct iove_limits control_limits(const struct control *c) {
+        return (struct iove_limits){.now_ns = clock_ns(CLOCK_REALTIME), .run_dir_length = strlen(control_get_run_directory(c))};
 }
 
 /* ---- live data ---- */
@@ -179,11 +163,10 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                vadapter->state = va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -200,7 +183,7 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 }
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
-static void discard_volumes(struct control *c, const struct iov_model *old) {
+void control_discard_volumes(struct control *c, const struct iov_model *old) {
         const struct iov_volume *v;
 
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
@@ -215,6 +198,29 @@ static void discard_volumes(struct control *c, const struct iov_model *old) {
         }
 }
 
+static void tell_adopted(const struct control *c) {
+        const struct state_info *info = &c->info;
+        unsigned long long generation = info->generation;
+
+        switch (c->candidate_kind) {
+        case COMMIT_TRANSACTION:
+                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u changes", generation, info->n_changes);
+                if (info->confirm_s)
+                        journal_event(c->journal, LOG_NOTICE, info->uid, "",
+                                      "generation %llu is taken back in %u s unless it is confirmed", generation,
+                                      info->confirm_s);
+                break;
+        case COMMIT_CONFIRM:
+                journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
+                break;
+        case COMMIT_TAKE_BACK:
+                journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
+                              generation, info->n_changes, generation - 1,
+                              info->uid == IOV_UID_APPLIANCE ? ": nobody confirmed it" : "");
+                break;
+        }
+}
+
 /* Make the candidate what is. */
 static void adopt(struct control *c) {
         struct iov_model *old = c->model;
@@ -224,12 +230,16 @@ static void adopt(struct control *c) {
         c->last_id = c->candidate_info.last_id;
         history_forget(c->history, c->n_expired);
         history_add(c->history, &c->candidate_info);
+        c->info = c->candidate_info;
         tables_publish(c->tables, c->model);
-        journal_event(c->journal, LOG_NOTICE, c->candidate_info.uid, "", "generation %llu: %u changes",
-                      (unsigned long long)c->candidate_info.generation, c->candidate_info.n_changes);
+        tell_adopted(c);
+        confirm_set(c);
         if (c->supervisor)
                 supervisor_reconcile(c->supervisor);
-        discard_volumes(c, old);
+        if (c->candidate_kind == COMMIT_CONFIRM)
+                confirm_done(c);
+        else if (!c->info.confirm_s)
+                control_discard_volumes(c, old);
         iov_model_unref(old);
 }
 
@@ -265,7 +275,8 @@ static int candidate_write(struct control *c) {
 
         if (r == 0)
                 r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        if (r == 0)
+        c->n_expired = 0;
+        if (r == 0 && c->candidate_info.generation != c->info.generation)
                 r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
         if (r < 0) {
                 free(bytes);
@@ -274,10 +285,9 @@ static int candidate_write(struct control *c) {
         return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
 }
 
-/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
-static int commit_start(struct control *c, struct control_commit *commit) {
-        const struct iove_limits limits = {.now_ns = clock_ns(CLOCK_REALTIME),
-                                           .run_dir_length = strlen(control_get_run_directory(c))};
+/* Make the candidate of a transaction. Returns 1: there is something to write. */
+static int transaction_make(struct control *c, struct control_commit *commit) {
+        const struct iove_limits limits = control_limits(c);
         uint64_t last_id = c->last_id;
         uint32_t changed;
         int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
@@ -288,13 +298,39 @@ static int commit_start(struct control *c, struct control_commit *commit) {
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
         if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
-        commit->result.generation = generation + 1;
+        if (c->info.confirm_s)
+                return confirm_refuse(c, &commit->refusal);
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
                                                 .time_ns = clock_ns(CLOCK_REALTIME),
                                                 .uid = commit->uid,
-                                                .n_changes = changed};
+                                                .n_changes = changed,
+                                                .confirm_s = iove_transaction_confirm_s(commit->transaction)};
+        return 1;
+}
+
+/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
+static int commit_start(struct control *c, struct control_commit *commit) {
+        int r = 0;
+
+        switch (commit->kind) {
+        case COMMIT_TRANSACTION:
+                r = transaction_make(c, commit);
+                if (r != 1)
+                        return r;
+                break;
+        case COMMIT_CONFIRM:
+                r = confirm_make(c, commit);
+                break;
+        case COMMIT_TAKE_BACK:
+                r = confirm_make_take_back(c, commit);
+                break;
+        }
+        if (r < 0)
+                return r;
+        c->candidate_kind = commit->kind;
+        c->candidate_uid = commit->uid;
         r = candidate_write(c);
         return r < 0 ? r : 1;
 }
@@ -358,12 +394,11 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
@@ -377,7 +412,7 @@ static int forget_status(struct iov_model *m) {
 
 /* The chassis, then what was saved, then the rules: a state that does not fit the chassis must not be served. */
 static int load(struct control *c) {
-        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        const struct iove_limits limits = control_limits(c);
         struct iove_refusal refusal;
         struct state_info info;
         int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
@@ -387,6 +422,7 @@ static int load(struct control *c) {
         r = state_load(c->state, c->model, &info);
         if (r < 0)
                 return r;
+        c->info = info;
         c->last_id = info.last_id;
         r = history_new(c->state, &info, &c->history);
         if (r < 0) {
@@ -405,7 +441,8 @@ static int load(struct control *c) {
                 r = forget_status(c->model);
         if (r < 0)
                 return r;
-        int n = volumes_sweep(state_get_directory(c->state), c->model);
+        /* What waits to be confirmed may have removed volumes, and still be taken back. */
+        int n = info.confirm_s ? 0 : volumes_sweep(state_get_directory(c->state), c->model);
         if (n > 0)
                 journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, "",
                               "%d volume files without a volume were moved to retained/", n);
@@ -447,7 +484,8 @@ static int serve_servers(struct control *c) {
         r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
-        supervisor_reconcile(c->supervisor);
+        if (!c->late)
+                supervisor_reconcile(c->supervisor);
         r = mgmt_listen(c, run, &c->mgmt);
         if (r < 0)
                 iov_log(c->ctx, LOG_ERR, "%s/mgmt.sock: cannot listen: %s", run, strerror(-r));
@@ -481,6 +519,8 @@ static int bring_up(struct control *c) {
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
                 r = load(c);
+        if (r == 0)
+                r = confirm_start(c);
         if (r == 0 && c->options->run_directory)
                 r = serve_servers(c);
         if (r == 0 && c->options->sim_fd >= 0)
@@ -493,6 +533,7 @@ static void tear_down(struct control *c) {
         c->supervisor = supervisor_free(c->supervisor);
         remove_run_directory(c);
         c->saver = saver_free(c->saver);
+        loop_source_remove(c->confirm_timer);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);

@@ -37,13 +37,24 @@ uint64_t control_get_snapshot_time(const struct control *control);
 /* The configuration space of a vAdapter, live where it is plugged, else as at power-on. -ENOENT. */
 int control_read_config(struct control *control, const char *vadapter, void *ret_config);
 
+/* False while a commit whose time to be confirmed ran out before we started is being taken back. */
+bool control_is_ready(const struct control *control);
+/* CLOCK_REALTIME in ns when the last commit is taken back unless it is confirmed, 0: nothing waits. */
+uint64_t control_get_confirm_time(const struct control *control);
+
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from
  * within. The transaction must stay until then. Commits are done one after the other, in the order they come.
  */
+enum control_commit_kind {
+        COMMIT_TRANSACTION,
+        COMMIT_CONFIRM,   /* keep what waits to be confirmed */
+        COMMIT_TAKE_BACK, /* go back from it */
+};
 struct control_commit {
-        const struct iove_transaction *transaction;
-        uint32_t uid; /* who asks */
+        enum control_commit_kind kind;
+        const struct iove_transaction *transaction; /* of COMMIT_TRANSACTION */
+        uint32_t uid;                               /* who asks */
         void (*done)(struct control_commit *commit, int result);
         struct iov_mb_txn_result result;
         struct iove_refusal refusal;

@@ -2,7 +2,8 @@
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
 	appliance/control/chassis.c appliance/control/chassis.h \
-	appliance/control/control.c appliance/control/control.h \
+	appliance/control/confirm.c \
+	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
 	appliance/control/history.c appliance/control/history.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \

@@ -113,6 +113,10 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
                 return;
         }
+        if (begin.confirm_s > IOV_CONFIRM_MAX) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "TXN_BEGIN: a confirm time of more than a day");
+                return;
+        }
         m->transaction = iove_transaction_free(m->transaction);
         int r = iove_transaction_new(&begin, &m->transaction);
         if (r < 0)
@@ -145,13 +149,26 @@ static void on_committed(struct control_commit *commit, int result) {
         struct mailbox *m = (struct mailbox *)(void *)((char *)commit - offsetof(struct mailbox, commit));
 
         m->committing = false;
-        m->transaction = iove_transaction_free(m->transaction);
-        if (result == 0)
+        if (commit->kind == COMMIT_TRANSACTION)
+                m->transaction = iove_transaction_free(m->transaction);
+        if (result == 0 && commit->kind == COMMIT_CONFIRM)
+                complete(m, IOV_RET_SUCCESS, 0);
+        else if (result == 0)
                 complete_with(m, &commit->result, sizeof(commit->result));
         else if (result == -EBADMSG)
                 complete_refused(m, &commit->refusal);
         else
                 complete_errno(m, -result, "the state cannot be saved, nothing was changed");
+}
+
+static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
+        memset(&m->commit, 0, sizeof(m->commit));
+        m->commit.kind = kind;
+        m->commit.transaction = kind == COMMIT_TRANSACTION ? m->transaction : NULL;
+        m->commit.uid = m->uid;
+        m->commit.done = on_committed;
+        m->committing = true;
+        control_commit(m->control, &m->commit);
 }
 
 static void command_txn_commit(struct mailbox *m, size_t length) {
@@ -160,12 +177,14 @@ static void command_txn_commit(struct mailbox *m, size_t length) {
                                m->transaction ? "TXN_COMMIT: wrong payload length" : "TXN_COMMIT: no transaction was begun");
                 return;
         }
-        memset(&m->commit, 0, sizeof(m->commit));
-        m->commit.transaction = m->transaction;
-        m->commit.uid = m->uid;
-        m->commit.done = on_committed;
-        m->committing = true;
-        control_commit(m->control, &m->commit);
+        start_commit(m, COMMIT_TRANSACTION);
+}
+
+static void command_confirm(struct mailbox *m, size_t length, enum control_commit_kind kind) {
+        if (length != 0)
+                complete_error(m, IOV_RET_INVALID_INPUT, "CONFIRM, TAKE_BACK: wrong payload length");
+        else
+                start_commit(m, kind);
 }
 
 static void command_config_read(struct mailbox *m, size_t length) {
@@ -253,6 +272,12 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_TXN_COMMIT:
                 command_txn_commit(m, length);
+                break;
+        case IOV_OP_CONFIRM:
+                command_confirm(m, length, COMMIT_CONFIRM);
+                break;
+        case IOV_OP_TAKE_BACK:
+                command_confirm(m, length, COMMIT_TAKE_BACK);
                 break;
         case IOV_OP_CONFIG_READ:
                 command_config_read(m, length);

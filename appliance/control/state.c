@@ -31,16 +31,25 @@ struct header {
         uint32_t uid;       /* who committed it */
         uint32_t n_changes; /* operations that changed something */
         uint32_t n_objects;
-        uint32_t checksum; /* CRC-32C of what is behind the header */
-        uint32_t reserved;
+        uint32_t checksum;        /* CRC-32C of what is behind the header */
+        uint32_t confirm;         /* CONFIRM_SECONDS: when it is taken back unless confirmed; above: flags */
         uint32_t header_checksum; /* CRC-32C of the header up to here */
 };
 _Static_assert(sizeof(struct header) == 72, "state header");
 _Static_assert(sizeof(struct header) == STATE_HEADER_SIZE, "state header");
 
-/* What operators want, and the ledger of past identities. */
+#define CONFIRM_SECONDS UINT32_C(0xffffff)
+#define CONFIRM_FLAGS_SHIFT 24
+_Static_assert(IOV_CONFIRM_MAX <= CONFIRM_SECONDS, "confirm time");
+
+/* What operators want, the ledger of past identities, links that are held down, and faults on demand. */
 static bool is_saved(enum iov_kind kind) {
-        return iov_kind_is_config(kind) || kind == IOV_KIND_IDENTITY;
+        return iov_kind_is_config(kind) || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_LINK || kind == IOV_KIND_FAULT;
+}
+
+/* Of links that are not held down everything follows from the rest. */
+static bool is_saved_record(enum iov_kind kind, const void *record) {
+        return kind != IOV_KIND_LINK || ((const struct iov_link *)record)->state == IOV_LINK_DISABLED;
 }
 
 struct state {
@@ -200,7 +209,9 @@ static struct state_info header_info(const struct header *h) {
                                    .uid = h->uid,
                                    .n_changes = h->n_changes,
                                    .n_objects = h->n_objects,
-                                   .checksum = h->checksum};
+                                   .checksum = h->checksum,
+                                   .confirm_s = h->confirm & CONFIRM_SECONDS,
+                                   .flags = h->confirm >> CONFIRM_FLAGS_SHIFT};
 }
 
 int state_open_file(int directory, const char *name, struct state_info *ret_info, int *ret_fd) {
@@ -299,6 +310,38 @@ int state_load(const struct state *s, struct iov_model *model, struct state_info
         return 0;
 }
 
+static int load_file(int fd, uint64_t generation, struct iov_model *model) {
+        CLEANUP_FREE unsigned char *bytes = NULL;
+        void *whole = NULL;
+        struct header h = {0};
+        size_t size = 0;
+        int r = read_whole(fd, &whole, &size);
+
+        if (r < 0)
+                return r;
+        bytes = whole;
+        memcpy(&h, bytes, size < sizeof(h) ? size : sizeof(h));
+        if (header_check(&h, size, &r))
+                return r;
+        if (h.generation != generation || h.checksum != crc32c(bytes + sizeof(h), size - sizeof(h)))
+                return -EBADMSG;
+        return load_objects(&h, bytes + sizeof(h), bytes + size, model);
+}
+
+int state_load_generation(const struct state *s, uint64_t generation, struct iov_model *model) {
+        CLEANUP_CLOSE int directory = -1, fd = -1;
+        char name[STATE_GENERATION_NAME];
+
+        if (generation == 0)
+                return 0;
+        int r = state_open_history(s->directory, false, &directory);
+        if (r < 0)
+                return r;
+        snprintf(name, sizeof(name), "%" PRIu64, generation);
+        fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        return fd < 0 ? -errno : load_file(fd, generation, model);
+}
+
 /* ---- writing ---- */
 
 int state_encode(const struct iov_model *model, struct state_info *info, void **ret_bytes, size_t *ret_size) {
@@ -308,13 +351,20 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
                            .last_id = info->last_id,
                            .time_ns = info->time_ns,
                            .uid = info->uid,
-                           .n_changes = info->n_changes};
+                           .n_changes = info->n_changes,
+                           .confirm = info->confirm_s | info->flags << CONFIRM_FLAGS_SHIFT};
         size_t size = sizeof(h);
+        const void *record;
 
         memcpy(h.magic, magic, sizeof(magic));
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
                 size_t n = is_saved((enum iov_kind)k) ? iov_model_count(model, (enum iov_kind)k) : 0;
 
+                if (k == IOV_KIND_LINK) {
+                        n = 0;
+                        iov_model_foreach (model, IOV_KIND_LINK, record)
+                                n += is_saved_record(IOV_KIND_LINK, record);
+                }
                 h.n_objects += (uint32_t)n;
                 size += n * (sizeof(struct iov_mb_op) + iov_records_get((enum iov_kind)k)->size);
         }
@@ -324,11 +374,12 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
         unsigned char *p = bytes + sizeof(h);
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
                 const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)k, iov_records_get((enum iov_kind)k)->size};
-                const void *record;
 
                 if (!is_saved((enum iov_kind)k))
                         continue;
                 iov_model_foreach (model, (enum iov_kind)k, record) {
+                        if (!is_saved_record((enum iov_kind)k, record))
+                                continue;
                         memcpy(p, &op, sizeof(op));
                         memcpy(p + sizeof(op), record, op.size);
                         p += sizeof(op) + op.size;

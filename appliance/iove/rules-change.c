@@ -6,39 +6,11 @@
 
 #include "iove/identity.h"
 #include "iove/rules-private.h"
+#include "model.h"
 #include "util.h"
 
-static bool media_differ(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++) {
-                const struct iov_namespace *x = iov_namespace_get(a, vadapter, nsid), *y = iov_namespace_get(b, vadapter, nsid);
-
-                if (!x && !y)
-                        continue;
-                if (!x || !y)
-                        return true;
-                const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
-                                        *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-                if (!p || !q || p->id != q->id || p->size != q->size)
-                        return true;
-        }
-        return false;
-}
-
-static bool identities_differ(const struct iov_vadapter *x, const struct iov_vadapter *y) {
-        for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
-                if (strcmp(identity_of(x, (enum iov_identity_type)t), identity_of(y, (enum iov_identity_type)t)) != 0)
-                        return true;
-        return false;
-}
-
 bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        const struct iov_vadapter *x = iov_model_get(a, IOV_KIND_VADAPTER, vadapter),
-                                  *y = iov_model_get(b, IOV_KIND_VADAPTER, vadapter);
-
-        if (!x || !y)
-                return x != y;
-        return x->id != y->id || x->at_slot != y->at_slot || strcmp(x->at_server, y->at_server) != 0 || identities_differ(x, y) ||
-               x->interrupts != y->interrupts || media_differ(a, b, vadapter);
+        return iov_vadapter_disturbance(a, b, vadapter) >= IOV_DISTURB_REPLUG;
 }
 
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
@@ -73,15 +45,11 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
 }
 
 /* Connected and failed are the supervisor's to say; the rest follows from where it is. */
-static void derive_state(struct iov_model *m, const struct iov_vadapter *va) {
-        struct iov_vadapter copy = *va;
-
-        if (!*copy.at_server)
-                copy.state = IOV_VADAPTER_DETACHED;
-        else if (copy.state == IOV_VADAPTER_DETACHED)
-                copy.state = IOV_VADAPTER_ATTACHED;
-        if (copy.state != va->state)
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+static void derive_state(struct iov_vadapter *va) {
+        if (!*va->at_server)
+                va->state = IOV_VADAPTER_DETACHED;
+        else if (va->state == IOV_VADAPTER_DETACHED)
+                va->state = IOV_VADAPTER_ATTACHED;
 }
 
 /* Counted in an array by row, so that a record of an adapter is written once. */
@@ -99,14 +67,13 @@ int iove_rules_derive(struct iov_model *m) {
                 allocated[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, vol->adapter))] += vol->size;
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
                 vadapters[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, va->adapter))]++;
-                derive_state(m, va);
+                derive_state(model_edit(m, IOV_KIND_VADAPTER, va));
         }
         iov_model_foreach (m, IOV_KIND_ADAPTER, a) {
-                struct iov_adapter copy = *a;
+                struct iov_adapter *adapter = model_edit(m, IOV_KIND_ADAPTER, a);
 
-                copy.allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                copy.vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
+                adapter->allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
+                adapter->vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
         }
         return 0;
 }

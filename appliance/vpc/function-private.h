@@ -19,6 +19,7 @@ struct vpc_log_limit {
 struct vpc_function {
         struct loop *loop;
         const struct vpc_model *model;
+        struct vpc_description description; /* the model's, with the interrupts of this vAdapter */
         void *image;
         struct vpc_image *header;
         struct iov_counter *counters;

@@ -22,9 +22,11 @@ int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *ima
         function->counters = counters;
         function->environment = *environment;
         vpc_host_init(function);
-        r = vpc_config_init(&function->config, model->description, function->header->persona.unique_id, image);
+        r = vpc_description_make(model, &function->header->persona, &function->description);
         if (r >= 0)
-                r = vpc_irq_init(&function->irq, model->description, &function->config, function->header, counters);
+                r = vpc_config_init(&function->config, &function->description, function->header->persona.unique_id, image);
+        if (r >= 0)
+                r = vpc_irq_init(&function->irq, &function->description, &function->config, function->header, counters);
         if (r >= 0)
                 r = vpc_host_timer_init(function);
         if (r >= 0)

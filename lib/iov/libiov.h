@@ -201,6 +201,31 @@ int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entr
  */
 int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
 
+/* ---- confirming ---- */
+
+/* CLOCK_REALTIME in ns when the present generation is taken back unless it is confirmed; 0: nothing waits. */
+int iov_confirm_get_time(struct iov_appliance *appliance, uint64_t *ret_time_ns);
+/* Keep what waits. -ENOENT: nothing does (any more). `ret_error` as of iov_command(). */
+int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_error);
+/*
+ * Go back from what waits now: one transaction that makes every object what it was in the generation before, ids, identities and
+ * data included, also where a running server loses a device by it. -ENOENT: nothing waits.
+ */
+int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/* ---- events ---- */
+
+/* The number that the next event will have; they count up from 0, the start of iovd. */
+int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
+/*
+ * Copy events from *number on, at most `max`; those that the appliance has no more are left out. *number moves to the one behind
+ * the last, so that the next call goes on there: where it does not move, that was all. An event's number is its `sequence` less
+ * one.
+ */
+int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
+/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */
@@ -294,6 +319,34 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
 struct iov_plan *iov_plan_unref(struct iov_plan *plan);
 size_t iov_plan_count(const struct iov_plan *plan);
 const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+
+/* What a change does to the server that drives a vAdapter; more is worse. */
+enum iov_disturbance {
+        IOV_DISTURB_NONE,   /* it notices nothing */
+        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_UNPLUG, /* it loses the device */
+};
+/* "none", "live", "replug", "unplug"; NULL: unknown. */
+const char *iov_disturbance_to_string(enum iov_disturbance disturbance);
+/*
+ * What going from `have` to `want` does to the server that the vAdapter is in, if it runs with it. Both are whole states of an
+ * appliance, or derived, see iov_model_derive().
+ */
+enum iov_disturbance iov_vadapter_disturbance(const struct iov_model *have, const struct iov_model *want, const char *vadapter);
+/* A step that disturbs a server: the one that runs with the vAdapter, which is that of the plan's `have`. */
+struct iov_disturbed {
+        size_t step;
+        enum iov_disturbance disturbance;
+        const struct iov_vadapter *vadapter;
+};
+/*
+ * All that the plan disturbs, in the order of the steps; the caller frees the array. Only vAdapters that are connected count:
+ * nobody else would notice. A vAdapter is listed with every step that has a part in it.
+ */
+int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
+/* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.

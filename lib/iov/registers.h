@@ -196,8 +196,10 @@ struct iov_mb_history_entry {
         uint32_t uid;       /* who committed it, or IOV_UID_APPLIANCE */
         uint32_t n_objects; /* objects that it has */
         uint32_t n_changes; /* operations that changed something */
-        uint32_t reserved;
+        uint32_t flags;     /* IOV_HISTORY_* */
 };
+#define IOV_HISTORY_WAITS UINT32_C(1)      /* it is taken back at CONFIRM_TIME unless it is confirmed */
+#define IOV_HISTORY_TAKEN_BACK UINT32_C(2) /* it took back the one before, which was not confirmed: by time, or by its user */
 struct iov_mb_history_read {
         uint64_t generation;
         uint64_t offset; /* into the bytes of its objects */

@@ -40,9 +40,14 @@ static int append(struct batch *batch, const struct iov_plan_step *step) {
         return 0;
 }
 
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds) {
+        plan->confirm_s = seconds;
+}
+
 int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags,
                    struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error) {
-        struct iov_mb_txn_begin begin = {.generation = iov_model_get_generation(plan->have), .flags = flags};
+        struct iov_mb_txn_begin begin = {
+                .generation = iov_model_get_generation(plan->have), .flags = flags, .confirm_s = plan->confirm_s};
         struct iov_mb_txn_result result = {0};
         size_t reply_length = 0;
         CLEANUP_FREE struct batch *batch = malloc(sizeof(*batch));

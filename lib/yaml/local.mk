@@ -1,6 +1,7 @@
 # YAML in and out, diagnostics, sizes and rates, the plan.
 libiov_core_la_SOURCES += \
 	lib/plan/apply.c \
+	lib/plan/disturbance.c \
 	lib/plan/plan.c \
 	lib/plan/plan.h \
 	lib/yaml/alias.c lib/yaml/alias.h \

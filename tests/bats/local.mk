@@ -2,8 +2,12 @@
 # The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
 BATS_TESTS = \
 	tests/bats/cli.bats \
+	tests/bats/confirm.bats \
+	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \
 	tests/bats/docs.bats \
+	tests/bats/events.bats \
+	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
 	tests/bats/iovctl.bats \
@@ -19,6 +23,8 @@ BATS_TESTS = \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
+	tests/bats/plan.bats \
+	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats

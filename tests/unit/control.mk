@@ -6,8 +6,12 @@ check_PROGRAMS += test-transaction test-state test-volumes test-journal
 TESTS += test-transaction test-state test-volumes test-journal
 
 test_transaction_SOURCES = tests/unit/test-transaction.c tests/unit/transaction-fixture.h
-check_PROGRAMS += test-transaction-kinds test-identities
-TESTS += test-transaction-kinds test-identities
+check_PROGRAMS += test-transaction-kinds test-identities test-take-back
+TESTS += test-transaction-kinds test-identities test-take-back
+test_take_back_SOURCES = tests/unit/test-take-back.c tests/unit/transaction-fixture.h
+test_take_back_CPPFLAGS = $(control_test_cppflags)
+test_take_back_CFLAGS = $(control_test_cflags)
+test_take_back_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
 test_transaction_kinds_SOURCES = tests/unit/test-transaction-kinds.c tests/unit/transaction-fixture.h
 test_transaction_kinds_CPPFLAGS = $(control_test_cppflags)
 test_transaction_kinds_CFLAGS = $(control_test_cflags)

@@ -11,6 +11,8 @@
 #include "util.h"
 
 static bool arg_prune, arg_dry_run, arg_yes, arg_force;
+static const char *arg_confirm;
+static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
 
 const struct option plan_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
@@ -21,6 +23,8 @@ const struct option apply_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
+         "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
         {0},
 };
 
@@ -62,7 +66,10 @@ int prov_plan(struct tool *tool, char **words, unsigned int n_words) {
 /* What the files do not name is a difference too. */
 int prov_status(struct tool *tool, char **words, unsigned int n_words) {
         arg_prune = true;
-        return prov_plan(tool, words, n_words);
+        int status = prov_plan(tool, words, n_words);
+        if (status == STATUS_DONE || status == STATUS_PENDING)
+                confirm_say(tool);
+        return status;
 }
 
 /* A refusal by the appliance, shown where the object at fault stands in the files. */
@@ -105,7 +112,8 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
 
         if (status != STATUS_DONE)
                 return status;
-        int r = iov_plan_apply(plan, appliance, flags, &result, &error);
+        int r = take_back && !arg_dry_run ? iov_confirm_take_back(appliance, &result, &error)
+                                          : iov_plan_apply(plan, appliance, flags, &result, &error);
         if (r < 0) {
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
@@ -118,7 +126,7 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
         CLEANUP_PLAN struct iov_plan *rest = NULL;
         int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_removals(tool, plan, NULL);
 
-        if (status == STATUS_DONE && iov_plan_count(plan))
+        if (status == STATUS_DONE && (iov_plan_count(plan) || take_back))
                 status = execute(tool, plan, wanted, &rest);
         if (status != STATUS_DONE)
                 return status;
@@ -138,9 +146,18 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
 int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
         CLEANUP_PLAN struct iov_plan *plan = NULL;
-        int status = prepare(tool, words, n_words, &wanted, &plan);
+        uint32_t seconds = 0;
+        int status = arg_confirm ? confirm_parse(tool, arg_confirm, &seconds) : STATUS_DONE;
 
-        return status == STATUS_DONE ? carry_out(tool, plan, &wanted) : status;
+        if (status == STATUS_DONE)
+                status = prepare(tool, words, n_words, &wanted, &plan);
+        if (status != STATUS_DONE)
+                return status;
+        iov_plan_set_confirm(plan, seconds);
+        status = carry_out(tool, plan, &wanted);
+        if (seconds && status != STATUS_FAILED && !arg_dry_run)
+                confirm_say(tool);
+        return status;
 }
 
 /* What the appliance has, and what it had in the generation to go back to. */
@@ -158,6 +175,14 @@ static int load_earlier(struct tool *tool, const char *word, struct iov_model **
                 return report_errno(tool, r, "reading the appliance's tables failed");
         if (!word)
                 status = generation_before(tool, appliance, iov_model_get_generation(*ret_have), &generation);
+        if (status == STATUS_DONE && generation + 1 == iov_model_get_generation(*ret_have)) {
+                uint64_t time_ns = 0;
+
+                r = iov_confirm_get_time(appliance, &time_ns);
+                if (r < 0)
+                        return report_errno(tool, r, "reading the appliance's registers failed");
+                take_back = time_ns;
+        }
         return status == STATUS_DONE ? generation_load(tool, appliance, generation, ret_want) : status;
 }
 

@@ -23,8 +23,14 @@ int prov_export(struct tool *tool, char **words, unsigned int n_words);
 int prov_history(struct tool *tool, char **words, unsigned int n_words);
 int prov_show(struct tool *tool, char **words, unsigned int n_words);
 int prov_rollback(struct tool *tool, char **words, unsigned int n_words);
+int prov_confirm(struct tool *tool, char **words, unsigned int n_words);
 extern const struct option plan_options[], apply_options[], rollback_options[];
 extern const struct column history_columns[];
+
+/* confirm.c: the value of --confirm; an exit code. */
+int confirm_parse(const struct tool *tool, const char *text, uint32_t *ret_seconds);
+/* Say on stderr that the present generation waits to be confirmed, where it does. */
+void confirm_say(const struct tool *tool);
 
 /* history.c; they report and return an exit code. */
 int generation_parse(const struct tool *tool, const char *word, uint64_t *ret_generation);
