@@ -25,6 +25,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/resume.c \
 	appliance/adapters/nvme/self-test.c \
 	appliance/adapters/nvme/sgl.c \
+	appliance/adapters/nvme/show.c \
 	appliance/adapters/nvme/slot.c \
 	appliance/adapters/nvme/spec.h \
 	appliance/adapters/nvme/telemetry.c

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/media-change.h"
 #include "control/persona.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
@@ -52,6 +53,8 @@ struct instance {
         size_t image_size;
         struct iov_counter *counters;
         bool removing, connected;
+        bool showing; /* other media than before: the worker has not yet let go of the old ones */
+        const struct vpc_model *model;
         struct instance *next;
 };
 
@@ -129,12 +132,28 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
+static int medium_open(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, int *ret_fd) {
+        int r = volume_open(s->state_directory, volume, ret_fd);
+        uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
+
+        if (block_size)
+                medium->block_size = block_size;
+        return r;
+}
+
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
 static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
                             const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
         void *counters = NULL;
         int r;
 
+        for (unsigned int n = 0; n < i->persona.n_media; n++) {
+                r = medium_open(s, volumes[n], &i->persona.media[n], &fds[3 + n]);
+                if (r < 0)
+                        return r;
+        }
+        memcpy(m->media, i->persona.media, sizeof(m->media));
+        i->model = model;
         i->image_size = vpc_image_size(model);
         r = shared_memory("iov-image", i->image_size, &i->image, &fds[1]);
         if (r < 0)
@@ -146,12 +165,6 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         if (r < 0)
                 return r;
         i->counters = counters;
-        for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
-                if (r < 0)
-                        return r;
-                m->media_size[n] = volumes[n]->size;
-        }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
@@ -198,11 +211,43 @@ static void on_removal_timeout(void *userdata) {
 
         s->removal_timer = loop_source_remove(s->removal_timer);
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing && i->process->pid) {
+                if ((i->removing || i->showing) && i->process->pid) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "worker %d does not let go of it: killed",
                                       (int)i->process->pid);
                         pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
                 }
+}
+
+static void removal_watch(struct supervisor *s) {
+        if (!s->removal_timer)
+                loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
+}
+
+/* Tell the worker what is shown now. It answers when the old media are no longer in use. */
+static int instance_show(struct supervisor *s, struct instance *i, const struct media_change *change,
+                         const struct iov_volume *const *volumes) {
+        struct link_message m = {
+                .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
+        int fds[VPC_MEDIA_MAX], r = 0;
+        unsigned int n = 0;
+
+        memcpy(m.media, change->media, sizeof(m.media));
+        for (unsigned int k = 0; r == 0 && k < change->n_media; k++)
+                if (change->fresh >> k & 1) {
+                        r = medium_open(s, volumes[change->source[k]], &m.media[k], &fds[n]);
+                        n += r == 0;
+                }
+        if (r == 0)
+                r = link_send(i->process->channel, &m, fds, n);
+        while (n)
+                close(fds[--n]);
+        if (r < 0)
+                return r;
+        memcpy(i->persona.media, m.media, sizeof(m.media));
+        i->persona.n_media = m.n_media;
+        i->showing = true;
+        removal_watch(s);
+        return 0;
 }
 
 static void instance_unplug(struct supervisor *s, struct instance *i) {
@@ -212,8 +257,7 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
         unlink(i->socket);
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
-        if (!s->removal_timer)
-                loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
+        removal_watch(s);
 }
 
 /* ---- processes ---- */
@@ -312,6 +356,7 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 report_server(s, p);
                 break;
         case LINK_FAILED:
+                i->showing = false;
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_FAILED, 0, "");
                 break;
@@ -320,6 +365,12 @@ static void handle_message(struct process *p, const struct link_message *m) {
                         return;
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
                 instance_free(s, i);
+                supervisor_reconcile(s);
+                break;
+        case LINK_SHOWN:
+                if (!i->showing)
+                        return;
+                i->showing = false;
                 supervisor_reconcile(s);
                 break;
         case LINK_LOG:
@@ -388,20 +439,39 @@ static int process_start(struct supervisor *s, struct process *p) {
 
 /* ---- reconciling ---- */
 
-static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
+/*
+ * Bring a plugged vAdapter to what the model says: its media while it runs, where the model can, all else by unplugging it. The
+ * media that come are left for later while another may still hold them.
+ */
+static void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
+        struct media_change change;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
-                return false;
-        return persona_make(model, va, &persona, volumes) && memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 ||
+            persona_make(model, va, &persona, volumes) != i->model || !persona_same_face(&persona, &i->persona)) {
+                instance_unplug(s, i);
+                return;
+        }
+        media_change_make(&i->persona, &persona, true, &change);
+        if (change.differs && !i->model->show) {
+                instance_unplug(s, i);
+                return;
+        }
+        media_change_make(&i->persona, &persona, additions, &change);
+        if (!change.differs || i->showing)
+                return;
+        int r = instance_show(s, i, &change, volumes);
+        if (r < 0)
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "its namespaces cannot be changed: %s",
+                              strerror(-r));
 }
 
 static bool anything_removing(const struct supervisor *s) {
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing)
+                if (i->removing || i->showing)
                         return true;
         return false;
 }
@@ -462,12 +532,14 @@ void supervisor_reconcile(struct supervisor *s) {
         const struct iov_vadapter *va;
 
         for (struct instance *i = s->instances; i; i = i->next)
-                if (!i->removing && !instance_is_wanted(s, i))
-                        instance_unplug(s, i);
+                if (!i->removing)
+                        instance_follow(s, i, false);
         /* A medium must not be plugged in anew while an old holder may still be writing to it. */
         if (anything_removing(s))
                 return;
         s->removal_timer = loop_source_remove(s->removal_timer);
+        for (struct instance *i = s->instances; i; i = i->next)
+                instance_follow(s, i, true);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va)
                 if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
                         plug(s, va);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "media/file.h"
 #include "util.h"
 
 /* Make a directory entry durable together with what it is in. */
@@ -63,6 +65,16 @@ int volume_open(int state_directory, const struct iov_volume *volume, int *ret_f
                 return -errno;
         *ret_fd = fd;
         return 0;
+}
+
+uint32_t volume_block_size(int fd) {
+        char text[16] = "";
+        ssize_t n = fgetxattr(fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text) - 1);
+
+        /* It was written by a worker, on behalf of a server: nothing but these is taken from there. */
+        if (n > 0 && strcmp(text, "4096") == 0)
+                return 4096;
+        return n > 0 && strcmp(text, "512") == 0 ? 512 : 0;
 }
 
 int volume_discard(int state_directory, const struct iov_volume *volume) {

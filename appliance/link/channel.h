@@ -16,11 +16,13 @@
 enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
+        LINK_SLOT_MEDIA,   /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
+        LINK_SHOWN,  /* nothing is under way any more to what is not shown */
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
 };
@@ -36,7 +38,8 @@ struct link_message {
         char text[256];
         uint32_t n_media;
         uint32_t reserved;
-        uint64_t media_size[VPC_MEDIA_MAX];
+        uint64_t fresh; /* SLOT_MEDIA: bit i: medium i is new */
+        struct vpc_medium media[VPC_MEDIA_MAX]; /* SLOT_ADD, SLOT_MEDIA */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

@@ -31,7 +31,8 @@ struct link_slot {
         struct vpc_connection *connection;
         struct media_file *media[VPC_MEDIA_MAX];
         unsigned int n_media;
-        bool removing, connected;
+        unsigned int n_retiring; /* media that are not shown any more, with requests under way */
+        bool removing, connected, showing, quiet;
         uint32_t peer_pid, peer_uid;
 };
 
@@ -53,7 +54,7 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media)
+        if (medium < s->n_media && s->media[medium])
                 media_file_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
@@ -71,6 +72,99 @@ static void slot_say(struct link_slot *s, int level, const char *what) {
 
         snprintf(text, sizeof(text), "%s: %s", s->name, what);
         slot_log(s, level, text);
+}
+
+/* ---- the end: nothing may be under way when the slot is freed ---- */
+
+static void on_quiet(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->quiet = true;
+        if (!s->n_retiring)
+                s->events->removed(s);
+}
+
+static void slot_end(struct link_slot *s) {
+        vpc_function_stop(s->function);
+        vpc_function_quiesce(s->function, on_quiet, s);
+}
+
+/* ---- media that come and go ---- */
+
+static void shown_if_done(struct link_slot *s) {
+        if (s->n_retiring)
+                return;
+        if (s->showing) {
+                s->showing = false;
+                s->events->shown(s);
+        }
+        if (s->quiet)
+                s->events->removed(s);
+}
+
+static void on_retired(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->n_retiring--;
+        shown_if_done(s);
+}
+
+static int open_fresh(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds,
+                      struct media_file *fresh[VPC_MEDIA_MAX]) {
+        unsigned int next = 0;
+
+        for (unsigned int i = 0; i < m->n_media; i++) {
+                if (!(m->fresh >> i & 1))
+                        continue;
+                if (next == n_fds)
+                        return -EBADMSG;
+                int r = media_file_new(s->loop, take_fd(&fds[next++]), m->media[i].size, &fresh[i]);
+                if (r < 0)
+                        return r;
+        }
+        return next == n_fds ? 0 : -EBADMSG;
+}
+
+/* Retire what is not shown any more, after the model has been told: it submits nothing to it then. */
+static void exchange(struct link_slot *s, const struct link_message *m, struct media_file *fresh[VPC_MEDIA_MAX]) {
+        struct media_file *old[VPC_MEDIA_MAX] = {0};
+
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {
+                const bool is_shown = i < m->n_media && m->media[i].size;
+
+                if (s->media[i] && (!is_shown || fresh[i]))
+                        old[i] = TAKE_PTR(s->media[i]);
+                if (fresh[i])
+                        s->media[i] = fresh[i];
+                else if (s->media[i])
+                        media_file_resize(s->media[i], m->media[i].size);
+        }
+        s->n_media = VPC_MEDIA_MAX;
+        vpc_function_show(s->function, m->media, m->n_media);
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                if (old[i]) {
+                        s->n_retiring++;
+                        media_file_retire(old[i], on_retired, s);
+                }
+}
+
+int link_slot_show(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct media_file *fresh[VPC_MEDIA_MAX] = {0};
+        int mine[LINK_FDS_MAX], r;
+
+        memcpy(mine, fds, n_fds * sizeof(int));
+        r = open_fresh(s, m, mine, n_fds, fresh);
+        for (unsigned int i = 0; i < n_fds; i++)
+                close_fd(&mine[i]);
+        if (r < 0) {
+                for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                        media_file_free(fresh[i]);
+                return r;
+        }
+        exchange(s, m, fresh);
+        s->showing = true;
+        shown_if_done(s);
+        return 0;
 }
 
 /* ---- connections ---- */
@@ -91,7 +185,7 @@ static void on_closed(void *userdata, const char *reason) {
         if (was_connected)
                 s->events->disconnected(s, reason);
         if (s->removing)
-                s->events->removed(s);
+                slot_end(s);
 }
 
 /* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
@@ -131,7 +225,7 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         if (n_fds != 3 + m->n_media)
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media[i].size, &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -217,7 +311,7 @@ void link_slot_remove(struct link_slot *s) {
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
-                s->events->removed(s);
+                slot_end(s);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

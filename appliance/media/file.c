@@ -28,7 +28,10 @@ struct media_file {
         uint64_t size;
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
-        struct list ended;   /* with the error in private.progress: never from within the submission */
+        unsigned int under_way;
+        void (*retired)(void *userdata); /* NULL: in use */
+        void *retired_userdata;
+        struct list ended; /* with the error in private.progress: never from within the submission */
 };
 
 static void list_append(struct list *list, struct vpc_io *io) {
@@ -52,6 +55,23 @@ static void end_later(struct media_file *media, struct vpc_io *io, int error) {
         io->private.progress = (uint64_t)-error;
         list_append(&media->ended, io);
         loop_timer_set(media->timer, 0);
+}
+
+static void retire(struct media_file *media) {
+        void (*retired)(void *userdata) = media->retired;
+        void *userdata = media->retired_userdata;
+
+        media_file_free(media);
+        retired(userdata);
+}
+
+/* Last of all in a callback: whoever is told may submit the next request, or free the medium. */
+static void finish(struct media_file *media, struct vpc_io *io, int error) {
+        const bool is_last = --media->under_way == 0 && media->retired;
+
+        io->private.finish(io, error);
+        if (is_last)
+                retire(media);
 }
 
 /* Where a transfer goes on: the rest of a piece that was done in part goes alone, then all the others at once. */
@@ -159,9 +179,8 @@ static void on_timer(void *userdata) {
         start_waiting(media);
         if (media->waiting.first && !media->ended.first)
                 loop_timer_set(media->timer, RETRY_NS);
-        /* Last: whoever is told may submit the next request, or free the medium. */
         while ((io = list_take(&ended)))
-                io->private.finish(io, -(int)io->private.progress);
+                finish(media, io, -(int)io->private.progress);
 }
 
 /* Behind the end of the file a medium reads as zeroes. */
@@ -207,7 +226,7 @@ static void on_done(struct loop_io *request, int32_t result) {
                         error = -EIO;
         }
         start_waiting(media);
-        io->private.finish(io, error); /* last: it may free the medium */
+        finish(media, io, error);
 }
 
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
@@ -240,7 +259,19 @@ void media_file_free(struct media_file *media) {
         free(media);
 }
 
+void media_file_resize(struct media_file *media, uint64_t size) {
+        media->size = size;
+}
+
+void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata) {
+        media->retired = done;
+        media->retired_userdata = userdata;
+        if (!media->under_way)
+                retire(media);
+}
+
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
+        media->under_way++;
         io->private.medium = media;
         io->private.progress = 0;
         io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;

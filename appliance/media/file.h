@@ -15,6 +15,10 @@ struct media_file;
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media);
 /* Only when nothing is under way. Takes NULL. */
 void media_file_free(struct media_file *media);
+/* The medium has grown. */
+void media_file_resize(struct media_file *media, uint64_t size);
+/* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
+void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata);
 /* Start a request. The caller has set io->private.finish, in which it ends, never from within;
  * a range past the end is -EINVAL, a short read past the file's end is zero-filled, a short transfer is continued. When the ring
  * is full the request waits its turn. */

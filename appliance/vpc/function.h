@@ -76,6 +76,11 @@ int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, uns
 int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
 
+/* The media of the persona have changed, see vpc_model.show. -EOPNOTSUPP: the model shows what it is born with. */
+int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media);
+/* The function is about to go: its model begins nothing more. vpc_function_quiesce() then says when it is idle. */
+void vpc_function_stop(struct vpc_function *function);
+
 void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
 /* The client is gone: windows and eventfds are dropped, Bus Master Enable is cleared, the device state is kept. Follow it with
  * vpc_function_quiesce(), which lets go of the memory. */

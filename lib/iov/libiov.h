@@ -323,8 +323,8 @@ const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
 /* What a change does to the server that drives a vAdapter; more is worse. */
 enum iov_disturbance {
         IOV_DISTURB_NONE,   /* it notices nothing */
-        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
-        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_LIVE,   /* limits, network, VLAN or namespaces change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities */
         IOV_DISTURB_UNPLUG, /* it loses the device */
 };
 /* "none", "live", "replug", "unplug"; NULL: unknown. */

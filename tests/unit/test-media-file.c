@@ -367,7 +367,7 @@ static void test_clearing(void **state) {
                 int refused, first;
                 enum vpc_io_op op;
                 unsigned int n_modes;
-                } cases[] = {
+        } cases[] = {
                 {0, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
                 {0, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1},
                 {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
@@ -449,6 +449,37 @@ static void test_free_from_finish(void **state) {
         media_file_free(NULL);
 }
 
+static void on_retired(void *userdata) {
+        struct test *t = userdata;
+
+        t->media = NULL;
+}
+
+/* A medium that is not wanted any more stays until its last request has ended. */
+static void test_retire(void **state) {
+        struct test *t = *state;
+        struct vpc_io io[3];
+
+        for (unsigned int i = 0; i < 3; i++) {
+                io[i] = request(t, VPC_IO_READ, i == 2 ? SIZE : 0, 512, 1); /* the last is refused, later */
+                media_file_submit(t->media, &io[i]);
+        }
+        media_file_retire(t->media, on_retired, t);
+        for (unsigned int i = 0; i < 3; i++) {
+                assert_non_null(t->media);
+                assert_true(step(&t->loop));
+        }
+        assert_int_equal(t->n_done, 3);
+        assert_null(t->media);
+        CLEANUP_CLOSE int fd = dup(t->fd);
+        assert_int_equal(media_file_new(&t->loop, take_fd(&fd), SIZE, &t->media), 0);
+        media_file_resize(t->media, SIZE + 512);
+        io[0] = request(t, VPC_IO_READ, SIZE, 512, 1);
+        do_request(t, &io[0], 0);
+        media_file_retire(t->media, on_retired, t);
+        assert_null(t->media);
+}
+
 static void test_bad_fd(void **state) {
         struct media_file *media = NULL;
         struct loop loop = {0};
@@ -468,6 +499,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_format, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_free_from_finish, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_retire, setup, teardown),
                 cmocka_unit_test(test_bad_fd),
         };
 

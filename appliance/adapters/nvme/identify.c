@@ -37,7 +37,7 @@ static void put_big_endian(uint8_t *to, uint64_t value, unsigned int bytes) {
 }
 
 /* [7.10] and the same medium has the same one for ever. NGUID: identifier extension, company id, extension. */
-static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
+void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
         uint64_t folded = (unique_id ^ unique_id >> 40) & UINT64_C(0xffffffffff);
 
         memcpy(ns->eui64, nvme_oui, 3);
@@ -49,9 +49,6 @@ static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona) {
         put_text(image->serial, sizeof(image->serial), persona->serial, sizeof(persona->serial));
         memcpy(image->subnqn, persona->nqn, sizeof(persona->nqn));
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
-                if (image->namespaces[i].blocks)
-                        namespace_ids(&image->namespaces[i], persona->media[image->namespaces[i].medium].unique_id);
 }
 
 /* [5.15.2.2] What is left zero is not supported. */

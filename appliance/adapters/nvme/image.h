@@ -147,8 +147,8 @@ struct nvme_image {
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
 
         struct nvme_registers registers;
-        uint32_t is_resetting;    /* CC.EN was cleared, CSTS.RDY is not yet */
-        uint32_t shutdown_medium; /* next to flush */
+        uint32_t is_resetting; /* CC.EN was cleared, CSTS.RDY is not yet */
+        uint32_t shutdown_at;  /* namespace to flush next, counted from 0 */
         uint32_t features[NVME_FEAT_COUNT];
         uint32_t temperature_under;
         uint8_t advanced_retry; /* feature 16h: ACRE */
