@@ -16,7 +16,7 @@ static const struct vpc_medium *find(const struct vpc_persona *persona, const st
         for (unsigned int i = 0; i < persona->n_media; i++) {
                 const struct vpc_medium *m = &persona->media[i];
 
-                if (m->size && m->id == medium->id && m->unique_id == medium->unique_id)
+                if (m->size && m->id == medium->id && m->unique_id == medium->unique_id && m->read_only == medium->read_only)
                         return m;
         }
         return NULL;

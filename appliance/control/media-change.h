@@ -19,8 +19,9 @@ struct media_change {
 };
 
 /*
- * From the media that are shown to those that are wanted. Without `additions` only what goes, grows or becomes read-only is
- * looked at: a medium that moves must have left its old holder before it is given to the new one.
+ * From the media that are shown to those that are wanted; what becomes read-only, or writable, is another one, for its descriptor
+ * is. Without `additions` only what goes or grows is looked at: a medium that moves must have left its old holder before it is
+ * given to the new one.
  */
 void media_change_make(const struct vpc_persona *now, const struct vpc_persona *wanted, bool additions,
                        struct media_change *ret_change);

@@ -133,7 +133,7 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
 }
 
 static int medium_open(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, int *ret_fd) {
-        int r = volume_open(s->state_directory, volume, ret_fd);
+        int r = volume_open(s->state_directory, volume, medium->read_only, ret_fd);
         uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
 
         if (block_size)

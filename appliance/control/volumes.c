@@ -44,17 +44,18 @@ static void file_name(const struct iov_volume *volume, char name[32]) {
         snprintf(name, 32, "%" PRIu64 ".img", volume->id);
 }
 
-int volume_open(int state_directory, const struct iov_volume *volume, int *ret_fd) {
+int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd) {
         CLEANUP_CLOSE int directory = -1;
+        const int mode = read_only ? O_RDONLY : O_RDWR;
         char name[32];
         int r = adapter_directory(state_directory, volume->adapter, &directory);
 
         if (r < 0)
                 return r;
         file_name(volume, name);
-        int fd = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(directory, name, mode | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT) {
-                fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+                fd = openat(directory, name, mode | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (fd >= 0 && fsync(directory) < 0) {
                         r = -errno;
                         close(fd);

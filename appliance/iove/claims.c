@@ -84,6 +84,8 @@ int claims_add(struct claims *claims, const struct claim *claim, const struct io
                         return r;
         }
         struct claim *e = entry_of(claims, claim);
+        if (e->text && e->is_shared && claim->is_shared)
+                return 0;
         if (e->text)
                 return refuse(e, claim, blame, refusal);
         *e = *claim;

@@ -136,7 +136,8 @@ bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b);
 struct iov_member {
         char name[IOV_NAME_SIZE], parent[IOV_NAME_SIZE], target[IOV_NAME_SIZE];
         uint32_t number;
-        uint8_t reserved[12];
+        uint32_t read_only; /* of namespaces; 0 in others */
+        uint8_t reserved[8];
 };
 struct iov_member_info {
         enum iov_kind kind, parent, target;

@@ -17,7 +17,7 @@ static bool same_medium(const struct iov_model *a, const struct iov_model *b, co
                 return x == y;
         const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
                                 *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-        return p && q && p->id == q->id && p->size == q->size;
+        return p && q && p->id == q->id && p->size == q->size && x->read_only == y->read_only;
 }
 
 /* Namespaces come, go and grow under a server that runs, which is told. Nothing else has a device model yet. */

@@ -58,6 +58,21 @@ static void test_places(void **state) {
         assert_false(change.differs);
 }
 
+/* Becoming read-only is a new medium: the descriptor is another one. */
+static void test_read_only(void **state) {
+        const struct vpc_persona now = {.n_media = 1, .media = {MEDIUM(1, 11, 4096)}};
+        struct vpc_persona wanted = now;
+        struct media_change change;
+
+        wanted.media[0].read_only = 1;
+        media_change_make(&now, &wanted, false, &change);
+        assert_true(change.differs);
+        assert_int_equal(change.n_media, 0);
+        media_change_make(&now, &wanted, true, &change);
+        assert_int_equal(change.fresh, 1);
+        assert_int_equal(change.media[0].read_only, 1);
+}
+
 static void test_all(void **state) {
         struct vpc_persona now = {0}, wanted = {0};
         struct media_change change;
@@ -86,6 +101,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_same),
                 cmocka_unit_test(test_places),
+                cmocka_unit_test(test_read_only),
                 cmocka_unit_test(test_all),
         };
 
