@@ -143,10 +143,17 @@ static double run(char *const *argv, int wanted_status) {
         return ms;
 }
 
+/* In a build tree that is a script of libtool's, in front of what is installed. */
+static void tool_path(char path[PATH_SIZE], const char *name) {
+        path_make(path, "%s/.libs/%s", build, name);
+        if (access(path, X_OK) < 0)
+                path_make(path, "%s/%s", build, name);
+}
+
 static double iovprov(struct size *s, const char *verb) {
         char program[PATH_SIZE], option[] = "-a", words[16];
 
-        path_make(program, "%s/iovprov", build);
+        tool_path(program, "iovprov");
         snprintf(words, sizeof(words), "%s", verb);
         char *const argv[] = {program, option, s->address, words, s->file, NULL};
         return run(argv, 0);
@@ -219,7 +226,7 @@ static void compare_list(struct size *s) {
                                                   object[] = "vadapter", verb[] = "list", output[] = "-o", format[] = "json";
         double ours[ROUNDS_MAX], peer[ROUNDS_MAX];
 
-        path_make(program, "%s/iovctl", build);
+        tool_path(program, "iovctl");
         path_make(dump, "%s/dump", directory);
         dump_write(dump, s->pairs);
         char *const list[] = {program, option, s->address, object, verb, output, format, NULL};
@@ -235,7 +242,7 @@ int main(int argc, char **argv) {
         static struct size sizes[] = {
                 {.name = "10k+10k", .pairs = 10000}, {.name = "5k+5k", .pairs = 5000}, {.name = "50k+50k", .pairs = 50000}};
         struct size *pairs = &sizes[0], *small = &sizes[1], *large = &sizes[2];
-        char iovd[PATH_SIZE];
+        char iovd[PATH_SIZE], libraries[PATH_SIZE];
 
         if (argc < 3 || (argc > 3 && (n_rounds = (unsigned int)atoi(argv[3])) == 0) || n_rounds > ROUNDS_MAX)
                 measure_die("usage: scale BUILD DIRECTORY [ROUNDS]");
@@ -243,6 +250,8 @@ int main(int argc, char **argv) {
         directory = argv[2];
         path_make(iovd, "%s/iovd", build);
         setenv("IOVD", iovd, 1);
+        path_make(libraries, "%s/.libs", build);
+        setenv("LD_LIBRARY_PATH", libraries, 1);
         for (size_t i = 0; i < ARRAY_LENGTH(sizes); i++)
                 prepare(&sizes[i]);
         for (unsigned int i = 0; i < n_rounds; i++)

@@ -3,15 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "context.h"
+#include "hash.h"
 #include "iov/libiov.h"
 #include "model.h"
+#include "pages.h"
 #include "util.h"
 
 #define NO_ROW UINT32_MAX
-#define MAP_LEAST ((size_t)65536) /* bytes mapped for a table's first rows: a multiple of any page size */
 
 /* With the hash at hand, a look-up seldom touches a row that is not the one. */
 struct bucket {
@@ -43,13 +43,8 @@ static const char *table_name(const struct table *t, unsigned int row) {
         return (const char *)(t->rows + (size_t)row * t->record_size);
 }
 
-/* FNV-1a, 32 bit. Its low bits depend on few bits of the last characters, and names mostly differ there. */
 static uint32_t name_hash(const char *name) {
-        uint32_t h = UINT32_C(2166136261);
-
-        for (; *name; name++)
-                h = (h ^ (unsigned char)*name) * UINT32_C(16777619);
-        return h ^ h >> 15;
+        return (uint32_t)hash_text(name, 0);
 }
 
 static unsigned int table_bucket(const struct table *t, const char *name, uint32_t hash) {
@@ -88,26 +83,15 @@ static int table_rehash(struct table *t, unsigned int n_buckets) {
         return 0;
 }
 
-/*
- * Room for at least `n` rows. Rows are mapped rather than allocated: growing copies nothing, and what is new is populated in one
- * call, since a fault for each page was most of the time of reading a large topology.
- * Kernels before 5.14 cannot, and need not.
- */
+/* Room for at least `n` rows. */
 static int table_map(struct table *t, unsigned int n) {
-        size_t want = t->n_mapped ? t->n_mapped * 2 : MAP_LEAST;
-        void *rows;
+        void *rows = t->rows;
+        int r = pages_grow(&rows, &t->n_mapped, (size_t)n * t->record_size);
 
-        while (want < (size_t)n * t->record_size)
-                want *= 2;
-        rows = t->rows ? mremap(t->rows, t->n_mapped, want, MREMAP_MAYMOVE)
-                       : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (rows == MAP_FAILED)
-                return -ENOMEM;
+        if (r < 0)
+                return r;
         t->rows = rows;
-        if (want > MAP_LEAST)
-                madvise(t->rows + t->n_mapped, want - t->n_mapped, MADV_POPULATE_WRITE);
-        t->n_mapped = want;
-        t->n_allocated = want / t->record_size < t->max ? (unsigned int)(want / t->record_size) : t->max;
+        t->n_allocated = t->n_mapped / t->record_size < t->max ? (unsigned int)(t->n_mapped / t->record_size) : t->max;
         return 0;
 }
 
@@ -132,7 +116,7 @@ static unsigned int table_free_row(struct table *t) {
         return t->first_free_hint;
 }
 
-static int table_put(struct table *t, unsigned int row, const void *record) {
+static int table_put(struct table *t, unsigned int row, uint32_t hash, const void *record) {
         int r = table_reserve(t, row + 1);
 
         if (r < 0)
@@ -141,7 +125,6 @@ static int table_put(struct table *t, unsigned int row, const void *record) {
         if (row >= t->n_rows)
                 t->n_rows = row + 1;
         t->n_used++;
-        uint32_t hash = name_hash(record);
         t->buckets[table_bucket(t, record, hash)] = (struct bucket){hash, row + 1};
         return 0;
 }
@@ -182,8 +165,7 @@ struct iov_model *iov_model_unref(struct iov_model *m) {
         if (!m || --m->refs > 0)
                 return NULL;
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
-                if (m->tables[k].rows)
-                        munmap(m->tables[k].rows, m->tables[k].n_mapped);
+                pages_free(m->tables[k].rows, m->tables[k].n_mapped);
                 free(m->tables[k].buckets);
         }
         iov_unref(m->ctx);
@@ -284,20 +266,54 @@ int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
         if (!iov_kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
                 return -EINVAL;
         struct table *t = &m->tables[kind];
-        uint32_t row = table_find(t, name);
-        if (row != NO_ROW) {
-                memmove(t->rows + (size_t)row * t->record_size, record, t->record_size);
+        uint32_t hash = name_hash(name);
+        unsigned int b = t->n_used ? table_bucket(t, name, hash) : 0;
+        if (t->n_used && t->buckets[b].entry) {
+                memmove(t->rows + (size_t)(t->buckets[b].entry - 1) * t->record_size, record, t->record_size);
                 return 0;
         }
-        return table_put(t, table_free_row(t), record);
+        return table_put(t, table_free_row(t), hash, record);
 }
 
-int model_put(struct iov_model *m, enum iov_kind kind, unsigned int row, const void *record) {
-        if (!iov_kind_is_object(kind) || !*(const char *)record || !memchr(record, 0, IOV_NAME_SIZE))
+int model_rows_begin(struct iov_model *m, enum iov_kind kind, unsigned int n, void **ret_rows) {
+        struct table *t = &m->tables[kind];
+
+        if (!iov_kind_is_object(kind) || t->n_rows)
                 return -EINVAL;
-        if (iov_model_at(m, kind, row) || table_find(&m->tables[kind], record) != NO_ROW)
-                return -EEXIST;
-        return table_put(&m->tables[kind], row, record);
+        if (n > t->max)
+                return -E2BIG;
+        int r = n > t->n_allocated ? table_map(t, n) : 0;
+        if (r == 0)
+                *ret_rows = t->rows;
+        return r;
+}
+
+int model_rows_end(struct iov_model *m, enum iov_kind kind, unsigned int n, unsigned int *ret_row) {
+        struct table *t = &m->tables[kind];
+        unsigned int n_buckets = 32;
+
+        if (!iov_kind_is_object(kind) || t->n_rows || n > t->n_allocated)
+                return -EINVAL;
+        while (n_buckets < 2 * n)
+                n_buckets *= 2;
+        int r = n ? table_rehash(t, n_buckets) : 0;
+        for (unsigned int row = 0; r == 0 && row < n; row++) {
+                const char *name = table_name(t, row);
+                uint32_t hash = name_hash(name);
+                unsigned int b = *name ? table_bucket(t, name, hash) : 0;
+
+                if (!*name)
+                        continue;
+                if (t->buckets[b].entry) {
+                        *ret_row = row;
+                        return -EEXIST;
+                }
+                t->buckets[b] = (struct bucket){hash, row + 1};
+                t->n_used++;
+        }
+        if (r == 0)
+                t->n_rows = n;
+        return r;
 }
 
 int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) {

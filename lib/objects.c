@@ -16,6 +16,8 @@ static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
                                          [IOV_INTERRUPTS_MSIX] = "msix",
                                          [IOV_INTERRUPTS_MSI] = "msi",
                                          [IOV_INTERRUPTS_INTX] = "intx"};
+static const char *const pollings[] = {[IOV_POLLING_ADAPTIVE] = "adaptive", [IOV_POLLING_ALWAYS] = "always"};
+static const char *const medias[] = {[IOV_MEDIA_FILE] = "file", [IOV_MEDIA_RAM] = "ram"};
 static const char *const identity_types[] = {[IOV_IDENTITY_MAC] = "mac",
                                              [IOV_IDENTITY_WWNN] = "wwnn",
                                              [IOV_IDENTITY_WWPN] = "wwpn",
@@ -31,10 +33,10 @@ static const char *const fault_types[] = {[IOV_FAULT_LINK_DOWN] = "link-down",
                                           [IOV_FAULT_WORKER_CRASH] = "worker-crash",
                                           [IOV_FAULT_MAILBOX_TIMEOUT] = "mailbox-timeout"};
 static const char *const server_states[] = {[IOV_SERVER_OFF] = "off", [IOV_SERVER_ON] = "on", [IOV_SERVER_DOWN] = "down"};
-static const char *const vadapter_states[] = {[IOV_VADAPTER_DETACHED] = "detached",
-                                              [IOV_VADAPTER_ATTACHED] = "attached",
-                                              [IOV_VADAPTER_CONNECTED] = "connected",
-                                              [IOV_VADAPTER_FAILED] = "failed"};
+static const char *const vadapter_states[] = {
+        [IOV_VADAPTER_DETACHED] = "detached", [IOV_VADAPTER_ATTACHED] = "attached", [IOV_VADAPTER_CONNECTED] = "connected",
+        [IOV_VADAPTER_FAILED] = "failed",     [IOV_VADAPTER_PLUGGING] = "plugging", [IOV_VADAPTER_UNPLUGGING] = "unplugging"};
+static const char *const host_states[] = {[IOV_HOST_NONE] = "none", [IOV_HOST_AWAY] = "away", [IOV_HOST_READY] = "ready"};
 
 static const char *word(const char *const *words, size_t n, uint32_t value) {
         return value < n ? words[value] : NULL;
@@ -69,6 +71,10 @@ const char *iov_server_state_to_string(uint32_t state) {
         return word(server_states, ARRAY_LENGTH(server_states), state);
 }
 
+const char *iov_host_state_to_string(uint32_t state) {
+        return word(host_states, ARRAY_LENGTH(host_states), state);
+}
+
 const char *iov_vadapter_state_to_string(uint32_t state) {
         return word(vadapter_states, ARRAY_LENGTH(vadapter_states), state);
 }
@@ -87,6 +93,22 @@ const char *iov_interrupts_to_string(uint32_t v) {
 
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v) {
         return word_find(interrupts, ARRAY_LENGTH(interrupts), s, ret_v);
+}
+
+const char *iov_polling_to_string(uint32_t v) {
+        return word(pollings, ARRAY_LENGTH(pollings), v);
+}
+
+int iov_polling_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(pollings, ARRAY_LENGTH(pollings), s, ret_v);
+}
+
+const char *iov_media_to_string(uint32_t v) {
+        return word(medias, ARRAY_LENGTH(medias), v);
+}
+
+int iov_media_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(medias, ARRAY_LENGTH(medias), s, ret_v);
 }
 
 const char *iov_identity_type_to_string(uint32_t v) {

@@ -12,11 +12,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
+#include "control/faults.h"
+#include "control/isolation.h"
 #include "control/persona.h"
 #include "control/volumes.h"
+#include "host/host.h"
+#include "iove/faults.h"
 #include "iove/identity.h"
+#include "iove/links.h"
 #include "iove/rules.h"
 #include "model.h"
 #include "util.h"
@@ -45,6 +52,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 }
 const struct history *control_get_history(const struct control *c) {
         return c->history;
+}
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
 }
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
@@ -110,6 +120,14 @@ int control_read_config(struct control *c, const char *vadapter, void *ret_confi
         return r;
 }
 
+int control_read_isolation(struct control *c, struct iov_mb_isolation_row **ret_rows, size_t *ret_n) {
+        if (c->supervisor)
+                return isolation_collect(c->supervisor, c->model, ret_rows, ret_n);
+        *ret_rows = NULL; /* no server can be cabled to a simulator */
+        *ret_n = 0;
+        return 0;
+}
+
 /* ---- what the supervisor tells ---- */
 
 static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapter_state state, uint32_t peer_pid,
@@ -120,9 +138,13 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         if (!old)
                 return;
         struct iov_vadapter va = *old;
-        va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
+        /* Out of a slot's reach, because its link is down say, is not out of the slot. */
+        va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : state == IOV_VADAPTER_DETACHED ? IOV_VADAPTER_ATTACHED : state;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
+        if (!*socket) /* there is no device */
+                va.interrupts_used = 0;
+        memset(va.reason, 0, sizeof(va.reason));
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
@@ -142,16 +164,72 @@ static void on_server_status(void *userdata, const char *name, enum iov_server_s
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }
 
+static void on_vadapter_progress(void *userdata, const char *name, const struct supervisor_progress *p) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = p->state;
+        va.peer_pid = p->peer_pid;
+        va.interrupts_used = p->interrupts;
+        field_set(va.socket, sizeof(va.socket), p->socket);
+        memset(va.reason, 0, sizeof(va.reason));
+        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        if (memcmp(&va, old, sizeof(va)) == 0)
+                return;
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_host_status(void *userdata, const char *name, const struct host *host) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
+        s.host_version = host ? host_get_version(host) : 0;
+        s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
+        memset(s.host_reason, 0, sizeof(s.host_reason));
+        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
 static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
 
-static const struct supervisor_events supervisor_events = {
-        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .model = on_model};
+static void on_struck(void *userdata, uint64_t fault, uint64_t hits) {
+        faults_struck(userdata, fault, hits);
+}
+
+static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
+                                                           .vadapter_progress = on_vadapter_progress,
+                                                           .server_status = on_server_status,
+                                                           .host_status = on_host_status,
+                                                           .struck = on_struck,
+                                                           .model = on_model};
 
 /* ---- commits ---- */
 
 static void commits_next(struct control *c);
+
+/* The same of faults that have struck; those of renamed and removed objects end. */
+static void carry_faults(const struct iov_model *from, struct iov_model *to) {
+        const struct iov_fault *f;
+
+        iov_model_foreach (from, IOV_KIND_FAULT, f) {
+                const struct iov_fault *there = iov_model_get(to, IOV_KIND_FAULT, f->name);
+
+                if (there && there->type == f->type)
+                        iov_model_set(to, IOV_KIND_FAULT, f);
+        }
+        faults_prune(to);
+}
 
 /* While the candidate was written, servers may have come and gone: their status is newer than the candidate's copy of it. */
 static void carry_status(const struct iov_model *from, struct iov_model *to) {
@@ -164,9 +242,15 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 if (!there || there->id != va->id)
                         continue;
                 struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
-                vadapter->state = va->state;
+                /* A failure may be mended by it. */
+                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
+                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
                 vadapter->peer_pid = va->peer_pid;
                 memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                vadapter->interrupts_used = va->interrupts_used;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
+                if (!mended)
+                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -177,9 +261,15 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 copy.state = s->state;
                 copy.worker_pid = s->worker_pid;
                 copy.worker_restarts = s->worker_restarts;
+                copy.host_state = s->host_state;
+                copy.host_version = s->host_version;
+                copy.host_faults = s->host_faults;
+                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
+        carry_faults(from, to);
+        links_derive(to);
 }
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
@@ -189,12 +279,13 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
                 const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
 
-                if (now && now->id == v->id)
+                bool same = now && now->id == v->id;
+                if (same && now->size >= v->size)
                         continue;
-                int r = volume_discard(state_get_directory(c->state), v);
+                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
                 if (r < 0)
-                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name, "its file cannot be removed: %s",
-                                      strerror(-r));
+                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
+                                      "its file cannot be removed or made shorter: %s", strerror(-r));
         }
 }
 
@@ -213,6 +304,11 @@ static void tell_adopted(const struct control *c) {
         case COMMIT_CONFIRM:
                 journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
                 break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                if (*c->candidate_event)
+                        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, c->candidate_object, "%s", c->candidate_event);
+                break;
         case COMMIT_TAKE_BACK:
                 journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
                               generation, info->n_changes, generation - 1,
@@ -224,6 +320,7 @@ static void tell_adopted(const struct control *c) {
 /* Make the candidate what is. */
 static void adopt(struct control *c) {
         struct iov_model *old = c->model;
+        bool had_faults = iov_model_count(old, IOV_KIND_FAULT);
 
         carry_status(old, c->candidate);
         c->model = TAKE_PTR(c->candidate);
@@ -234,8 +331,12 @@ static void adopt(struct control *c) {
         tables_publish(c->tables, c->model);
         tell_adopted(c);
         confirm_set(c);
-        if (c->supervisor)
+        if (c->supervisor) {
+                if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
+                        supervisor_send_faults(c->supervisor);
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
+        }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
         else if (!c->info.confirm_s)
@@ -282,7 +383,32 @@ static int candidate_write(struct control *c) {
                 free(bytes);
                 return r;
         }
-        return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
+        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
+}
+
+/* The chassis is a file that people read, too. */
+static int chassis_write(struct control *c, struct iove_refusal *refusal) {
+        void *bytes = NULL;
+        size_t size = 0;
+        char why[200];
+        int r = history_reserve(c->history);
+
+        if (r == 0)
+                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+        if (r == -EBADMSG)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
+        c->n_expired = 0;
+        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+}
+
+static int amendment_make(struct control *c, struct control_commit *commit) {
+        int r = iov_model_clone(c->model, &c->candidate);
+
+        if (r < 0)
+                return r;
+        c->candidate_info = c->info;
+        *c->candidate_object = *c->candidate_event = 0;
+        return commit->amend(c, commit);
 }
 
 /* Make the candidate of a transaction. Returns 1: there is something to write. */
@@ -296,10 +422,21 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
         if (c->info.confirm_s)
                 return confirm_refuse(c, &commit->refusal);
+        commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
@@ -314,6 +451,7 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
 static int commit_start(struct control *c, struct control_commit *commit) {
         int r = 0;
 
+        asked_clear(&c->asked);
         switch (commit->kind) {
         case COMMIT_TRANSACTION:
                 r = transaction_make(c, commit);
@@ -326,12 +464,16 @@ static int commit_start(struct control *c, struct control_commit *commit) {
         case COMMIT_TAKE_BACK:
                 r = confirm_make_take_back(c, commit);
                 break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                r = amendment_make(c, commit);
+                break;
         }
         if (r < 0)
                 return r;
         c->candidate_kind = commit->kind;
         c->candidate_uid = commit->uid;
-        r = candidate_write(c);
+        r = commit->kind == COMMIT_CHASSIS ? chassis_write(c, &commit->refusal) : candidate_write(c);
         return r < 0 ? r : 1;
 }
 
@@ -399,12 +541,16 @@ static int forget_status(struct iov_model *m) {
                 vadapter->state = IOV_VADAPTER_DETACHED;
                 vadapter->peer_pid = 0;
                 memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                vadapter->interrupts_used = 0;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
 
                 copy.state = IOV_SERVER_OFF;
                 copy.worker_pid = copy.worker_restarts = 0;
+                copy.host_state = copy.host_version = copy.host_faults = 0;
+                memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
         return iove_rules_derive(m);
@@ -439,6 +585,10 @@ static int load(struct control *c) {
                         refusal.error.text);
         if (r == 0)
                 r = forget_status(c->model);
+        if (r == 0)
+                r = faults_prune(c->model);
+        if (r >= 0)
+                r = links_derive(c->model);
         if (r < 0)
                 return r;
         /* What waits to be confirmed may have removed volumes, and still be taken back. */
@@ -481,7 +631,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, &supervisor_events, c,
+                           &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)
@@ -516,6 +667,8 @@ static int bring_up(struct control *c) {
         if (r == 0)
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
         if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
+        if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
                 r = load(c);
@@ -537,6 +690,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

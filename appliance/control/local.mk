@@ -1,15 +1,23 @@
 # The control process, and iovd itself.
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	appliance/control/amend.c appliance/control/amend.h \
+	appliance/control/appliance-id.c appliance/control/appliance-id.h \
+	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
+	appliance/control/faults.c appliance/control/faults.h \
+	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
+	appliance/control/isolation.c appliance/control/isolation.h \
+	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/state.c appliance/control/state.h \
 	appliance/control/supervisor.c appliance/control/supervisor.h \
@@ -18,7 +26,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/worker-process.c appliance/control/worker-process.h
 libcontrol_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libcontrol_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-libcontrol_la_LIBADD = $(SYSTEMD_LIBS)
+libcontrol_la_LIBADD = libhost.la $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += iovd
 iovd_SOURCES = appliance/iovd.c

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "config.h"
+#include "control/amend.h"
+#include "control/faults.h"
 #include "util.h"
 #include "vpc/model.h"
 
@@ -22,6 +24,8 @@ struct mailbox {
         struct iove_transaction *transaction;
         struct control_commit commit;
         bool committing;
+        struct iov_mb_isolation_row *isolation; /* the last look, read in parts */
+        size_t n_isolation;
         _Alignas(uint64_t) unsigned char payload[IOV_MB_PAYLOAD_BYTES];
 };
 
@@ -44,6 +48,8 @@ void mailbox_reset(struct mailbox *m) {
                 control_commit_forget(m->control, &m->commit);
         m->committing = false;
         m->transaction = iove_transaction_free(m->transaction);
+        free(TAKE_PTR(m->isolation));
+        m->n_isolation = 0;
         m->mb_control = 0;
         m->command = m->status = 0;
         memset(m->payload, 0, sizeof(m->payload));
@@ -96,6 +102,7 @@ static void command_identify(struct mailbox *m) {
         struct iov_mb_identify id = {.boot_time_ns = control_get_boot_time(m->control)};
 
         field_set(id.chassis, sizeof(id.chassis), iov_model_get_name(control_get_model(m->control)));
+        memcpy(id.id, control_get_id(m->control), sizeof(id.id));
         field_set(id.version, sizeof(id.version), PACKAGE_VERSION);
         field_set(id.run_dir, sizeof(id.run_dir), control_get_run_directory(m->control));
         complete_with(m, &id, sizeof(id));
@@ -109,7 +116,7 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
                 return;
         }
         memcpy(&begin, m->payload, sizeof(begin));
-        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
+        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE | IOV_TXN_SCRUB | IOV_TXN_SHRINK)) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
                 return;
         }
@@ -151,7 +158,9 @@ static void on_committed(struct control_commit *commit, int result) {
         m->committing = false;
         if (commit->kind == COMMIT_TRANSACTION)
                 m->transaction = iove_transaction_free(m->transaction);
-        if (result == 0 && commit->kind == COMMIT_CONFIRM)
+        if (result == 0 && commit->amend == amend_fault_inject)
+                complete_with(m, &commit->request.fault, sizeof(commit->request.fault));
+        else if (result == 0 && (commit->kind == COMMIT_CONFIRM || commit->amend))
                 complete(m, IOV_RET_SUCCESS, 0);
         else if (result == 0)
                 complete_with(m, &commit->result, sizeof(commit->result));
@@ -162,7 +171,6 @@ static void on_committed(struct control_commit *commit, int result) {
 }
 
 static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
-        memset(&m->commit, 0, sizeof(m->commit));
         m->commit.kind = kind;
         m->commit.transaction = kind == COMMIT_TRANSACTION ? m->transaction : NULL;
         m->commit.uid = m->uid;
@@ -177,14 +185,56 @@ static void command_txn_commit(struct mailbox *m, size_t length) {
                                m->transaction ? "TXN_COMMIT: wrong payload length" : "TXN_COMMIT: no transaction was begun");
                 return;
         }
+        memset(&m->commit, 0, sizeof(m->commit));
         start_commit(m, COMMIT_TRANSACTION);
 }
 
 static void command_confirm(struct mailbox *m, size_t length, enum control_commit_kind kind) {
-        if (length != 0)
+        if (length != 0) {
                 complete_error(m, IOV_RET_INVALID_INPUT, "CONFIRM, TAKE_BACK: wrong payload length");
-        else
-                start_commit(m, kind);
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        start_commit(m, kind);
+}
+
+static void command_amend(struct mailbox *m, size_t length, size_t wanted, enum control_commit_kind kind,
+                          control_amend_fn amend) {
+        if (length != wanted) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "wrong payload length");
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        memcpy(&m->commit.request, m->payload, wanted);
+        if (wanted == IOV_NAME_SIZE && !memchr(m->commit.request.name, 0, IOV_NAME_SIZE)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "the name does not end");
+                return;
+        }
+        m->commit.amend = amend;
+        start_commit(m, kind);
+}
+
+/* Links, adapters and faults; false: none of these. */
+static bool run_amendment(struct mailbox *m, unsigned int opcode, size_t length) {
+        switch (opcode) {
+        case IOV_OP_LINK_CONTROL:
+                command_amend(m, length, sizeof(struct iov_mb_link_control), COMMIT_AMEND, amend_link);
+                return true;
+        case IOV_OP_ADAPTER_INSERT:
+                command_amend(m, length, sizeof(struct iov_adapter), COMMIT_CHASSIS, amend_adapter_insert);
+                return true;
+        case IOV_OP_ADAPTER_REMOVE:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_CHASSIS, amend_adapter_remove);
+                return true;
+        case IOV_OP_FAULT_INJECT:
+                command_amend(m, length, sizeof(struct iov_fault), COMMIT_AMEND, amend_fault_inject);
+                return true;
+        case IOV_OP_FAULT_CLEAR:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_AMEND, amend_fault_clear);
+                return true;
+        default:
+                return false;
+        }
 }
 
 static void command_config_read(struct mailbox *m, size_t length) {
@@ -252,6 +302,33 @@ static void command_history_read(struct mailbox *m, size_t length) {
         complete_error(m, n == -ERANGE ? IOV_RET_INVALID_INPUT : iov_retcode_from_errno((int)-n), text);
 }
 
+static void command_isolation_read(struct mailbox *m, size_t length) {
+        struct iov_mb_isolation_read request;
+        const size_t room = (sizeof(m->payload) - sizeof(struct iov_mb_isolation_part)) / sizeof(struct iov_mb_isolation_row);
+        int r = 0;
+
+        if (length != sizeof(request)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "ISOLATION_READ: wrong payload length");
+                return;
+        }
+        memcpy(&request, m->payload, sizeof(request));
+        if (request.first == 0) {
+                free(TAKE_PTR(m->isolation));
+                m->n_isolation = 0;
+                r = control_read_isolation(m->control, &m->isolation, &m->n_isolation);
+        }
+        if (r < 0 || request.first > m->n_isolation) {
+                complete_errno(m, r < 0 ? -r : EINVAL, "ISOLATION_READ");
+                return;
+        }
+        const struct iov_mb_isolation_part part = {request.first, m->n_isolation};
+        const size_t left = m->n_isolation - (size_t)request.first, n = left < room ? left : room;
+        memcpy(m->payload, &part, sizeof(part));
+        if (n)
+                memcpy(m->payload + sizeof(part), m->isolation + request.first, n * sizeof(*m->isolation));
+        complete(m, IOV_RET_SUCCESS, sizeof(part) + n * sizeof(*m->isolation));
+}
+
 static void run(struct mailbox *m) {
         unsigned int opcode = m->command & 0xffff;
         size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
@@ -260,6 +337,11 @@ static void run(struct mailbox *m) {
                 complete_error(m, IOV_RET_INVALID_INPUT, "the payload is longer than the payload area");
                 return;
         }
+        /* The way out is always open. */
+        if (opcode != IOV_OP_FAULT_INJECT && opcode != IOV_OP_FAULT_CLEAR && faults_swallow(m->control))
+                return;
+        if (run_amendment(m, opcode, length))
+                return;
         switch (opcode) {
         case IOV_OP_IDENTIFY:
                 command_identify(m);
@@ -284,6 +366,9 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_LOG_READ:
                 command_log_read(m, length);
+                break;
+        case IOV_OP_ISOLATION_READ:
+                command_isolation_read(m, length);
                 break;
         case IOV_OP_HISTORY_LIST:
                 command_history_list(m, length);

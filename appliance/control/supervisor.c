@@ -10,16 +10,22 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "control/faults.h"
+#include "control/hosts.h"
 #include "control/media-change.h"
 #include "control/persona.h"
+#include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
+#include "iove/links.h"
 #include "link/channel.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -51,10 +57,19 @@ struct instance {
         struct vpc_persona persona;
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
+        struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
-        bool showing; /* other media than before: the worker has not yet let go of the old ones */
+        bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
         const struct vpc_model *model;
+        uint32_t peer_pid;
+        bool forced;   /* not wanted, and the server is not asked to let go of it */
+        bool plugging; /* the hypervisor has been asked and is not done */
+        bool broken;   /* the worker could not bring it up */
+        enum iov_interrupts interrupts;
+        enum iov_vadapter_state shown;
+        char reason[104];
         struct instance *next;
 };
 
@@ -65,8 +80,10 @@ struct supervisor {
         char run_directory[108];
         const struct supervisor_events *events;
         void *userdata;
+        struct hosts *hosts;
         struct process *processes;
         struct instance *instances;
+        struct ram_volumes *ram_volumes;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -113,8 +130,8 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
                 unlink(gone->socket);
         if (gone->image)
                 munmap(gone->image, gone->image_size);
-        if (gone->counters)
-                munmap(gone->counters, sizeof(*gone->counters));
+        if (gone->shared)
+                munmap(gone->shared, sizeof(*gone->shared));
         free(gone);
 }
 
@@ -132,25 +149,61 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
-static int medium_open(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, int *ret_fd) {
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
+                          int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        if (*ret_kind == MEDIUM_RAM)
+                return ram_volumes_open(s->ram_volumes, volume, ret_fd);
         int r = volume_open(s->state_directory, volume, medium->read_only, ret_fd);
         uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
-
         if (block_size)
                 medium->block_size = block_size;
         return r;
 }
 
+/* The server gets it, too: nothing else is in it. */
+static int doorbells_prepare(int *ret_fd) {
+        void *memory = NULL;
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, &memory, ret_fd);
+
+        if (r >= 0)
+                munmap(memory, LINK_DOORBELLS_SIZE);
+        return r;
+}
+
+/* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
+static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
+        const struct host *host = hosts_get(s->hosts, i->server);
+        const struct vpc_description *d = model->description;
+
+        if (i->persona.interrupts == IOV_INTERRUPTS_AUTO && d->msix_vectors)
+                i->persona.interrupts = host && host_unplug_kills(host) ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_MSIX;
+        i->interrupts = (enum iov_interrupts)i->persona.interrupts;
+        if (i->interrupts == IOV_INTERRUPTS_AUTO)
+                i->interrupts = d->msi_vectors ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_INTX;
+}
+
+static struct supervisor_file file_of(int fd) {
+        struct stat st = {0};
+
+        fstat(fd, &st);
+        return (struct supervisor_file){st.st_dev, st.st_ino};
+}
+
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
-static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
-                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
-        void *counters = NULL;
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct iov_vadapter *va,
+                            const struct vpc_model *model, const struct iov_volume *const *volumes, struct link_message *m,
+                            int fds[LINK_FDS_MAX]) {
+        void *shared = NULL;
         int r;
 
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = medium_open(s, volumes[n], &i->persona.media[n], &fds[3 + n]);
+                r = medium_prepare(s, volumes[n], &i->persona.media[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
+                i->media_files[n] = file_of(fds[3 + n]);
         }
         memcpy(m->media, i->persona.media, sizeof(m->media));
         i->model = model;
@@ -161,10 +214,18 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
-        r = shared_memory("iov-counters", sizeof(*i->counters), &counters, &fds[2]);
+        r = shared_memory("iov-shared", sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;
-        i->counters = counters;
+        i->shared = shared;
+        i->image_file = file_of(fds[1]);
+        i->shared_file = file_of(fds[2]);
+        if (va->polling == IOV_POLLING_ALWAYS) {
+                r = doorbells_prepare(&fds[3 + i->persona.n_media]);
+                if (r < 0)
+                        return r;
+                m->flags |= LINK_DOORBELLS;
+        }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
@@ -173,6 +234,8 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         /* Last: once the socket is there, a server may connect, and the device must be finished. */
         return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
 }
+
+static void instance_drive(struct supervisor *s, struct instance *i);
 
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -193,16 +256,20 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         i->next = s->instances;
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
-        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        if (model)
+                choose_interrupts(s, i, model);
+        r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
-                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+                r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
+        if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
                 close_fd(&fds[n]);
         if (r < 0) {
                 instance_free(s, i);
                 return r;
         }
-        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
+        instance_drive(s, i);
         return 0;
 }
 
@@ -223,38 +290,14 @@ static void removal_watch(struct supervisor *s) {
                 loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
 }
 
-/* Tell the worker what is shown now. It answers when the old media are no longer in use. */
-static int instance_show(struct supervisor *s, struct instance *i, const struct media_change *change,
-                         const struct iov_volume *const *volumes) {
-        struct link_message m = {
-                .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
-        int fds[VPC_MEDIA_MAX], r = 0;
-        unsigned int n = 0;
-
-        memcpy(m.media, change->media, sizeof(m.media));
-        for (unsigned int k = 0; r == 0 && k < change->n_media; k++)
-                if (change->fresh >> k & 1) {
-                        r = medium_open(s, volumes[change->source[k]], &m.media[k], &fds[n]);
-                        n += r == 0;
-                }
-        if (r == 0)
-                r = link_send(i->process->channel, &m, fds, n);
-        while (n)
-                close(fds[--n]);
-        if (r < 0)
-                return r;
-        memcpy(i->persona.media, m.media, sizeof(m.media));
-        i->persona.n_media = m.n_media;
-        i->showing = true;
-        removal_watch(s);
-        return 0;
-}
-
 static void instance_unplug(struct supervisor *s, struct instance *i) {
         const struct link_message m = {.type = LINK_SLOT_REMOVE, .instance = i->number};
 
         i->removing = true;
         unlink(i->socket);
+        /* Nobody must take what is on its way out for what was asked for. */
+        if (i->connected)
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_UNPLUGGING, 0, "");
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
         removal_watch(s);
@@ -344,21 +387,28 @@ static void handle_message(struct process *p, const struct link_message *m) {
         switch (m->type) {
         case LINK_CONNECTED:
                 i->connected = true;
+                i->peer_pid = m->pid;
                 journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_CONNECTED, m->pid, i->socket);
+                if (hosts_get(s->hosts, i->server))
+                        host_kick(hosts_get(s->hosts, i->server));
+                if (!i->removing)
+                        instance_drive(s, i);
                 report_server(s, p);
                 break;
         case LINK_DISCONNECTED:
                 i->connected = false;
+                i->peer_pid = 0;
                 journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
                               m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->removing ? "" : i->socket);
                 report_server(s, p);
+                supervisor_reconcile(s);
                 break;
         case LINK_FAILED:
                 i->showing = false;
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_FAILED, 0, "");
+                i->broken = true;
+                field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
+                instance_drive(s, i);
                 break;
         case LINK_REMOVED:
                 if (!i->removing)
@@ -371,7 +421,11 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 if (!i->showing)
                         return;
                 i->showing = false;
+                memset(i->leaving, 0, sizeof(i->leaving));
                 supervisor_reconcile(s);
+                break;
+        case LINK_STRUCK:
+                s->events->struck(s->userdata, m->fault.id, m->hits);
                 break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
@@ -439,10 +493,152 @@ static int process_start(struct supervisor *s, struct process *p) {
 
 /* ---- reconciling ---- */
 
-/*
- * Bring a plugged vAdapter to what the model says: its media while it runs, where the model can, all else by unplugging it. The
- * media that come are left for later while another may still hold them.
- */
+static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
+                return false;
+        const struct vpc_model *device = persona_make(model, va, &persona, volumes);
+        if (!device)
+                return false;
+        /* `auto` is decided when the device is made, and again as long as nobody has it. */
+        if (persona.interrupts == IOV_INTERRUPTS_AUTO && device->description->msix_vectors) {
+                struct instance again = {.persona = persona};
+
+                memcpy(again.server, i->server, sizeof(again.server));
+                choose_interrupts(s, &again, device);
+                persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
+        }
+        struct media_change change;
+        media_change_make(&i->persona, &persona, true, &change);
+        return persona_same_face(&persona, &i->persona) && (!change.differs || device->show);
+}
+
+static bool is_cut_off(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+
+        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
+}
+
+/* Somebody has a medium, or has it still, who does not merely read it as the new one would. */
+static bool holds(const struct instance *i, const struct vpc_medium *medium) {
+        for (uint32_t n = 0; n < i->persona.n_media; n++) {
+                const struct vpc_medium *m = &i->persona.media[n];
+
+                if (m->size && m->unique_id == medium->unique_id && !(m->read_only && medium->read_only))
+                        return true;
+        }
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                if (i->leaving[n] == medium->unique_id)
+                        return true;
+        return false;
+}
+
+static bool holds_one_of(const struct instance *i, const struct vpc_persona *persona) {
+        for (uint32_t n = 0; n < persona->n_media; n++)
+                if (holds(i, &persona->media[n]))
+                        return true;
+        return false;
+}
+
+/* ---- media that come and go while a server has the device ---- */
+
+/* Those that another has, or has still, wait. */
+static void drop_held(const struct supervisor *s, const struct instance *i, struct vpc_persona *wanted,
+                      const struct iov_volume *volumes[VPC_MEDIA_MAX]) {
+        uint32_t n = 0;
+
+        for (uint32_t m = 0; m < wanted->n_media; m++) {
+                bool held = false;
+
+                for (const struct instance *other = s->instances; other; other = other->next)
+                        held |= other != i && holds(other, &wanted->media[m]);
+                if (held)
+                        continue;
+                volumes[n] = volumes[m];
+                wanted->media[n++] = wanted->media[m];
+        }
+        wanted->n_media = n;
+}
+
+/* The volumes of what an instance shows, at the places that they have there. */
+static void volumes_of(struct supervisor *s, const struct instance *i, const struct iov_volume *ret_volumes[VPC_MEDIA_MAX]) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_volume *volume;
+
+        memset(ret_volumes, 0, VPC_MEDIA_MAX * sizeof(*ret_volumes));
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
+                for (uint32_t n = 0; n < i->persona.n_media; n++)
+                        if (i->persona.media[n].size && i->persona.media[n].unique_id == volume->id)
+                                ret_volumes[n] = volume;
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i);
+
+static int open_fresh(struct supervisor *s, const struct media_change *change, const struct iov_volume *const *volumes,
+                      struct link_message *m, int fds[VPC_MEDIA_MAX], struct supervisor_file files[VPC_MEDIA_MAX],
+                      unsigned int *ret_n) {
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                if (!(change->fresh >> k & 1))
+                        continue;
+                int r = medium_prepare(s, volumes[change->source[k]], &m->media[k], &m->media_kind[k], &fds[*ret_n]);
+                if (r < 0)
+                        return r;
+                files[k] = file_of(fds[(*ret_n)++]);
+        }
+        return 0;
+}
+
+/* What is in memory grows here: the worker maps more of it when it is told. */
+static void grow_memory(struct supervisor *s, const struct instance *i, const struct media_change *change) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        volumes_of(s, i, volumes);
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                struct vpc_medium medium = change->media[k];
+                uint8_t kind = 0;
+                int fd = -1;
+
+                if (volumes[k] && medium.size != i->persona.media[k].size && !(change->fresh >> k & 1) &&
+                    medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
+                        close(fd);
+        }
+}
+
+/* Tell the worker what is shown now. It answers when the old media are no longer in use. */
+static int tell_media(struct supervisor *s, struct instance *i, const struct media_change *change,
+                      const struct iov_volume *const *volumes) {
+        struct link_message m = {
+                .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
+        struct supervisor_file files[VPC_MEDIA_MAX];
+        int fds[VPC_MEDIA_MAX];
+        unsigned int n = 0;
+
+        memcpy(files, i->media_files, sizeof(files));
+        memcpy(m.media, change->media, sizeof(m.media));
+        grow_memory(s, i, change);
+        int r = open_fresh(s, change, volumes, &m, fds, files, &n);
+        if (r == 0)
+                r = link_send(i->process->channel, &m, fds, n);
+        while (n)
+                close(fds[--n]);
+        if (r < 0)
+                return r;
+        for (unsigned int k = 0; k < i->persona.n_media; k++)
+                if (i->persona.media[k].unique_id != m.media[k].unique_id || (m.fresh >> k & 1))
+                        i->leaving[k] = i->persona.media[k].unique_id;
+        memcpy(i->persona.media, m.media, sizeof(m.media));
+        memcpy(i->media_files, files, sizeof(files));
+        i->persona.n_media = m.n_media;
+        i->showing = true;
+        removal_watch(s);
+        return send_faults(s, i);
+}
+
 static void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
@@ -450,30 +646,152 @@ static void instance_follow(struct supervisor *s, struct instance *i, bool addit
         struct vpc_persona persona;
         struct media_change change;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 ||
-            persona_make(model, va, &persona, volumes) != i->model || !persona_same_face(&persona, &i->persona)) {
-                instance_unplug(s, i);
+        if (i->removing || i->showing || i->broken || !i->process->pid || !instance_is_wanted(s, i))
                 return;
-        }
-        media_change_make(&i->persona, &persona, true, &change);
-        if (change.differs && !i->model->show) {
-                instance_unplug(s, i);
-                return;
-        }
+        persona_make(model, va, &persona, volumes);
+        if (additions)
+                drop_held(s, i, &persona, volumes);
         media_change_make(&i->persona, &persona, additions, &change);
-        if (!change.differs || i->showing)
+        if (!change.differs)
                 return;
-        int r = instance_show(s, i, &change, volumes);
+        int r = tell_media(s, i, &change, volumes);
         if (r < 0)
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "its namespaces cannot be changed: %s",
                               strerror(-r));
 }
 
-static bool anything_removing(const struct supervisor *s) {
+/* What a vAdapter that is to be plugged must wait for: itself elsewhere, the slot, or a medium that must have one holder only. */
+static const struct instance *in_the_way(struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        persona_make(s->events->model(s->userdata), va, &persona, volumes);
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing || i->showing)
+                if (strcmp(i->vadapter, va->name) == 0 || (strcmp(i->server, va->at_server) == 0 && i->slot == va->at_slot) ||
+                    holds_one_of(i, &persona))
+                        return i;
+        return NULL;
+}
+
+/* ---- the hypervisor ---- */
+
+static void instance_show(struct supervisor *s, struct instance *i, enum iov_vadapter_state state, const char *reason) {
+        const struct supervisor_progress progress = {
+                .state = state,
+                .peer_pid = i->connected ? i->peer_pid : 0,
+                .interrupts = i->interrupts,
+                .socket = i->removing ? "" : i->socket,
+                .reason = reason,
+        };
+
+        if (state == IOV_VADAPTER_FAILED && (i->shown != state || strcmp(i->reason, reason) != 0))
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "server %s, slot %u: %s", i->server, i->slot,
+                              reason);
+        i->shown = state;
+        if (reason != i->reason)
+                snprintf(i->reason, sizeof(i->reason), "%s", reason);
+        s->events->vadapter_progress(s->userdata, i->vadapter, &progress);
+}
+
+static void drive_wanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        enum host_progress progress = host ? host_plug(host, device, &reason) : HOST_AWAY;
+
+        i->forced = false;
+        i->plugging = progress == HOST_BUSY;
+        if (progress == HOST_FAILED)
+                instance_show(s, i, IOV_VADAPTER_FAILED, reason);
+        else if (progress == HOST_BUSY)
+                instance_show(s, i, IOV_VADAPTER_PLUGGING, "");
+        else
+                instance_show(s, i, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED, "");
+}
+
+/* It is in a guest and should not be. */
+static void drive_unwanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        char text[sizeof(i->reason)];
+
+        if (!host || (i->forced && !host_is_plugging(host, i->slot))) {
+                /* Asked all the same, where that does no harm, so that the port is free again. */
+                if (host)
+                        host_unplug(host, device, &reason);
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
+                instance_unplug(s, i);
+                return;
+        }
+        enum host_progress progress = host_unplug(host, device, &reason);
+        if (progress == HOST_AWAY) {
+                snprintf(text, sizeof(text), "its hypervisor cannot be asked to unplug it: %s", host_get_reason(host));
+                reason = text;
+                progress = HOST_FAILED;
+        }
+        i->plugging = false;
+        if (progress == HOST_DONE || (progress == HOST_FAILED && !i->connected)) {
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
+                instance_unplug(s, i);
+        } else {
+                if (progress == HOST_BUSY) {
+                        snprintf(text, sizeof(text), "server %.60s has been asked to let go of it", i->server);
+                        reason = text;
+                }
+                instance_show(s, i, progress == HOST_BUSY ? IOV_VADAPTER_UNPLUGGING : IOV_VADAPTER_FAILED, reason);
+        }
+}
+
+/* The next step of one instance, whatever the last was. */
+static void instance_drive(struct supervisor *s, struct instance *i) {
+        struct host *host = hosts_get(s->hosts, i->server);
+        char id[IOV_NAME_SIZE + 4];
+        const struct host_device device = {
+                .slot = i->slot,
+                .id = id,
+                .socket = i->socket,
+                .has_msix = i->interrupts == IOV_INTERRUPTS_MSIX,
+                .is_connected = i->connected,
+        };
+
+        /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
+        snprintf(id, sizeof(id), "va-%s", i->vadapter);
+        /* Nobody is asked where a link fails, or something is pulled. */
+        i->forced |= is_cut_off(s, i);
+        if (!instance_is_wanted(s, i))
+                drive_unwanted(s, i, host, &device);
+        else if (i->broken)
+                instance_show(s, i, IOV_VADAPTER_FAILED, i->reason);
+        else
+                drive_wanted(s, i, host, &device);
+}
+
+static void on_hosts_changed(void *userdata) {
+        supervisor_reconcile(userdata);
+}
+
+static void on_host_status(void *userdata, const char *server, const struct host *host) {
+        const struct supervisor *s = userdata;
+
+        s->events->host_status(s->userdata, server, host);
+}
+
+static bool on_host_in_use(void *userdata, const char *server) {
+        const struct supervisor *s = userdata;
+
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (strcmp(i->server, server) == 0)
                         return true;
         return false;
+}
+
+static const struct hosts_events hosts_events = {.changed = on_hosts_changed, .status = on_host_status, .in_use = on_host_in_use};
+
+/* What cannot be made yet is shown as under way, which it is: its time comes when that which is in the way has gone. */
+static void show_waiting(struct supervisor *s, const struct iov_vadapter *va, const struct instance *i) {
+        char reason[104];
+
+        snprintf(reason, sizeof(reason), "waits until server %.30s has let go of %.36s", i->server, i->vadapter);
+        s->events->vadapter_progress(
+                s->userdata, va->name,
+                &(struct supervisor_progress){.state = IOV_VADAPTER_PLUGGING, .socket = "", .reason = reason});
 }
 
 static void plug(struct supervisor *s, const struct iov_vadapter *va) {
@@ -531,19 +849,72 @@ void supervisor_reconcile(struct supervisor *s) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va;
 
-        for (struct instance *i = s->instances; i; i = i->next)
+        bool removing = false;
+
+        hosts_sync(s->hosts, model);
+        for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing)
-                        instance_follow(s, i, false);
-        /* A medium must not be plugged in anew while an old holder may still be writing to it. */
-        if (anything_removing(s))
-                return;
-        s->removal_timer = loop_source_remove(s->removal_timer);
-        for (struct instance *i = s->instances; i; i = i->next)
-                instance_follow(s, i, true);
-        iov_model_foreach (model, IOV_KIND_VADAPTER, va)
-                if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
+                        instance_drive(s, i);
+                removing |= i->removing || i->showing;
+        }
+        /* What goes first: a medium that moves must have left its old holder before it is given to the new one. */
+        for (unsigned int additions = 0; additions < 2; additions++)
+                for (struct instance *i = s->instances; i; i = i->next) {
+                        instance_follow(s, i, additions);
+                        removing |= i->showing;
+                }
+        if (!removing)
+                s->removal_timer = loop_source_remove(s->removal_timer);
+        iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
+                        continue;
+                const struct instance *way = in_the_way(s, va);
+                if (way)
+                        show_waiting(s, va, way);
+                else
                         plug(s, va);
+        }
         end_idle_processes(s);
+        ram_volumes_sweep(s->ram_volumes, model);
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i) {
+        const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        volumes_of(s, i, volumes);
+        int r = link_send(i->process->channel, &reset, NULL, 0);
+        return r < 0 ? r : faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, i->process->channel);
+}
+
+void supervisor_send_faults(struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                int r = i->removing || !i->process->pid ? 0 : send_faults(s, i);
+
+                if (r < 0)
+                        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
+                                      "faults on demand do not reach its worker: %s", strerror(-r));
+        }
+}
+
+int supervisor_kill_worker(struct supervisor *s, const char *server) {
+        for (const struct process *p = s->processes; p; p = p->next)
+                if (!p->ending && p->pid && strcmp(p->server, server) == 0)
+                        return pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+        return -ENOENT;
+}
+
+void supervisor_ask(struct supervisor *s, const char *vadapter, bool force) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, vadapter);
+        struct instance *i = instance_of(s, vadapter);
+        struct host *host = i ? hosts_get(s->hosts, i->server) : NULL;
+
+        if (host)
+                host_retry(host, i->slot);
+        if (i)
+                i->forced |= force;
+        else if (va && va->state == IOV_VADAPTER_FAILED)
+                s->events->vadapter_status(s->userdata, vadapter, IOV_VADAPTER_ATTACHED, 0, "");
 }
 
 int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct iov_counter *ret_counter) {
@@ -551,7 +922,7 @@ int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct 
 
         if (!i)
                 return -ENOENT;
-        memcpy(ret_counter, i->counters, sizeof(*ret_counter));
+        memcpy(ret_counter, &i->shared->counters, sizeof(*ret_counter));
         return 0;
 }
 
@@ -564,8 +935,27 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
         return 0;
 }
 
+void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *userdata, const struct supervisor_slot *slot),
+                             void *userdata) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                const struct supervisor_slot slot = {.server = i->server,
+                                                     .vadapter = i->vadapter,
+                                                     .slot = i->slot,
+                                                     .worker_pid = (uint32_t)i->process->pid,
+                                                     .peer_pid = i->peer_pid,
+                                                     .persona = &i->persona,
+                                                     .report = i->shared ? &i->shared->report : NULL,
+                                                     .image = i->image_file,
+                                                     .shared = i->shared_file,
+                                                     .media = i->media_files};
+
+                look(userdata, &slot);
+        }
+}
+
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
+                   unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
+                   struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -576,6 +966,14 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;
+        int r = ram_volumes_new(&s->ram_volumes);
+        if (r == 0)
+                r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
+        if (r < 0) {
+                ram_volumes_free(s->ram_volumes);
+                free(s);
+                return r;
+        }
         *ret_supervisor = s;
         return 0;
 }
@@ -583,6 +981,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
 struct supervisor *supervisor_free(struct supervisor *s) {
         if (!s)
                 return NULL;
+        s->hosts = hosts_free(s->hosts);
         /* All channels first, so that the workers end side by side. */
         for (struct process *p = s->processes; p; p = p->next)
                 channel_close(p);
@@ -591,6 +990,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;
 }

@@ -13,7 +13,53 @@ bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b,
         return iov_vadapter_disturbance(a, b, vadapter) >= IOV_DISTURB_REPLUG;
 }
 
-int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
+/* Why a server's hypervisor cannot unplug it now; false: it can. */
+static bool cannot_unplug(const struct iov_model *have, const struct iov_vadapter *v, char *why, size_t size) {
+        const struct iov_server *s = iov_model_get(have, IOV_KIND_SERVER, v->at_server);
+
+        if (!s || s->host_state == IOV_HOST_NONE)
+                snprintf(why, size, "runs with it (process %u)", v->peer_pid);
+        else if (s->host_state != IOV_HOST_READY)
+                snprintf(why, size, "runs with it, and its hypervisor cannot be asked to unplug it (%.*s)",
+                         (int)sizeof(s->host_reason), s->host_reason);
+        else if (s->host_faults & IOV_HOST_FAULT_UNPLUG_MSIX && v->interrupts_used == IOV_INTERRUPTS_MSIX)
+                snprintf(why, size, "runs with it, and its QEMU %u.%u.%u would abort if a device with MSI-X were unplugged",
+                         s->host_version >> 16, s->host_version >> 8 & 255, s->host_version & 255);
+        else
+                return false;
+        return true;
+}
+
+/* A guest that has it must not lose it unasked: it is unplugged in order, or the change is refused. */
+static int check_in_use(const struct iov_model *have, const struct iov_model *candidate, const struct iov_vadapter *v,
+                        const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_vadapter *now = iov_model_get(candidate, IOV_KIND_VADAPTER, v->name);
+        const bool gone = !now || now->id != v->id;
+        uint32_t index = iove_blamed(blame, IOV_KIND_VADAPTER, v->name);
+        char why[320];
+
+        /* Its record is needed to say how the unplugging goes. */
+        if (gone && (v->state == IOV_VADAPTER_PLUGGING || v->state == IOV_VADAPTER_UNPLUGGING ||
+                     (v->state == IOV_VADAPTER_FAILED && v->peer_pid)))
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: a server still has it (it is %s): wait, or detach it with --force first",
+                                   v->name, iov_vadapter_state_to_string(v->state));
+        if (v->state != IOV_VADAPTER_CONNECTED || !iove_vadapter_differs(have, candidate, v->name))
+                return 0;
+        if (cannot_unplug(have, v, why, sizeof(why)))
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: server %s %s: shut the server down first, or force it, which is a surprise "
+                                   "removal",
+                                   v->name, v->at_server, why);
+        if (gone)
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: server %s runs with it (process %u): detach it first, or force it, which is a "
+                                   "surprise removal",
+                                   v->name, v->at_server, v->peer_pid);
+        return 0;
+}
+
+int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
         const struct iov_volume *old;
@@ -21,32 +67,33 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
                 const struct iov_volume *new = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
 
-                if (new &&new->id == old->id &&new->size < old->size) {
+                if (new &&new->id == old->id &&new->size < old->size && !(flags & IOV_TXN_SHRINK)) {
                         char from[32], to[32];
 
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it has %s and cannot shrink to %s", old->name,
-                                           iov_size_format(old->size, from), iov_size_format(new->size, to));
+                                           "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
+                                           "what is behind is lost",
+                                           old->name, iov_size_format(old->size, from), iov_size_format(new->size, to));
                 }
                 if (new &&new->id == old->id && strcmp(new->adapter, old->adapter) != 0)
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
                                            "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
                                            old->adapter, new->adapter);
         }
-        iov_model_foreach (have, IOV_KIND_VADAPTER, v)
-                if (!force && v->state == IOV_VADAPTER_CONNECTED && iove_vadapter_differs(have, candidate, v->name)) {
-                        return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: server %s runs with it (process %u): shut the server down first, or "
-                                           "force it, which is a "
-                                           "surprise removal",
-                                           v->name, v->at_server, v->peer_pid);
-                }
+        iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
+                int r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
+
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
 /* Connected and failed are the supervisor's to say; the rest follows from where it is. */
 static void derive_state(struct iov_vadapter *va) {
-        if (!*va->at_server)
+        if (!*va->at_server && (va->state == IOV_VADAPTER_CONNECTED || va->state == IOV_VADAPTER_PLUGGING))
+                va->state = IOV_VADAPTER_UNPLUGGING; /* until the supervisor says that no guest has it any more */
+        else if (!*va->at_server && va->state != IOV_VADAPTER_UNPLUGGING)
                 va->state = IOV_VADAPTER_DETACHED;
         else if (va->state == IOV_VADAPTER_DETACHED)
                 va->state = IOV_VADAPTER_ATTACHED;

@@ -11,7 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "media/file.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
@@ -26,12 +26,15 @@ struct link_slot {
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
         struct vpc_function *function;
         struct vpc_connection *connection;
-        struct media_file *media[VPC_MEDIA_MAX];
+        struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
-        unsigned int n_retiring; /* media that are not shown any more, with requests under way */
+        unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
+        struct media_faults *faults; /* NULL: there never were any */
+        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        int doorbells_fd;
         bool removing, connected, showing, quiet;
         uint32_t peer_pid, peer_uid;
 };
@@ -50,14 +53,51 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
         return 0;
 }
 
-static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
         if (medium < s->n_media && s->media[medium])
-                media_file_submit(s->media[medium], io);
+                medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
+}
+
+static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = context;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
+}
+
+static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
+        struct link_slot *s = userdata;
+
+        s->events->struck(s, id, hits);
+}
+
+static const struct media_fault_events fault_events = {.submit = media_submit, .struck = on_struck};
+
+int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
+        if (!s->faults) {
+                int r = fault ? media_faults_new(s->loop, &fault_events, s, &s->faults) : 0;
+
+                if (r < 0 || !fault)
+                        return r;
+        }
+        if (fault)
+                return media_faults_add(s->faults, fault);
+        media_faults_reset(s->faults);
+        return 0;
+}
+
+static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
+        struct link_slot *s = context;
+
+        /* A fault on demand must not be passed by. */
+        return !s->faults && medium < s->n_media && s->media[medium] && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -110,7 +150,7 @@ static void on_retired(void *userdata) {
 }
 
 static int open_fresh(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds,
-                      struct media_file *fresh[VPC_MEDIA_MAX]) {
+                      struct medium *fresh[VPC_MEDIA_MAX]) {
         unsigned int next = 0;
 
         for (unsigned int i = 0; i < m->n_media; i++) {
@@ -118,7 +158,7 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, int *fd
                         continue;
                 if (next == n_fds)
                         return -EBADMSG;
-                int r = media_file_new(s->loop, take_fd(&fds[next++]), m->media[i].size, &fresh[i]);
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[next++]), m->media[i].size, &fresh[i]);
                 if (r < 0)
                         return r;
         }
@@ -126,9 +166,12 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, int *fd
 }
 
 /* Retire what is not shown any more, after the model has been told: it submits nothing to it then. */
-static void exchange(struct link_slot *s, const struct link_message *m, struct media_file *fresh[VPC_MEDIA_MAX]) {
-        struct media_file *old[VPC_MEDIA_MAX] = {0};
+static void exchange(struct link_slot *s, const struct link_message *m, struct medium *fresh[VPC_MEDIA_MAX]) {
+        struct medium *old[VPC_MEDIA_MAX] = {0};
 
+        /* What faults delay is for the media as they were. The control process says anew which there are. */
+        if (s->faults)
+                media_faults_reset(s->faults);
         for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {
                 const bool is_shown = i < m->n_media && m->media[i].size;
 
@@ -137,19 +180,19 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
                 if (fresh[i])
                         s->media[i] = fresh[i];
                 else if (s->media[i])
-                        media_file_resize(s->media[i], m->media[i].size);
+                        medium_resize(s->media[i], m->media[i].size);
         }
         s->n_media = VPC_MEDIA_MAX;
         vpc_function_show(s->function, m->media, m->n_media);
         for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
                 if (old[i]) {
                         s->n_retiring++;
-                        media_file_retire(old[i], on_retired, s);
+                        medium_retire(old[i], on_retired, s);
                 }
 }
 
 int link_slot_show(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds) {
-        struct media_file *fresh[VPC_MEDIA_MAX] = {0};
+        struct medium *fresh[VPC_MEDIA_MAX] = {0};
         int mine[LINK_FDS_MAX], r;
 
         memcpy(mine, fds, n_fds * sizeof(int));
@@ -158,7 +201,7 @@ int link_slot_show(struct link_slot *s, const struct link_message *m, const int 
                 close_fd(&mine[i]);
         if (r < 0) {
                 for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
-                        media_file_free(fresh[i]);
+                        medium_free(fresh[i]);
                 return r;
         }
         exchange(s, m, fresh);
@@ -222,10 +265,10 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 /* ---- life ---- */
 
 static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        if (n_fds != 3 + m->n_media)
+        if (n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media[i].size, &s->media[i]);
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media[i].size, &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -234,9 +277,16 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         return 0;
 }
 
+static int slot_open_doorbells(struct link_slot *s, const struct link_message *m, int *fds) {
+        if (!(m->flags & LINK_DOORBELLS))
+                return 0;
+        s->doorbells_fd = take_fd(&fds[3 + m->n_media]);
+        return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
+}
+
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -248,17 +298,24 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *counters = NULL;
-        r = map_fd(fds[2], sizeof(*s->counters), &counters);
+        void *shared = NULL;
+        r = map_fd(fds[2], sizeof(*s->shared), &shared);
         if (r < 0)
                 return r;
-        s->counters = counters;
+        s->shared = shared;
         r = slot_open_media(s, m, fds, n_fds);
+        if (r >= 0)
+                r = slot_open_doorbells(s, m, fds);
         if (r < 0)
                 return r;
-        r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
+        if (s->doorbells) {
+                environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
+                environment.doorbells_fd = s->doorbells_fd;
+        }
+        r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
+        vpc_function_set_report(s->function, &s->shared->report);
         s->listener = take_fd(&fds[0]);
         return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
 }
@@ -275,7 +332,7 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
                 memcpy(s->name, message->name, sizeof(s->name));
                 s->events = events;
                 s->userdata = userdata;
-                s->listener = -1;
+                s->listener = s->doorbells_fd = -1;
                 r = slot_bring_up(s, message, mine, n_fds);
         }
         for (unsigned int i = 0; i < n_fds; i++)
@@ -294,12 +351,16 @@ void link_slot_free(struct link_slot *s) {
         loop_source_remove(s->listener_source);
         close_fd(&s->listener);
         vpc_function_free(s->function);
+        media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
-                media_file_free(s->media[i]);
+                medium_free(s->media[i]);
+        if (s->doorbells)
+                munmap(s->doorbells, LINK_DOORBELLS_SIZE);
+        close_fd(&s->doorbells_fd);
         if (s->image)
                 munmap(s->image, s->image_size);
-        if (s->counters)
-                munmap(s->counters, sizeof(*s->counters));
+        if (s->shared)
+                munmap(s->shared, sizeof(*s->shared));
         free(s);
 }
 
@@ -307,6 +368,8 @@ void link_slot_remove(struct link_slot *s) {
         if (s->removing)
                 return;
         s->removing = true;
+        /* Nothing that is late on demand holds it up. */
+        link_slot_set_fault(s, NULL);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

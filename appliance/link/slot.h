@@ -17,6 +17,8 @@ struct link_slot_events {
         /* The slot is quiet and can be freed, which the callback does. */
         void (*removed)(struct link_slot *slot);
         void (*log)(struct link_slot *slot, int level, const char *text);
+        /* A fault on demand has struck `hits` times more. */
+        void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
 };
 
 /* Bring up a slot from a SLOT_ADD message. The descriptors are taken over, on failure too. */
@@ -27,6 +29,8 @@ void link_slot_free(struct link_slot *slot);
 void link_slot_remove(struct link_slot *slot);
 /* Show what a SLOT_MEDIA message says; events->shown follows, maybe from within. The descriptors are taken over, on failure too. */
 int link_slot_show(struct link_slot *slot, const struct link_message *message, const int *fds, unsigned int n_fds);
+/* Another fault on demand; NULL: end all. */
+int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -8,6 +8,7 @@
 #include "vpc/function.h"
 #include "vpc/image.h"
 #include "vpc/irq.h"
+#include "vpc/report.h"
 
 /* A token bucket: what a guest can make the device log must not fill a disk. */
 struct vpc_log_limit {
@@ -26,12 +27,16 @@ struct vpc_function {
         struct vpc_environment environment;
         struct vpc_host host;
         struct loop_source *timer;
+        struct loop_poller *poller; /* NULL: the model does not poll */
+        struct loop_end later;
+        uint64_t dma_generation;
         void *device;
         struct vpc_log_limit log_limit;
 
         struct vpc_config config;
         struct vpc_dma dma;
         struct vpc_irq irq;
+        struct vpc_report *report; /* NULL: nobody wants one */
 
         /*
          * Requests under way are counted in the epoch in which they were submitted. A quiesce starts a new epoch and waits until
@@ -46,5 +51,7 @@ struct vpc_function {
 /* host.c */
 void vpc_host_init(struct vpc_function *function);
 int vpc_host_timer_init(struct vpc_function *function);
+/* Addresses of the server's memory are no longer what they were. */
+void vpc_host_dma_changed(struct vpc_function *function);
 
 #endif

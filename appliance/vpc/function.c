@@ -46,22 +46,48 @@ void vpc_function_free(struct vpc_function *function) {
         if (function->device)
                 function->model->detach(function->device);
         loop_source_remove(function->timer);
+        loop_poller_remove(function->poller);
+        loop_end_cancel(function->loop, &function->later);
         vpc_irq_clear(&function->irq);
         vpc_dma_clear(&function->dma);
         free(function);
 }
 
+static void report(struct vpc_function *function) {
+        if (function->report)
+                vpc_report_write(function->report, &function->dma, &function->irq);
+}
+
+void vpc_function_set_report(struct vpc_function *function, struct vpc_report *arg_report) {
+        function->report = arg_report;
+        report(function);
+}
+
 int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset,
                          uint32_t flags) {
-        return vpc_dma_map(&function->dma, address, size, fd, fd_offset, flags);
+        CLEANUP_CLOSE int owned = fd;
+        /* What is never accessed is not mapped either: a window without memory. */
+        int r = vpc_dma_map(&function->dma, address, size, function->model->no_dma ? -1 : take_fd(&owned), fd_offset, flags);
+
+        if (r >= 0)
+                vpc_host_dma_changed(function);
+        report(function);
+        return r;
 }
 
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size) {
-        return vpc_dma_unmap(&function->dma, address, size);
+        int r = vpc_dma_unmap(&function->dma, address, size);
+
+        if (r >= 0)
+                vpc_host_dma_changed(function);
+        report(function);
+        return r;
 }
 
 int vpc_function_dma_unmap_all(struct vpc_function *function) {
         vpc_dma_unmap_all(&function->dma);
+        vpc_host_dma_changed(function);
+        report(function);
         return 0;
 }
 
@@ -85,7 +111,10 @@ unsigned int vpc_function_irq_count(const struct vpc_function *function, unsigne
 }
 
 int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsigned int start, const int *fds, unsigned int n) {
-        return vpc_irq_set(&function->irq, index, start, fds, n);
+        int r = vpc_irq_set(&function->irq, index, start, fds, n);
+
+        report(function);
+        return r;
 }
 
 int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked) {
@@ -98,6 +127,7 @@ int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, 
 
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index) {
         vpc_irq_disable(&function->irq, index);
+        report(function);
 }
 
 /* The one reset function. Configuration space first: with Bus Master Enable clear the model can reach no memory in its own reset.
@@ -106,6 +136,7 @@ void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope) {
         counter_add(&function->counters->resets, 1);
         loop_timer_set(function->timer, UINT64_MAX);
         vpc_config_reset(&function->config, scope);
+        vpc_host_dma_changed(function);
         vpc_image_msix_reset(function->image, function->model);
         function->model->reset(function->device, scope);
         vpc_irq_reset(&function->irq);
@@ -116,6 +147,10 @@ void vpc_function_disconnect(struct vpc_function *function) {
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
                 vpc_irq_disable(&function->irq, index);
         vpc_dma_unmap_all(&function->dma);
+        vpc_host_dma_changed(function);
+        if (function->poller)
+                loop_poller_stop(function->poller);
+        report(function);
 }
 
 int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media) {

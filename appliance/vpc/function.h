@@ -11,6 +11,7 @@
 
 #include "loop/loop.h"
 #include "vpc/model.h"
+#include "vpc/report.h"
 
 struct vpc_function;
 
@@ -25,7 +26,11 @@ int vpc_image_check(const void *image, size_t size, const struct vpc_model *mode
 struct vpc_environment {
         void *context;
         void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
+        /* Optional, see vpc_host.io_try. */
+        bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
         void (*log)(void *context, int level, const char *text);
+        uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
+        int doorbells_fd;
 };
 
 /* `image` and `counters` stay the caller's and must outlive the function. */
@@ -80,6 +85,8 @@ void vpc_function_irq_disable(struct vpc_function *function, unsigned int index)
 int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media);
 /* The function is about to go: its model begins nothing more. vpc_function_quiesce() then says when it is idle. */
 void vpc_function_stop(struct vpc_function *function);
+/* Keep a report from now on, until the function is freed. */
+void vpc_function_set_report(struct vpc_function *function, struct vpc_report *report);
 
 void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
 /* The client is gone: windows and eventfds are dropped, Bus Master Enable is cleared, the device state is kept. Follow it with

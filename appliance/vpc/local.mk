@@ -15,6 +15,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/messages.c \
 	appliance/vpc/model.h \
 	appliance/vpc/region.c \
+	appliance/vpc/report.c appliance/vpc/report.h \
 	appliance/vpc/server.c appliance/vpc/server.h appliance/vpc/server-private.h \
 	appliance/vpc/version.c
 libvpc_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

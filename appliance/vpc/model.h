@@ -87,6 +87,7 @@ struct vpc_area {
 struct vpc_model {
         const char *name; /* "nvme" */
         const struct vpc_description *description;
+        bool no_dma;             /* never reads or writes its server's memory, so that none is mapped for it */
         uint32_t state_version; /* of the state behind VPC_IMAGE_MODEL_OFFSET */
         size_t state_size;
         /* Fill in the state for power-on; `state` is zeroed. */
@@ -105,6 +106,11 @@ struct vpc_model {
         void (*stop)(void *device);
         /* Optional: the timer asked for by host->timer(). */
         void (*timer)(void *device);
+        /* Optional: what was asked for by host->later() and host->poll_start(); later() also when *host->dma_generation has changed. poll() says whether there was anything. poll_stop():
+         * polling is to end, so see that a register access tells of what comes next; false: go on polling. */
+        void (*later)(void *device);
+        bool (*poll)(void *device);
+        bool (*poll_stop)(void *device);
         /* Optional: a mappable area of a BAR, false: none. */
         bool (*area)(void *device, unsigned int bar, struct vpc_area *ret_area);
         /* Optional: bulk access instead of bar_read/bar_write, where a BAR is plain memory or a mailbox payload; any length within

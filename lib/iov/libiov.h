@@ -40,11 +40,12 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
 /* ---- the appliance: transports and registers ---- */
 
 /*
- * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
- * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for
- * $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a
- * malformed address, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EOPNOTSUPP a kind of address
- * that this version does not know yet.
+ * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `pci:BDF` (a PCI function of
+ * this machine, mapped from sysfs; `pci:` alone is the only one), `sim:DIR` (a private iovd over the state in DIR, started from
+ * $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE, else
+ * unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address or one
+ * that several PCI functions fit, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EBUSY another
+ * program has the PCI function open. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -71,6 +72,11 @@ int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const v
 int iov_identify(struct iov_appliance *appliance, struct iov_mb_identify *ret_identify);
 /* The configuration space of a vAdapter, 4096 bytes. */
 int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void *ret_config);
+/*
+ * Who can reach what: for each slot in use a REQUESTER and after it what is its own; the caller frees the rows, whose strings
+ * end. -EOPNOTSUPP: the appliance does not tell.
+ */
+int iov_isolation_read(struct iov_appliance *appliance, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
 /* The appliance's log text that it still has; the caller frees it. */
 int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
 /*
@@ -173,6 +179,10 @@ const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_polling_to_string(uint32_t v);
+int iov_polling_from_string(const char *s, uint32_t *ret_v);
+const char *iov_media_to_string(uint32_t v);
+int iov_media_from_string(const char *s, uint32_t *ret_v);
 const char *iov_identity_type_to_string(uint32_t v);
 int iov_identity_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_fault_type_to_string(uint32_t v);
@@ -180,6 +190,7 @@ int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
+const char *iov_host_state_to_string(uint32_t state);
 
 /*
  * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,
@@ -187,6 +198,14 @@ const char *iov_vadapter_state_to_string(uint32_t state);
  */
 int iov_object_rename(struct iov_appliance *appliance, enum iov_kind kind, const char *name, const char *new_name,
                       unsigned int flags, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/*
+ * Ask again for what is wanted of a vAdapter already: plugging or unplugging that failed is tried again; with IOV_TXN_FORCE a
+ * server that should have let go of it loses it at once. Changes nothing. -ESTALE: the appliance is not as in `model` any more,
+ * -ENOENT: the model has no such vAdapter; else as iov_plan_apply().
+ */
+int iov_vadapter_retry(struct iov_appliance *appliance, const struct iov_model *model, const char *name, unsigned int flags,
+                       struct iov_mb_error *ret_error);
 
 /* ---- history ---- */
 
@@ -227,6 +246,20 @@ int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct io
 /* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
 int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
 
+/* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
+
+/* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
+int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
+ * the chassis is a file of the operator's. */
+int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
+int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
+/* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */
+int iov_fault_inject(struct iov_appliance *appliance, const struct iov_fault *fault, struct iov_fault *ret_fault,
+                     struct iov_mb_error *ret_error);
+/* End one, NULL: all. */
+int iov_fault_clear(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
+
 /* ---- sizes and rates ---- */
 
 /* `64GiB`, `512MiB`, `1TiB`, `4096B`: a unit is mandatory. -EINVAL: malformed, -ERANGE: does not fit. */
@@ -265,7 +298,8 @@ struct iov_diagnostic {
         unsigned int line, column, length;
         const char *text;   /* one line: what is wrong, and what to do */
         const char *source; /* the source line for a terminal (of a long one the part at issue), NULL: not known */
-        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for. */
+        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for.
+         */
         const char *related_text; /* "first here", "defined here", NULL: none */
         const char *related_file;
         unsigned int related_line, related_column, related_length;
@@ -280,8 +314,9 @@ int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *strea
 
 /*
  * Read one document of `kind: topology` or `kind: chassis`; `file` is its name for messages. Adds to `model`, so that several
- * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused. All findings go to `diagnostics`. -EBADMSG: there were
- * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
+ * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused.
+ * All findings go to `diagnostics`. -EBADMSG: there were errors; the model is then incomplete. Only what can be seen without an
+ * appliance is checked.
  */
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
                       struct iov_diagnostics *diagnostics);
@@ -348,6 +383,23 @@ struct iov_disturbed {
 int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
 /* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
 void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
+/*
+ * A plan that was saved: `kind: plan`, with the generation and the appliance that it was made for, and what each step takes to be
+ * there. Reading needs no appliance; all findings go to `diagnostics`, -EBADMSG: there were errors.
+ */
+struct iov_saved_plan;
+int iov_saved_plan_read(struct iov_ctx *ctx, const char *file, const char *text, size_t length,
+                        struct iov_diagnostics *diagnostics, struct iov_saved_plan **ret_saved);
+struct iov_saved_plan *iov_saved_plan_unref(struct iov_saved_plan *saved);
+uint64_t iov_saved_plan_get_generation(const struct iov_saved_plan *saved);
+/* The id of the appliance, 32 hexadecimal digits; see struct iov_mb_identify. */
+const char *iov_saved_plan_get_appliance(const struct iov_saved_plan *saved);
+/*
+ * What `have` will be with it; iov_plan_new() with IOV_PLAN_PRUNE then makes the plan anew. -ESTALE: what the plan takes to be
+ * there is not, each place is in `diagnostics`.
+ */
+int iov_saved_plan_bind(const struct iov_saved_plan *saved, const struct iov_model *have, struct iov_diagnostics *diagnostics,
+                        struct iov_model **ret_want);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.

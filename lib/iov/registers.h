@@ -88,7 +88,6 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_104(type, name) iov_type_##type name[104];
 #define IOV_DECLARE_144(type, name) iov_type_##type name[144];
 #define IOV_DECLARE_224(type, name) iov_type_##type name[224];
-#define IOV_DECLARE_228(type, name) iov_type_##type name[228];
 #define IOV_DECLARE_512(type, name) iov_type_##type name[512];
 #define IOV_DECLARE_112(type, name) iov_type_##type name[112];
 #define IOV_DECLARE_152(type, name) iov_type_##type name[152];
@@ -118,16 +117,32 @@ enum iov_server_state {
         IOV_SERVER_DOWN, /* its worker is not running */
 };
 enum iov_vadapter_state {
-        IOV_VADAPTER_DETACHED,  /* not in a slot */
-        IOV_VADAPTER_ATTACHED,  /* in a slot, waiting for the server */
-        IOV_VADAPTER_CONNECTED, /* a server drives it */
-        IOV_VADAPTER_FAILED,    /* could not be brought up; the event log says why */
+        IOV_VADAPTER_DETACHED,   /* not in a slot */
+        IOV_VADAPTER_ATTACHED,   /* in a slot, waiting for the server */
+        IOV_VADAPTER_CONNECTED,  /* a server drives it */
+        IOV_VADAPTER_FAILED,     /* could not be brought up, plugged or unplugged: see reason */
+        IOV_VADAPTER_PLUGGING,   /* its server's hypervisor is asked to plug it, or it waits until it is free elsewhere */
+        IOV_VADAPTER_UNPLUGGING, /* a guest is asked to let go of it */
 };
+enum iov_host_state {
+        IOV_HOST_NONE,  /* the server has no hypervisor that could be asked */
+        IOV_HOST_AWAY,  /* it does not answer: see host_reason */
+        IOV_HOST_READY, /* it plugs and unplugs */
+};
+#define IOV_HOST_FAULT_UNPLUG_MSIX UINT32_C(1) /* of host_faults */
 enum iov_vlan_mode {
         IOV_VLAN_ACCESS, /* the guest's frames are untagged, and in `vlan` */
         IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
 };
 enum iov_interrupts { IOV_INTERRUPTS_AUTO, IOV_INTERRUPTS_MSIX, IOV_INTERRUPTS_MSI, IOV_INTERRUPTS_INTX };
+enum iov_polling {
+        IOV_POLLING_ADAPTIVE, /* the device sleeps, and polls only while work arrives */
+        IOV_POLLING_ALWAYS,   /* its doorbells are mapped into the server, and it never sleeps */
+};
+enum iov_media {
+        IOV_MEDIA_FILE, /* volumes are files in the state directory */
+        IOV_MEDIA_RAM,  /* volumes are memory, and are empty after each start of the appliance */
+};
 enum iov_identity_type {
         IOV_IDENTITY_MAC,
         IOV_IDENTITY_WWNN,
@@ -142,7 +157,7 @@ enum iov_fault_type {
         IOV_FAULT_LINK_DOWN = 1,    /* of a server */
         IOV_FAULT_SURPRISE_REMOVAL, /* of a vAdapter */
         IOV_FAULT_MEDIA_ERROR,      /* of a volume: first, count */
-        IOV_FAULT_LATENCY,          /* of a volume: value */
+        IOV_FAULT_LATENCY,          /* of a vAdapter: value */
         IOV_FAULT_VOLUME_FULL,      /* of a volume */
         IOV_FAULT_WORKER_CRASH,     /* of a server */
         IOV_FAULT_MAILBOX_TIMEOUT,  /* of the appliance: value commands are never answered */
@@ -156,7 +171,8 @@ struct iov_mb_error {
         char text[504]; /* what, where, why and what to do */
 };
 struct iov_mb_identify {
-        char chassis[80]; /* name of the chassis */
+        char chassis[64]; /* name of the chassis */
+        uint8_t id[16];   /* random, made with the state directory; all zero: not known */
         char version[32]; /* of iovd */
         char run_dir[108];
         uint32_t reserved;
@@ -165,6 +181,7 @@ struct iov_mb_identify {
 #define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
 #define IOV_TXN_FORCE UINT32_C(2)   /* also where a running server loses a device by it */
 #define IOV_TXN_SCRUB UINT32_C(4)   /* volumes of vAdapters that go to another server lose their data on the way */
+#define IOV_TXN_SHRINK UINT32_C(8)  /* also where a volume becomes smaller, and loses what is behind its new end */
 #define IOV_GENERATION_ANY UINT64_MAX
 struct iov_mb_txn_begin {
         uint64_t generation; /* refuse the commit with STALE unless GENERATION is this; IOV_GENERATION_ANY: do not care */
@@ -177,7 +194,7 @@ enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2
 struct iov_mb_op {
         uint16_t verb; /* enum iov_op_verb */
         uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
-        uint32_t size; /* bytes that follow: the record size of the kind */
+        uint32_t size; /* bytes that follow, a name at least; what is missing to the record size of the kind is zero */
 };
 struct iov_mb_txn_result {
         uint64_t generation; /* after the commit; unchanged where nothing had to change */
@@ -188,6 +205,48 @@ struct iov_mb_txn_result {
 struct iov_mb_link_control {
         uint32_t link;
         uint32_t action; /* enum iov_link_action */
+};
+
+/*
+ * Both sides of every translation: what a server names, and what is behind it. A memory is part of a file (memfd, hugetlbfs ...),
+ * known by the appliance's kernel as device, inode and offset; an eventfd by its id; a volume by its id and its file.
+ */
+enum iov_isolation_kind {
+        IOV_ISOLATION_REQUESTER = 1, /* a slot with a vAdapter; the rows that follow are its own */
+        IOV_ISOLATION_WINDOW,        /* a DMA window; no inode: no memory is behind it */
+        IOV_ISOLATION_VECTOR,        /* an interrupt vector: index is vfio's (0 INTx, 1 MSI, 2 MSI-X) */
+        IOV_ISOLATION_MEDIUM,        /* a volume; index is the namespace's or drive's number */
+        IOV_ISOLATION_MAPPING,       /* memory that the kernel says a worker has, and no window says so */
+};
+#define IOV_ISOLATION_READ UINT32_C(1)       /* the device may read it */
+#define IOV_ISOLATION_WRITE UINT32_C(2)      /* the device may write it */
+#define IOV_ISOLATION_VERIFIED UINT32_C(4)   /* the kernel says the same, not the worker alone */
+#define IOV_ISOLATION_INCOMPLETE UINT32_C(8) /* of a requester: more is there than is told, or what is told makes no sense */
+struct iov_mb_isolation_read {
+        uint64_t first; /* row to begin with; 0 takes a new look, the others go on with it */
+};
+struct iov_mb_isolation_part {
+        uint64_t first;
+        uint64_t total; /* rows there are */
+};
+struct iov_mb_isolation_row {
+        char server[80];
+        char vadapter[80]; /* empty for a MAPPING, which is its worker's */
+        char object[80];   /* name of the volume */
+        uint32_t kind;     /* enum iov_isolation_kind */
+        uint32_t flags;    /* IOV_ISOLATION_* */
+        uint32_t slot;
+        uint32_t worker_pid;
+        uint32_t peer_pid; /* process that drives the vAdapter, 0: none */
+        uint32_t index;
+        uint32_t vector;
+        uint32_t reserved;
+        uint64_t address; /* WINDOW: first address of the server */
+        uint64_t size;    /* bytes of a window, mapping or medium */
+        uint64_t device;  /* st_dev of what is behind it */
+        uint64_t inode;   /* st_ino, 0: none */
+        uint64_t offset;  /* where in it */
+        uint64_t id;      /* of the volume, or of the eventfd; 0: not known */
 };
 
 #define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */

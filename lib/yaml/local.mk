@@ -2,6 +2,7 @@
 libiov_core_la_SOURCES += \
 	lib/plan/apply.c \
 	lib/plan/disturbance.c \
+	lib/plan/saved.c lib/plan/saved.h \
 	lib/plan/plan.c \
 	lib/plan/plan.h \
 	lib/yaml/alias.c lib/yaml/alias.h \
@@ -13,6 +14,7 @@ libiov_core_la_SOURCES += \
 	lib/yaml/identity-read.c \
 	lib/yaml/mapping.c \
 	lib/yaml/near.c lib/yaml/near.h \
+	lib/yaml/plan-read.c lib/yaml/plan-value.c lib/yaml/plan-read.h \
 	lib/yaml/profile-read.c \
 	lib/yaml/reader.c lib/yaml/reader.h \
 	lib/yaml/scalar.c lib/yaml/scalar.h \
@@ -24,4 +26,6 @@ libiov_core_la_SOURCES += \
 schemadir = $(datadir)/iov-tools/schema
 dist_schema_DATA = \
 	lib/yaml/chassis.schema.json \
+	lib/yaml/plan.schema.json \
+	lib/yaml/state.schema.json \
 	lib/yaml/topology.schema.json

@@ -45,7 +45,7 @@ is_live() {
 iovd_start() {
         local i
 
-        "$IOVD" --state "$T/state" --run "$T/run" > "$T/iovd.log" 2>&1 3>&- &
+        "$IOVD" --state "$T/state" --run "$T/run" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!
         for ((i = 0; i < 200; i++)); do
                 if [[ -S $T/run/mgmt.sock ]]; then

@@ -8,7 +8,6 @@
 #include "tools/common/report.h"
 #include "util.h"
 
-enum { CHANGE_ACTION, CHANGE_KIND, CHANGE_NAME, CHANGE_FIELDS, CHANGE_DISTURBS };
 static const struct column change_columns[] = {{"action", 0, ""}, {"kind", 0, ""},     {"name", 0, ""},
                                                {"fields", 0, ""}, {"disturbs", 0, ""}, {0}};
 static const struct column field_columns[] = {{"field", 0, ""}, {"have", 0, ""}, {"want", 0, ""}, {0}};
@@ -40,6 +39,18 @@ const char *step_name(const struct iov_plan_step *step) {
 bool plan_removes(const struct iov_plan *plan) {
         for (size_t i = 0; i < iov_plan_count(plan); i++)
                 if (!iov_plan_get(plan, i)->want)
+                        return true;
+        return false;
+}
+
+bool step_shrinks(const struct iov_plan_step *step) {
+        return step->kind == IOV_KIND_VOLUME && step->have && step->want &&
+               ((const struct iov_volume *)step->want)->size < ((const struct iov_volume *)step->have)->size;
+}
+
+bool plan_shrinks(const struct iov_plan *plan) {
+        for (size_t i = 0; i < iov_plan_count(plan); i++)
+                if (step_shrinks(iov_plan_get(plan, i)))
                         return true;
         return false;
 }
@@ -130,25 +141,17 @@ static bool cells_equal(const struct cell *a, const struct cell *b) {
 /* The CONFIG fields that differ. */
 static struct table *fields_table(const struct iov_plan_step *step) {
         const struct iov_record_info *info = iov_records_get(step->kind);
-        CLEANUP_TABLE struct table *all = table_new("fields", field_columns);
         struct table *t = table_new("fields", field_columns);
 
         for (unsigned int i = 0; i < info->n_fields; i++) {
                 if (info->fields[i].role != IOV_ROLE_CONFIG)
                         continue;
-                table_row(all);
-                put_text(all, info->fields[i].name);
-                put_value(all, step->kind, &info->fields[i], step->have);
-                put_value(all, step->kind, &info->fields[i], step->want);
-        }
-        for (size_t r = 0; r < table_n_rows(all); r++) {
-                const struct cell *have = table_cell(all, r, 1), *want = table_cell(all, r, 2);
-
-                if (cells_equal(have, want))
-                        continue;
                 table_row(t);
-                for (unsigned int c = 0; c < 3; c++)
-                        put_cell(t, table_cell(all, r, c));
+                put_text(t, info->fields[i].name);
+                put_value(t, step->kind, &info->fields[i], step->have);
+                put_value(t, step->kind, &info->fields[i], step->want);
+                if (cells_equal(table_cell(t, table_n_rows(t) - 1, 1), table_cell(t, table_n_rows(t) - 1, 2)))
+                        table_drop_row(t);
         }
         return t;
 }
@@ -232,19 +235,21 @@ static void print_fields(const struct table *fields, const struct iov_plan_step 
                 /* A member's name is what it is in and its number. */
                 if (iov_member_info(step->kind) && strcmp(table_cell(fields, r, 0)->text, member_target(step->kind)) != 0)
                         continue;
-                CLEANUP_FREE char *have = cell_format(table_cell(fields, r, 1), bytes);
-                CLEANUP_FREE char *want = cell_format(table_cell(fields, r, 2), bytes);
+                const char *field = table_cell(fields, r, 0)->text;
+                const struct cell *have = table_cell(fields, r, 1), *want = table_cell(fields, r, 2);
 
-                printf("%s%s ", separator, table_cell(fields, r, 0)->text);
+                fputs(separator, stdout);
+                fputs(field, stdout);
+                putchar(' ');
                 separator = ", ";
+                if (step->have)
+                        cell_write(have, bytes, stdout);
                 if (step->have && step->want)
-                        printf("%s -> %s", have,
-                               table_cell(fields, r, 2)->type == CELL_NULL &&
-                                               is_identity(step->kind, table_cell(fields, r, 0)->text)
-                                       ? "auto"
-                                       : want);
-                else
-                        fputs(step->want ? want : have, stdout);
+                        fputs(" -> ", stdout);
+                if (step->have && step->want && want->type == CELL_NULL && is_identity(step->kind, field))
+                        fputs("auto", stdout);
+                else if (step->want)
+                        cell_write(want, bytes, stdout);
         }
 }
 
@@ -274,8 +279,22 @@ static void print_summary(const struct iov_plan *plan, const struct disturbed *d
         putchar('\n');
 }
 
-static void print_text(const struct tool *tool, const struct iov_plan *plan, const struct table *changes,
-                       const struct disturbed *disturbed) {
+static void print_step(const struct tool *tool, const struct iov_plan_step *step, const struct table *disturbed, int width) {
+        CLEANUP_TABLE struct table *fields = fields_table(step);
+        const struct action *action = step_action(step);
+        bool color = !tool->output.no_color;
+
+        printf("%s%s%s %-9s %-*s", color ? action->color : "", action->marker, color ? "\033[0m" : "",
+               iov_records_get(step->kind)->name, step->want && table_n_rows(fields) ? width : 0, step_name(step));
+        /* What is removed needs no description. */
+        if (step->want)
+                print_fields(fields, step, tool->output.bytes);
+        print_disturbed(tool, disturbed);
+        putchar('\n');
+}
+
+/* Step by step: a table of all of a large plan would take longer than the rest. */
+static void print_text(const struct tool *tool, const struct iov_plan *plan, struct disturbed *disturbed) {
         int width = 0;
 
         for (size_t i = 0; i < iov_plan_count(plan); i++) {
@@ -284,18 +303,9 @@ static void print_text(const struct tool *tool, const struct iov_plan *plan, con
                 width = length > width ? length : width;
         }
         for (size_t i = 0; i < iov_plan_count(plan); i++) {
-                const struct iov_plan_step *step = iov_plan_get(plan, i);
-                const struct action *action = step_action(step);
-                const struct table *fields = table_cell(changes, i, CHANGE_FIELDS)->table;
-                bool color = !tool->output.no_color;
+                CLEANUP_TABLE struct table *t = disturbed_table(disturbed, i);
 
-                printf("%s%s%s %-9s %-*s", color ? action->color : "", action->marker, color ? "\033[0m" : "",
-                       iov_records_get(step->kind)->name, step->want && table_n_rows(fields) ? width : 0, step_name(step));
-                /* What is removed needs no description. */
-                if (step->want)
-                        print_fields(fields, step, tool->output.bytes);
-                print_disturbed(tool, table_cell(changes, i, CHANGE_DISTURBS)->table);
-                putchar('\n');
+                print_step(tool, iov_plan_get(plan, i), t, width);
         }
         if (iov_plan_count(plan))
                 print_summary(plan, disturbed);
@@ -314,20 +324,51 @@ static struct json_object *summary_tree(const struct iov_plan *plan, const struc
         return summary;
 }
 
-int changes_print(const struct tool *tool, const struct iov_plan *plan) {
+int changes_print_in(const struct tool *tool, const struct iov_plan *plan, struct json_object *head) {
         struct disturbed disturbed = {0};
         int r = iov_plan_disturbed(plan, &disturbed.list, &disturbed.n);
 
-        if (r < 0)
+        if (r < 0) {
+                json_object_put(head);
                 return report_errno(tool, r, "cannot tell what the plan disturbs");
-        CLEANUP_TABLE struct table *changes = changes_table(plan, &disturbed);
+        }
         if (tool->output.format != FORMAT_JSON && tool->output.format != FORMAT_YAML) {
-                print_text(tool, plan, changes, &disturbed);
+                json_object_put(head);
+                print_text(tool, plan, &disturbed);
                 free(disturbed.list);
                 return STATUS_DONE;
         }
+        CLEANUP_TABLE struct table *changes = changes_table(plan, &disturbed);
         struct json_object *root = table_to_tree(changes);
+        if (head) {
+                json_object_object_add(head, table_plural(changes), json_object_get(json_object_object_get(root, "changes")));
+                json_object_put(root);
+                root = head;
+        }
         json_object_object_add(root, "summary", summary_tree(plan, &disturbed));
         free(disturbed.list);
         return output_tree(tool, root);
+}
+
+int changes_print(const struct tool *tool, const struct iov_plan *plan) {
+        return changes_print_in(tool, plan, NULL);
+}
+
+void changes_report_rest(const struct tool *tool, const struct iov_plan *rest) {
+        for (size_t i = 0; i < iov_plan_count(rest); i++) {
+                const struct iov_plan_step *step = iov_plan_get(rest, i);
+                const char *kind = iov_records_get(step->kind)->name;
+                CLEANUP_TABLE struct table *fields = fields_table(step);
+
+                if (!step->have || !step->want)
+                        report_error(tool, STATUS_PARTLY, "%s %s: wanted %s, actually %s", kind, step_name(step),
+                                     step->want ? "there" : "gone", step->want ? "gone" : "there");
+                for (size_t r = 0; step->have && step->want && r < table_n_rows(fields); r++) {
+                        CLEANUP_FREE char *have = cell_format(table_cell(fields, r, 1), tool->output.bytes);
+                        CLEANUP_FREE char *want = cell_format(table_cell(fields, r, 2), tool->output.bytes);
+
+                        report_error(tool, STATUS_PARTLY, "%s %s: %s: wanted %s, actually %s", kind, step_name(step),
+                                     table_cell(fields, r, 0)->text, want, have);
+                }
+        }
 }

@@ -85,6 +85,8 @@ static uint32_t dispatch(struct nvme_command *command, uint32_t *ret_result) {
                 return nvme_self_test_start(command);
         case NVME_ADMIN_FORMAT:
                 return nvme_format_start(command);
+        case NVME_ADMIN_DOORBELL_BUFFER:
+                return nvme_doorbell_buffer(command);
         default:
                 return NVME_ERROR(NVME_SC_INVALID_OPCODE | NVME_DNR, 0);
         }

@@ -67,7 +67,7 @@ static uint32_t ranges_set(struct nvme_command *command, const unsigned char *da
 
 /* ---- timestamp [5.21.1.14]: ms in bits 47:0; origin in 51:49: 0 since the reset, 1 as the host has set it ---- */
 
-static uint64_t timestamp(const struct nvme_device *device) {
+static uint64_t timestamp(struct nvme_device *device) {
         const struct nvme_timestamp *t = &device->image->timestamp;
         uint64_t ms = t->ms + (nvme_clock(device) - t->clock_ns) / 1000000;
 

@@ -129,6 +129,7 @@ enum {
         NVME_ADMIN_GET_FEATURES = 0x0a,
         NVME_ADMIN_AER = 0x0c,
         NVME_ADMIN_SELF_TEST = 0x14,
+        NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
         NVME_ADMIN_FORMAT = 0x80,
 };
 
