@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "media/fault.h"
 #include "vpc/model.h"
 #include "vpc/report.h"
 
@@ -18,12 +19,15 @@ enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, then one per medium */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
+        LINK_FAULT_RESET,  /* end all faults on demand of the slot */
+        LINK_FAULT,        /* `fault` is one more */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
+        LINK_STRUCK, /* the fault on demand `fault.id` has struck `hits` times more */
 };
 
 /* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
@@ -44,6 +48,8 @@ struct link_message {
         uint32_t n_media;
         uint32_t reserved;
         uint64_t media_size[VPC_MEDIA_MAX];
+        struct media_fault fault;
+        uint64_t hits;
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

@@ -148,7 +148,7 @@ enum iov_fault_type {
         IOV_FAULT_LINK_DOWN = 1,    /* of a server */
         IOV_FAULT_SURPRISE_REMOVAL, /* of a vAdapter */
         IOV_FAULT_MEDIA_ERROR,      /* of a volume: first, count */
-        IOV_FAULT_LATENCY,          /* of a volume: value */
+        IOV_FAULT_LATENCY,          /* of a vAdapter: value */
         IOV_FAULT_VOLUME_FULL,      /* of a volume */
         IOV_FAULT_WORKER_CRASH,     /* of a server */
         IOV_FAULT_MAILBOX_TIMEOUT,  /* of the appliance: value commands are never answered */

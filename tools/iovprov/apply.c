@@ -148,10 +148,7 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
-        if (arg_dry_run)
-                return STATUS_DONE;
-        status = verify(tool, appliance, wanted->model, ret_rest);
-        return status == STATUS_DONE ? progress_follow(tool, appliance, NULL, NULL) : status;
+        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
 }
 
 /* Ask, apply, verify, print. */
@@ -171,7 +168,7 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
                 changes_report_rest(tool, rest);
                 return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
         }
-        if (status == STATUS_DONE && iov_plan_count(plan) && arg_timeout > 0 && !arg_dry_run)
+        if (status == STATUS_DONE && (iov_plan_count(plan) || arg_wait) && arg_timeout > 0 && !arg_dry_run)
                 status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
         return status;
 }
