@@ -16,6 +16,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/state.c appliance/control/state.h \
 	appliance/control/supervisor.c appliance/control/supervisor.h \

@@ -19,10 +19,12 @@
 #include "control/faults.h"
 #include "control/hosts.h"
 #include "control/persona.h"
+#include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
 #include "iove/links.h"
 #include "link/channel.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -77,6 +79,7 @@ struct supervisor {
         struct hosts *hosts;
         struct process *processes;
         struct instance *instances;
+        struct ram_volumes *ram_volumes;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -142,6 +145,24 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, uint8_t *ret_kind, int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        return *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
+                                       : volume_open(s->state_directory, volume, ret_fd);
+}
+
+/* The server gets it, too: nothing else is in it. */
+static int doorbells_prepare(int *ret_fd) {
+        void *memory = NULL;
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, &memory, ret_fd);
+
+        if (r >= 0)
+                munmap(memory, LINK_DOORBELLS_SIZE);
+        return r;
+}
+
 /* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
 static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
         const struct host *host = hosts_get(s->hosts, i->server);
@@ -162,8 +183,9 @@ static struct supervisor_file file_of(int fd) {
 }
 
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
-static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
-                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct iov_vadapter *va,
+                            const struct vpc_model *model, const struct iov_volume *const *volumes, struct link_message *m,
+                            int fds[LINK_FDS_MAX]) {
         void *shared = NULL;
         int r;
 
@@ -181,11 +203,17 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         i->image_file = file_of(fds[1]);
         i->shared_file = file_of(fds[2]);
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
+                r = medium_prepare(s, volumes[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
                 i->media_files[n] = file_of(fds[3 + n]);
                 m->media_size[n] = volumes[n]->size;
+        }
+        if (va->polling == IOV_POLLING_ALWAYS) {
+                r = doorbells_prepare(&fds[3 + i->persona.n_media]);
+                if (r < 0)
+                        return r;
+                m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
@@ -219,9 +247,9 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         if (model)
                 choose_interrupts(s, i, model);
-        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
-                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+                r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
         if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
                 journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
@@ -688,6 +716,7 @@ void supervisor_reconcile(struct supervisor *s) {
                         plug(s, va);
         }
         end_idle_processes(s);
+        ram_volumes_sweep(s->ram_volumes, model);
 }
 
 static int send_faults(struct supervisor *s, const struct instance *i) {
@@ -782,8 +811,11 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;
-        int r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
+        int r = ram_volumes_new(&s->ram_volumes);
+        if (r == 0)
+                r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
+                ram_volumes_free(s->ram_volumes);
                 free(s);
                 return r;
         }
@@ -803,6 +835,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;
 }

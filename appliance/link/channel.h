@@ -13,11 +13,11 @@
 #include "vpc/report.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
-#define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
+#define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, then one per medium */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
@@ -29,6 +29,9 @@ enum link_message_type {
         LINK_LOG,    /* `level`, `text` */
         LINK_STRUCK, /* the fault on demand `fault.id` has struck `hits` times more */
 };
+
+#define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
+#define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
 
 /* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
 struct link_shared {
@@ -46,10 +49,11 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t reserved;
+        uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
         uint64_t media_size[VPC_MEDIA_MAX];
         struct media_fault fault;
         uint64_t hits;
+        uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

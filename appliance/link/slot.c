@@ -11,7 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "media/file.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
@@ -29,9 +29,11 @@ struct link_slot {
         struct link_shared *shared;
         struct vpc_function *function;
         struct vpc_connection *connection;
-        struct media_file *media[VPC_MEDIA_MAX];
+        struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
         struct media_faults *faults; /* NULL: there never were any */
+        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        int doorbells_fd;
         bool removing, connected;
         uint32_t peer_pid, peer_uid;
 };
@@ -55,7 +57,7 @@ static void media_submit(void *context, unsigned int medium, struct vpc_io *io) 
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
         if (medium < s->n_media)
-                media_file_submit(s->media[medium], io);
+                medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
 }
@@ -88,6 +90,13 @@ int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
                 return media_faults_add(s->faults, fault);
         media_faults_reset(s->faults);
         return 0;
+}
+
+static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
+        struct link_slot *s = context;
+
+        /* A fault on demand must not be passed by. */
+        return !s->faults && medium < s->n_media && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -159,10 +168,10 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 /* ---- life ---- */
 
 static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        if (n_fds != 3 + m->n_media)
+        if (n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -171,9 +180,16 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         return 0;
 }
 
+static int slot_open_doorbells(struct link_slot *s, const struct link_message *m, int *fds) {
+        if (!(m->flags & LINK_DOORBELLS))
+                return 0;
+        s->doorbells_fd = take_fd(&fds[3 + m->n_media]);
+        return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
+}
+
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -191,8 +207,14 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
                 return r;
         s->shared = shared;
         r = slot_open_media(s, m, fds, n_fds);
+        if (r >= 0)
+                r = slot_open_doorbells(s, m, fds);
         if (r < 0)
                 return r;
+        if (s->doorbells) {
+                environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
+                environment.doorbells_fd = s->doorbells_fd;
+        }
         r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
@@ -213,7 +235,7 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
                 memcpy(s->name, message->name, sizeof(s->name));
                 s->events = events;
                 s->userdata = userdata;
-                s->listener = -1;
+                s->listener = s->doorbells_fd = -1;
                 r = slot_bring_up(s, message, mine, n_fds);
         }
         for (unsigned int i = 0; i < n_fds; i++)
@@ -234,7 +256,10 @@ void link_slot_free(struct link_slot *s) {
         vpc_function_free(s->function);
         media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
-                media_file_free(s->media[i]);
+                medium_free(s->media[i]);
+        if (s->doorbells)
+                munmap(s->doorbells, LINK_DOORBELLS_SIZE);
+        close_fd(&s->doorbells_fd);
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)

@@ -134,6 +134,14 @@ enum iov_vlan_mode {
         IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
 };
 enum iov_interrupts { IOV_INTERRUPTS_AUTO, IOV_INTERRUPTS_MSIX, IOV_INTERRUPTS_MSI, IOV_INTERRUPTS_INTX };
+enum iov_polling {
+        IOV_POLLING_ADAPTIVE, /* the device sleeps, and polls only while work arrives */
+        IOV_POLLING_ALWAYS,   /* its doorbells are mapped into the server, and it never sleeps */
+};
+enum iov_media {
+        IOV_MEDIA_FILE, /* volumes are files in the state directory */
+        IOV_MEDIA_RAM,  /* volumes are memory, and are empty after each start of the appliance */
+};
 enum iov_identity_type {
         IOV_IDENTITY_MAC,
         IOV_IDENTITY_WWNN,

@@ -154,14 +154,14 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
 static void complete_list(enum value_type type, const char *current) {
         static const struct {
                 enum value_type type;
-                const char *words[12];
+                const char *words[14];
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
                 {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
                 {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
-                  "qos=", "interrupts="}},
+                  "qos=", "interrupts=", "polling=adaptive", "polling=always"}},
                 {VALUE_NETWORK_SETTING, {"port=", "mtu=", "vlans="}},
                 {VALUE_POOL_SETTING, {"first=", "last=", "prefix=", "rest="}},
                 {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},

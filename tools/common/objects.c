@@ -36,6 +36,7 @@ const struct column adapter_columns[] = {
         {"allocated", COLUMN_RIGHT | COLUMN_WIDE, "what volumes take of its media"},
         {"vendor_id", COLUMN_WIDE, "PCI vendor id that its vAdapters show"},
         {"device_id", COLUMN_WIDE, "PCI device id that its vAdapters show"},
+        {"media", COLUMN_WIDE, "file or ram: where its volumes are"},
         {"model", COLUMN_WIDE, "what it is, in words"},
         {0},
 };
@@ -60,6 +61,7 @@ const struct column vadapter_columns[] = {
         {"vlan_mode", COLUMN_DETAIL, "access or trunk"},
         {"interrupts", COLUMN_DETAIL, "auto, msix, msi or intx"},
         {"interrupts_used", COLUMN_DETAIL, "what the device in the slot has: for auto msi, where msix could not be unplugged"},
+        {"polling", COLUMN_DETAIL, "adaptive or always"},
         {"reason", COLUMN_WIDE, "why it is in its state"},
         {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
         {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
@@ -69,11 +71,14 @@ const struct column vadapter_columns[] = {
 };
 /* The counters of the register map, less id and reserved. */
 static const struct column counter_columns[] = {
-        {"read_ops", COLUMN_RIGHT, ""},   {"write_ops", COLUMN_RIGHT, ""},  {"other_ops", COLUMN_RIGHT, ""},
-        {"admin_ops", COLUMN_RIGHT, ""},  {"read_bytes", COLUMN_RIGHT, ""}, {"write_bytes", COLUMN_RIGHT, ""},
-        {"errors", COLUMN_RIGHT, ""},     {"inflight", COLUMN_RIGHT, ""},   {"busy_ns", COLUMN_RIGHT, ""},
-        {"interrupts", COLUMN_RIGHT, ""}, {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
-        {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},     {0},
+        {"read_ops", COLUMN_RIGHT, ""},   {"write_ops", COLUMN_RIGHT, ""},
+        {"other_ops", COLUMN_RIGHT, ""},  {"admin_ops", COLUMN_RIGHT, ""},
+        {"read_bytes", COLUMN_RIGHT, ""}, {"write_bytes", COLUMN_RIGHT, ""},
+        {"errors", COLUMN_RIGHT, ""},     {"inflight", COLUMN_RIGHT, ""},
+        {"busy_ns", COLUMN_RIGHT, ""},    {"interrupts", COLUMN_RIGHT, ""},
+        {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
+        {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},
+        {"qos_ns", COLUMN_RIGHT, ""},     {0},
 };
 
 static struct table *slots_table(const struct iov_model *model, const char *server) {
@@ -154,6 +159,10 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
                 put_null(t);
                 put_null(t);
         }
+        if (a->capacity)
+                put_text(t, iov_media_to_string(a->media));
+        else
+                put_null(t);
         PUT_FIELD(t, a->model);
 }
 
@@ -219,6 +228,7 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
                 put_text(t, iov_interrupts_to_string(v->interrupts_used));
         else
                 put_null(t);
+        put_text(t, iov_polling_to_string(v->polling));
         PUT_FIELD(t, v->reason);
         put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
         put_table(t, members_table(s, IOV_KIND_LUN, v->name));

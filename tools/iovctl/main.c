@@ -217,7 +217,7 @@ static const struct command commands[] = {
          FORMATS_OBJECTS, objects_show},
         {"vadapter", "add", "make a vAdapter of an adapter, attached to nothing", vadapter_add_arguments, vadapter_add_options,
          NULL, FORMATS_TREE, object_add},
-        {"vadapter", "set", "change identities, network, vlan, qos or interrupts of a vAdapter", vadapter_set_arguments,
+        {"vadapter", "set", "change identities, network, vlan, qos, interrupts or polling of a vAdapter", vadapter_set_arguments,
          set_options, NULL, FORMATS_TREE, object_set},
         {"vadapter", "remove", "remove a vAdapter and its namespaces; volumes stay", vadapter_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
