@@ -22,7 +22,6 @@
 #include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
-#include "iove/links.h"
 #include "link/channel.h"
 #include "media/medium.h"
 #include "util.h"
@@ -476,7 +475,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !iov_vadapter_is_reachable(model, va))
                 return false;
         const struct vpc_model *device = persona_make(model, va, &persona, volumes);
         if (!device)
@@ -496,7 +495,7 @@ static bool is_cut_off(struct supervisor *s, const struct instance *i) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
 
-        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
+        return va && strcmp(va->at_server, i->server) == 0 && !iov_vadapter_is_reachable(model, va);
 }
 
 static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
@@ -707,7 +706,8 @@ void supervisor_reconcile(struct supervisor *s) {
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED ||
+                    !iov_vadapter_is_reachable(model, va))
                         continue;
                 const struct instance *way = in_the_way(s, va);
                 if (way)
