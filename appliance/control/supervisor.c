@@ -257,6 +257,7 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
                 instance_free(s, i);
                 return r;
         }
+        journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "plugged into slot %u of server %s", i->slot, i->server);
         instance_drive(s, i);
         return 0;
 }
@@ -396,6 +397,8 @@ static void handle_message(struct process *p, const struct link_message *m) {
         case LINK_REMOVED:
                 if (!i->removing)
                         return;
+                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
+                              i->slot, i->server);
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
                 instance_free(s, i);
                 supervisor_reconcile(s);
