@@ -718,6 +718,13 @@ static void instance_show(struct supervisor *s, struct instance *i, enum iov_vad
         s->events->vadapter_progress(s->userdata, i->vadapter, &progress);
 }
 
+static void show_waiting_for(struct supervisor *s, struct instance *i, const struct host *host) {
+        char reason[sizeof(i->reason)];
+
+        snprintf(reason, sizeof(reason), "waits for its server's hypervisor: %.66s", host_get_reason(host));
+        instance_show(s, i, IOV_VADAPTER_ATTACHED, reason);
+}
+
 static void drive_wanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
         const char *reason = "";
         enum host_progress progress = host ? host_plug(host, device, &reason) : HOST_AWAY;
@@ -728,8 +735,10 @@ static void drive_wanted(struct supervisor *s, struct instance *i, struct host *
                 instance_show(s, i, IOV_VADAPTER_FAILED, reason);
         else if (progress == HOST_BUSY)
                 instance_show(s, i, IOV_VADAPTER_PLUGGING, "");
-        else
+        else if (i->connected || !host || host_is_ready(host))
                 instance_show(s, i, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED, "");
+        else
+                show_waiting_for(s, i, host);
 }
 
 /* It is in a guest and should not be. */

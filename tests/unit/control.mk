@@ -64,3 +64,11 @@ tests_unit_test_isolation_read_SOURCES = tests/unit/test-isolation-read.c tools/
 tests_unit_test_isolation_read_CPPFLAGS = $(TOOLS_CPPFLAGS)
 tests_unit_test_isolation_read_CFLAGS = $(TOOLS_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_unit_test_isolation_read_LDADD = libiov-tools.la libiov-core.la $(JSON_LIBS) $(SMARTCOLS_LIBS) $(YAML_LIBS) $(CMOCKA_LIBS)
+
+# The driver of a hypervisor.
+check_PROGRAMS += test-host
+TESTS += test-host
+test_host_SOURCES = tests/unit/test-host.c
+test_host_CPPFLAGS = $(control_test_cppflags)
+test_host_CFLAGS = $(control_test_cflags)
+test_host_LDADD = libhost.la libloop.la $(CMOCKA_LIBS)
