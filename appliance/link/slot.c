@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "link/qos.h"
 #include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -32,6 +33,7 @@ struct link_slot {
         struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
         struct media_faults *faults; /* NULL: there never were any */
+        struct qos *qos;
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         bool removing, connected;
@@ -55,20 +57,18 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
 static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media)
-                medium_submit(s->media[medium], io);
-        else
-                io->private.finish(io, -ENXIO);
+        medium_submit(s->media[medium], io);
 }
 
+/* From the model by its qos and the faults on demand to the medium. */
 static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        if (s->faults)
-                media_faults_submit(s->faults, medium, io);
+        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
+        if (medium < s->n_media)
+                qos_submit(s->qos, medium, io);
         else
-                media_submit(s, medium, io);
+                io->private.finish(io, -ENXIO);
 }
 
 static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
@@ -95,8 +95,24 @@ int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        /* A fault on demand must not be passed by. */
-        return !s->faults && medium < s->n_media && medium_try(s->media[medium], io, ret_error);
+        /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
+        return !s->faults && medium < s->n_media && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
+}
+
+/* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
+static void slot_hurry(void *context) {
+        struct link_slot *s = context;
+
+        qos_hurry(s->qos);
+}
+
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -200,7 +216,8 @@ static int slot_open_doorbells(struct link_slot *s, const struct link_message *m
 
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
+        struct vpc_environment environment = {
+                .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -217,6 +234,10 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         if (r < 0)
                 return r;
         s->shared = shared;
+        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        if (r < 0)
+                return r;
+        qos_set(s->qos, &m->limits);
         r = slot_open_media(s, m, fds, n_fds);
         if (r >= 0)
                 r = slot_open_doorbells(s, m, fds);
@@ -268,6 +289,7 @@ void link_slot_free(struct link_slot *s) {
         media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
+        qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         close_fd(&s->doorbells_fd);
@@ -289,6 +311,10 @@ void link_slot_remove(struct link_slot *s) {
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
                 s->events->removed(s);
+}
+
+void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
+        qos_set(s->qos, limits);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

@@ -58,7 +58,7 @@ void medium_free(struct medium *medium) {
 
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
-                return false;
+                return media_file_try(medium->file, io, ret_error);
         *ret_error = media_ram_do(medium->ram, io);
         return true;
 }

@@ -11,7 +11,7 @@ static uint32_t abort_command(struct nvme_command *command, uint32_t *ret_result
         uint32_t sq_id = nvme_slot(command)->sqe.cdw10 & 0xffff, cid = nvme_slot(command)->sqe.cdw10 >> 16;
 
         *ret_result = 1;
-        for (unsigned int i = NVME_IO_SLOTS; sq_id == 0 && i < NVME_SLOTS; i++) {
+        for (unsigned int i = NVME_IO_SLOTS; sq_id == 0 && i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
                 struct nvme_command *other = &device->commands[i];
 
                 if (nvme_slot(other)->state == NVME_SLOT_EVENT && nvme_slot(other)->sqe.cid == cid) {

@@ -53,7 +53,7 @@ void nvme_resume(struct nvme_device *device) {
         uint64_t todo[(NVME_SLOTS + 63) / 64] = {0};
 
         device->needs_resume = false;
-        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;
         for (unsigned int i = 0; i < NVME_SLOTS; i++)
