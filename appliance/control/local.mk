@@ -1,11 +1,13 @@
 # The control process, and iovd itself.
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	appliance/control/amend.c appliance/control/amend.h \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
+	appliance/control/faults.c appliance/control/faults.h \
 	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
 	appliance/control/isolation.c appliance/control/isolation.h \

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/faults.h"
 #include "control/hosts.h"
 #include "control/persona.h"
 #include "control/ram-volumes.h"
@@ -271,6 +272,8 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
                 r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
+        if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
                 close_fd(&fds[n]);
         if (r < 0) {
@@ -420,6 +423,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 instance_free(s, i);
                 supervisor_reconcile(s);
                 break;
+        case LINK_STRUCK:
+                s->events->struck(s->userdata, m->fault.id, m->hits);
+                break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
                 break;
@@ -492,7 +498,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !iov_vadapter_is_reachable(model, va))
                 return false;
         const struct vpc_model *device = persona_make(model, va, &persona, volumes);
         if (!device)
@@ -506,6 +512,13 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
                 persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
         }
         return memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+}
+
+static bool is_cut_off(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+
+        return va && strcmp(va->at_server, i->server) == 0 && !iov_vadapter_is_reachable(model, va);
 }
 
 static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
@@ -609,6 +622,8 @@ static void instance_drive(struct supervisor *s, struct instance *i) {
 
         /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
         snprintf(id, sizeof(id), "va-%s", i->vadapter);
+        /* Nobody is asked where a link fails, or something is pulled. */
+        i->forced |= is_cut_off(s, i);
         if (!instance_is_wanted(s, i))
                 drive_unwanted(s, i, host, &device);
         else if (i->broken)
@@ -716,7 +731,8 @@ void supervisor_reconcile(struct supervisor *s) {
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED)
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED ||
+                    !iov_vadapter_is_reachable(model, va))
                         continue;
                 const struct instance *way = in_the_way(s, va);
                 if (way)
@@ -726,6 +742,36 @@ void supervisor_reconcile(struct supervisor *s) {
         }
         end_idle_processes(s);
         ram_volumes_sweep(s->ram_volumes, model);
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i) {
+        const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        if (!va || !persona_make(model, va, &persona, volumes))
+                return 0;
+        int r = link_send(i->process->channel, &reset, NULL, 0);
+        return r < 0 ? r : faults_send(model, &persona, volumes, i->number, i->process->channel);
+}
+
+void supervisor_send_faults(struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                int r = i->removing || !i->process->pid ? 0 : send_faults(s, i);
+
+                if (r < 0)
+                        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
+                                      "faults on demand do not reach its worker: %s", strerror(-r));
+        }
+}
+
+int supervisor_kill_worker(struct supervisor *s, const char *server) {
+        for (const struct process *p = s->processes; p; p = p->next)
+                if (!p->ending && p->pid && strcmp(p->server, server) == 0)
+                        return pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+        return -ENOENT;
 }
 
 void supervisor_ask(struct supervisor *s, const char *vadapter, bool force) {

@@ -160,10 +160,12 @@ int iove_transaction_run(const struct iove_transaction *t, struct iov_model *hav
         r = iove_apply(t, have, candidate, &ids, now_ns, &changed, refusal);
         if (r == 0)
                 r = iov_model_derive(candidate);
+        if (r == 0 && t->begin.flags & IOV_TXN_SCRUB)
+                r = iove_scrub(have, candidate, &ids);
         if (r == 0)
                 r = iove_rules_check(candidate, limits, &blame, refusal);
         if (r == 0)
-                r = iove_rules_check_change(have, candidate, force, &blame, refusal);
+                r = iove_rules_check_change(have, candidate, t->begin.flags, &blame, refusal);
         if (r == 0)
                 r = identities_settle(have, candidate, now_ns, force, &blame, refusal);
         if (r == 0)

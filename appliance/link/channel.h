@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "media/fault.h"
 #include "vpc/model.h"
 #include "vpc/report.h"
 
@@ -19,12 +20,15 @@ enum link_message_type {
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_SLOT_LIMITS,  /* `limits` are other ones now */
+        LINK_FAULT_RESET,  /* end all faults on demand of the slot */
+        LINK_FAULT,        /* `fault` is one more */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
+        LINK_STRUCK, /* the fault on demand `fault.id` has struck `hits` times more */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
@@ -54,6 +58,8 @@ struct link_message {
         uint32_t n_media;
         uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
         uint64_t media_size[VPC_MEDIA_MAX];
+        struct media_fault fault;
+        uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
 };

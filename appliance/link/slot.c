@@ -33,7 +33,8 @@ struct link_slot {
         struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
         struct qos *qos;
-        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        struct media_faults *faults; /* NULL: there never were any */
+        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         bool removing, connected;
         uint32_t peer_pid, peer_uid;
@@ -53,7 +54,7 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
         return 0;
 }
 
-static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
@@ -63,11 +64,47 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
                 io->private.finish(io, -ENXIO);
 }
 
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        medium_submit(s->media[medium], io);
+}
+
+static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = context;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
+}
+
+static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
+        struct link_slot *s = userdata;
+
+        s->events->struck(s, id, hits);
+}
+
+static const struct media_fault_events fault_events = {.submit = media_submit, .struck = on_struck};
+
+int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
+        if (!s->faults) {
+                int r = fault ? media_faults_new(s->loop, &fault_events, s, &s->faults) : 0;
+
+                if (r < 0 || !fault)
+                        return r;
+        }
+        if (fault)
+                return media_faults_add(s->faults, fault);
+        media_faults_reset(s->faults);
+        return 0;
+}
+
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        /* Where there are limits, it is them that decide when. */
-        return medium < s->n_media && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
+        /* A fault on demand must not be passed by. Where there are limits, it is them that decide when. */
+        return !s->faults && medium < s->n_media && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
@@ -75,12 +112,6 @@ static void slot_hurry(void *context) {
         struct link_slot *s = context;
 
         qos_hurry(s->qos);
-}
-
-static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
-        struct link_slot *s = userdata;
-
-        medium_submit(s->media[medium], io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -243,6 +274,7 @@ void link_slot_free(struct link_slot *s) {
         loop_source_remove(s->listener_source);
         close_fd(&s->listener);
         vpc_function_free(s->function);
+        media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
         qos_free(s->qos);
@@ -260,6 +292,8 @@ void link_slot_remove(struct link_slot *s) {
         if (s->removing)
                 return;
         s->removing = true;
+        /* Nothing that is late on demand holds it up. */
+        link_slot_set_fault(s, NULL);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

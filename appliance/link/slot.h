@@ -15,6 +15,8 @@ struct link_slot_events {
         /* The slot is quiet and can be freed, which the callback does. */
         void (*removed)(struct link_slot *slot);
         void (*log)(struct link_slot *slot, int level, const char *text);
+        /* A fault on demand has struck `hits` times more. */
+        void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
 };
 
 /* Bring up a slot from a SLOT_ADD message. The descriptors are taken over, on failure too. */
@@ -24,6 +26,8 @@ void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
+/* Another fault on demand; NULL: end all. */
+int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -54,6 +54,13 @@ static void on_log(struct link_slot *slot, int level, const char *text) {
         tell(LINK_LOG, slot, level, text, 0, 0);
 }
 
+static void on_struck(struct link_slot *slot, uint64_t fault, uint64_t hits) {
+        const struct link_message m = {
+                .type = LINK_STRUCK, .instance = link_slot_instance(slot), .fault = {.id = fault}, .hits = hits};
+
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+}
+
 static void on_removed(struct link_slot *slot) {
         struct worker *w = link_slot_userdata(slot);
 
@@ -67,7 +74,7 @@ static void on_removed(struct link_slot *slot) {
 }
 
 static const struct link_slot_events slot_events = {
-        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log};
+        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log, .struck = on_struck};
 
 static void slot_add(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
         struct link_slot *slot = NULL;
@@ -104,6 +111,17 @@ static void slot_limits(struct worker *w, const struct link_message *m) {
                         link_slot_set_limits(w->slots[i], &m->limits);
 }
 
+static void slot_fault(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance) {
+                        int r = link_slot_set_fault(w->slots[i], m->type == LINK_FAULT ? &m->fault : NULL);
+
+                        if (r < 0)
+                                tell(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
+                        return;
+                }
+}
+
 static void on_channel(void *userdata, int fd, uint32_t events) {
         struct worker *w = userdata;
         struct link_message m;
@@ -130,6 +148,8 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                         slot_remove(w, m.instance);
                 else if (m.type == LINK_SLOT_LIMITS)
                         slot_limits(w, &m);
+                else if (m.type == LINK_FAULT || m.type == LINK_FAULT_RESET)
+                        slot_fault(w, &m);
         }
 }
 

@@ -40,11 +40,12 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
 /* ---- the appliance: transports and registers ---- */
 
 /*
- * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
- * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for
- * $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a
- * malformed address, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EOPNOTSUPP a kind of address
- * that this version does not know yet.
+ * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `pci:BDF` (a PCI function of
+ * this machine, mapped from sysfs; `pci:` alone is the only one), `sim:DIR` (a private iovd over the state in DIR, started from
+ * $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE, else
+ * unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address or one
+ * that several PCI functions fit, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EBUSY another
+ * program has the PCI function open. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -165,6 +166,9 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
+ * such as one from YAML: true. */
+bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
 
@@ -243,6 +247,20 @@ int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
 int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
 /* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
 int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
+/* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
+
+/* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
+int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
+ * the chassis is a file of the operator's. */
+int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
+int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
+/* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */
+int iov_fault_inject(struct iov_appliance *appliance, const struct iov_fault *fault, struct iov_fault *ret_fault,
+                     struct iov_mb_error *ret_error);
+/* End one, NULL: all. */
+int iov_fault_clear(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 
 /* ---- sizes and rates ---- */
 

@@ -156,7 +156,7 @@ enum iov_fault_type {
         IOV_FAULT_LINK_DOWN = 1,    /* of a server */
         IOV_FAULT_SURPRISE_REMOVAL, /* of a vAdapter */
         IOV_FAULT_MEDIA_ERROR,      /* of a volume: first, count */
-        IOV_FAULT_LATENCY,          /* of a volume: value */
+        IOV_FAULT_LATENCY,          /* of a vAdapter: value */
         IOV_FAULT_VOLUME_FULL,      /* of a volume */
         IOV_FAULT_WORKER_CRASH,     /* of a server */
         IOV_FAULT_MAILBOX_TIMEOUT,  /* of the appliance: value commands are never answered */
@@ -180,6 +180,7 @@ struct iov_mb_identify {
 #define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
 #define IOV_TXN_FORCE UINT32_C(2)   /* also where a running server loses a device by it */
 #define IOV_TXN_SCRUB UINT32_C(4)   /* volumes of vAdapters that go to another server lose their data on the way */
+#define IOV_TXN_SHRINK UINT32_C(8)  /* also where a volume becomes smaller, and loses what is behind its new end */
 #define IOV_GENERATION_ANY UINT64_MAX
 struct iov_mb_txn_begin {
         uint64_t generation; /* refuse the commit with STALE unless GENERATION is this; IOV_GENERATION_ANY: do not care */

@@ -10,6 +10,8 @@ BATS_TESTS = \
 	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
+	tests/bats/inject.bats \
+	tests/bats/inject-live.bats \
 	tests/bats/iovctl.bats \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \
@@ -21,6 +23,8 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
+	tests/bats/links.bats \
+	tests/bats/links-live.bats \
 	tests/bats/speed-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
@@ -31,6 +35,8 @@ BATS_TESTS = \
 	tests/bats/readme.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scripting.bats \
+	tests/bats/scripting-live.bats \
 	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats

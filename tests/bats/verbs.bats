@@ -37,11 +37,13 @@ state() {
         is '"delete"' json '.volumes[0].on_remove' iovctl volume show app-data -o json
 }
 
-@test "a volume never shrinks" {
+@test "a volume shrinks only with --yes" {
         state > before
-        fails 1 iovctl volume set web-boot size=512MiB
-        says 'cannot shrink'
+        fails 2 iovctl volume set web-boot size=512MiB
+        says 'volume web-boot would shrink from 1GiB to 512MiB and lose what is behind; --yes'
         is "$(< before)" state
+        iovctl volume set --yes web-boot size=512MiB
+        is 536870912 json '.volumes[0].size' iovctl volume show web-boot -o json
 }
 
 @test "the bytes of a volume that is retained stay, those of one that is deleted go" {
@@ -230,7 +232,7 @@ state() {
         iovctl vadapter add v ssd1 --dry-run
         iovctl namespace remove web-disk/1 --dry-run
         is "$(< before)" state
-        fails 1 iovctl volume set web-boot size=512MiB --dry-run
+        fails 1 iovctl volume set web-boot size=9999TiB --dry-run
 }
 
 @test "-v tells what was changed" {

@@ -253,6 +253,8 @@ static const struct {
         {IOV_KIND_QOS, "qos", "qos", qos_columns, qos_row},
         {IOV_KIND_PROFILE, "profile", "profiles", profile_columns, profile_row},
         {IOV_KIND_POOL, "pool", "pools", pool_columns, pool_row},
+        {IOV_KIND_LINK, "link", "links", link_columns, link_row},
+        {IOV_KIND_FAULT, "fault", "faults", fault_columns, fault_row},
 };
 
 enum iov_kind objects_kind(const char *word) {

@@ -9,7 +9,7 @@ extern bool arg_wait;
 extern double arg_timeout;
 /* clang-format off */
 #define OPTION_WAIT    {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until the server runs with it, also where it is off now"}
-#define OPTION_TIMEOUT {"timeout", 't', VALUE_SECONDS, "SECONDS", &arg_timeout, "how long to wait for a guest, 0: not at all; default 60"}
+#define OPTION_TIMEOUT {"timeout", 't', VALUE_TIMEOUT, "SECONDS", &arg_timeout, "how long to wait for a guest, 0: not at all; default 60"}
 /* clang-format on */
 
 /*

@@ -101,12 +101,13 @@ static int make_plan(const struct change *c, struct iov_model **ret_have, struct
 static int agree(struct change *c, const struct iov_plan *plan) {
         char target[IOV_NAME_SIZE + 40];
 
-        /* `set` takes away what the user has just named: a slot of a profile. */
-        if (c->agreed || arg_yes || arg_dry_run || strcmp(c->tool->command->verb, "remove") != 0 || !plan_removes(plan))
+        /* `set` takes away what the user has just named: a slot of a profile. A volume that shrinks loses more than that. */
+        bool removes = strcmp(c->tool->command->verb, "remove") == 0 && plan_removes(plan);
+        if (c->agreed || arg_yes || arg_dry_run || (!removes && !plan_shrinks(plan)))
                 return STATUS_DONE;
         snprintf(target, sizeof(target), "%s %.80s", c->tool->command->object, c->words[0]);
         iov_close(TAKE_PTR(c->appliance));
-        int status = confirm_removals(c->tool, plan, target);
+        int status = confirm_losses(c->tool, plan, target);
         if (status != STATUS_DONE)
                 return status;
         c->agreed = true;
@@ -127,6 +128,8 @@ static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_s
                 status = agree(c, plan);
         if (status != STATUS_DONE)
                 return status;
+        if (plan_shrinks(plan))
+                flags |= IOV_TXN_SHRINK;
         if (iov_plan_count(plan) > 0)
                 r = iov_plan_apply(plan, c->appliance, flags, &result, &error);
         else if (c->plugs)

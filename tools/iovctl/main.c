@@ -162,6 +162,44 @@ static const struct argument profile_rename_arguments[] = {
         {0},
 };
 
+static const struct argument link_argument[] = {{"LINK", VALUE_LINK, false, false}, {0}};
+static const struct argument fault_argument[] = {{"FAULT", VALUE_FAULT, true, false}, {0}};
+static const struct argument commands_argument[] = {{"COMMANDS", VALUE_TEXT, false, false}, {0}};
+static const struct argument media_error_arguments[] = {
+        {"VOLUME", VALUE_VOLUME, false, false},
+        {"FIRST", VALUE_TEXT, false, false},
+        {"COUNT", VALUE_TEXT, true, false},
+        {0},
+};
+static const struct argument latency_arguments[] = {
+        {"VADAPTER", VALUE_VADAPTER, false, false},
+        {"TIME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument adapter_insert_arguments[] = {
+        {"NAME", VALUE_TEXT, false, false},
+        {"KIND", VALUE_ADAPTER_KIND, false, false},
+        {"KEY=VALUE", VALUE_ADAPTER_SETTING, true, true},
+        {0},
+};
+
+static const struct argument namespace_set_arguments[] = {
+        {"VADAPTER/NSID", VALUE_NAMESPACE, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument lun_set_arguments[] = {
+        {"VADAPTER/LUN", VALUE_LUN, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument drive_set_arguments[] = {
+        {"VADAPTER/DRIVE", VALUE_DRIVE, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument one_fault_argument[] = {{"FAULT", VALUE_FAULT, false, false}, {0}};
+
 static const struct command commands[] = {
         {"server", "list", "list the servers", NULL, list_options, server_columns, FORMATS_OBJECTS, objects_list},
         {"server", "show", "show a server and its slots", server_argument, NULL, server_columns, FORMATS_OBJECTS, objects_show},
@@ -177,12 +215,16 @@ static const struct command commands[] = {
         {"adapter", "list", "list the adapters of the chassis", NULL, list_options, adapter_columns, FORMATS_OBJECTS,
          objects_list},
         {"adapter", "show", "show an adapter", adapter_argument, NULL, adapter_columns, FORMATS_OBJECTS, objects_show},
+        {"adapter", "insert", "put an adapter into the software chassis", adapter_insert_arguments, NULL, NULL, FORMATS_TREE,
+         adapter_insert},
+        {"adapter", "remove", "take an adapter that nothing uses out of the software chassis", adapter_argument,
+         adapter_remove_options, NULL, FORMATS_TREE, adapter_remove},
         {"volume", "list", "list the volumes", NULL, list_options, volume_columns, FORMATS_OBJECTS, objects_list},
         {"volume", "show", "show a volume", volume_argument, NULL, volume_columns, FORMATS_OBJECTS, objects_show},
         {"volume", "add", "make a volume of SIZE, such as 64GiB, on the media of an adapter", volume_add_arguments,
          volume_add_options, NULL, FORMATS_TREE, object_add},
-        {"volume", "set", "change size (a volume only grows) or on_remove (retain, delete) of a volume", volume_set_arguments,
-         set_options, NULL, FORMATS_TREE, object_set},
+        {"volume", "set", "change size or on_remove (retain, delete) of a volume", volume_set_arguments, volume_set_options, NULL,
+         FORMATS_TREE, object_set},
         {"volume", "remove", "remove a volume that no namespace shows", volume_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
         {"volume", "rename", "give a volume another name; its data stays", volume_rename_arguments, set_options, NULL,
@@ -208,12 +250,15 @@ static const struct command commands[] = {
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
         {"namespace", "add", "show a volume by a vAdapter", namespace_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
+        {"namespace", "set", "show another volume: volume=", namespace_set_arguments, set_options, NULL, FORMATS_TREE,
+         object_set},
         {"namespace", "remove", "take a volume away from a vAdapter; its data stays", namespace_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"lun", "list", "list the logical units: which vAdapter shows which volume", NULL, list_options, lun_columns,
          FORMATS_OBJECTS, objects_list},
         {"lun", "show", "show a logical unit", lun_argument, NULL, lun_columns, FORMATS_OBJECTS, objects_show},
         {"lun", "add", "show a volume by an HBA vAdapter", lun_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
+        {"lun", "set", "show another volume: volume=", lun_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
         {"lun", "remove", "take a volume away from a vAdapter; its data stays", lun_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
         {"drive", "list", "list the drives: which vAdapter shows which volume", NULL, list_options, drive_columns,
@@ -221,6 +266,7 @@ static const struct command commands[] = {
         {"drive", "show", "show a drive", drive_argument, NULL, drive_columns, FORMATS_OBJECTS, objects_show},
         {"drive", "add", "show a volume by a RAID or SATA vAdapter", drive_add_arguments, set_options, NULL, FORMATS_TREE,
          object_add},
+        {"drive", "set", "show another volume: volume=", drive_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
         {"drive", "remove", "take a volume away from a vAdapter; its data stays", drive_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"network", "list", "list the networks", NULL, list_options, network_columns, FORMATS_OBJECTS, objects_list},
@@ -277,6 +323,31 @@ static const struct command commands[] = {
          event_columns, FORMATS_TREE, event_follow},
         {"event", "wait", "wait for one event that passes the filters, and print it", NULL, wait_options, event_columns,
          FORMATS_TREE, event_wait},
+        {"link", "list", "list the server links; state, width and speed are modelled", NULL, list_options, link_columns,
+         FORMATS_OBJECTS, objects_list},
+        {"link", "show", "show a server link", link_argument, NULL, link_columns, FORMATS_OBJECTS, objects_show},
+        {"link", "up", "enable a link: its server gets its vAdapters back", link_argument, NULL, NULL, FORMATS_TREE, link_up},
+        {"link", "down", "disable a link: its server loses its vAdapters", link_argument, link_down_options, NULL, FORMATS_TREE,
+         link_down},
+        {"link", "retrain", "retrain a link that is up; nothing is lost by it", link_argument, NULL, NULL, FORMATS_TREE,
+         link_retrain},
+        {"inject", "list", "list the faults on demand", NULL, list_options, fault_columns, FORMATS_OBJECTS, inject_list},
+        {"inject", "show", "show a fault on demand", one_fault_argument, NULL, fault_columns, FORMATS_OBJECTS, inject_show},
+        {"inject", "clear", "end a fault on demand, or all", fault_argument, clear_options, NULL, FORMATS_TREE, inject_clear},
+        {"inject", "link-down", "let the link of a server fail", server_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_link_down},
+        {"inject", "surprise-removal", "pull a vAdapter out of its slot", vadapter_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_surprise_removal},
+        {"inject", "media-error", "let reads and writes of COUNT blocks of 512 bytes from FIRST on fail, by default of one",
+         media_error_arguments, NULL, fault_columns, FORMATS_OBJECTS, inject_media_error},
+        {"inject", "latency", "let each request of a vAdapter start later, by a TIME such as 5ms", latency_arguments, NULL,
+         fault_columns, FORMATS_OBJECTS, inject_latency},
+        {"inject", "volume-full", "let writes to a volume fail for want of space", volume_argument, NULL, fault_columns,
+         FORMATS_OBJECTS, inject_volume_full},
+        {"inject", "worker-crash", "kill the worker of a server, once", server_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_worker_crash},
+        {"inject", "mailbox-timeout", "leave the next COMMANDS of tools without an answer", commands_argument, NULL,
+         fault_columns, FORMATS_OBJECTS, inject_mailbox_timeout},
         {0},
 };
 

@@ -11,7 +11,7 @@
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
-static bool arg_prune, arg_dry_run, arg_yes, arg_force;
+static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_scrub;
 static const char *arg_plan, *arg_confirm;
 static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
 
@@ -22,8 +22,10 @@ const struct option plan_options[] = {
 const struct option apply_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
-        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {"scrub", 0, VALUE_FLAG, NULL, &arg_scrub,
+         "volumes of vAdapters that go from one server to another lose their data on the way"},
         {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
          "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
         {"plan", 0, VALUE_FILE, "FILE", &arg_plan, "apply a plan that 'plan -o yaml' saved; refused where it no longer fits"},
@@ -35,7 +37,7 @@ const struct option apply_options[] = {
 
 const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
-        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
         {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
         OPTION_TIMEOUT,
@@ -132,7 +134,8 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
-        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0);
+        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0) |
+                             (arg_scrub ? IOV_TXN_SCRUB : 0) | (plan_shrinks(plan) ? IOV_TXN_SHRINK : 0);
         int status = session_open(tool, &appliance);
 
         if (status != STATUS_DONE)
@@ -145,16 +148,13 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
-        if (arg_dry_run)
-                return STATUS_DONE;
-        status = verify(tool, appliance, wanted->model, ret_rest);
-        return status == STATUS_DONE ? progress_follow(tool, appliance, NULL, NULL) : status;
+        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
 }
 
 /* Ask, apply, verify, print. */
 static int carry_out(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted) {
         CLEANUP_PLAN struct iov_plan *rest = NULL;
-        int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_removals(tool, plan, NULL);
+        int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_losses(tool, plan, NULL);
 
         if (status == STATUS_DONE && (iov_plan_count(plan) || take_back))
                 status = execute(tool, plan, wanted, &rest);
@@ -168,7 +168,7 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
                 changes_report_rest(tool, rest);
                 return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
         }
-        if (status == STATUS_DONE && iov_plan_count(plan) && arg_timeout > 0 && !arg_dry_run)
+        if (status == STATUS_DONE && (iov_plan_count(plan) || arg_wait) && arg_timeout > 0 && !arg_dry_run)
                 status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
         return status;
 }
