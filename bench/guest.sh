@@ -40,7 +40,7 @@ guest_start web "${cable[@]}" \
 	-blockdev "driver=raw,node-name=d,file.driver=file,file.filename=$file,file.locking=off" -device nvme,drive=d,serial=PEER
 # $1: serial number; the block device in the guest
 device() {
-	guest_run web "for d in /sys/block/nvme*n1; do grep -q $1 \$d/device/serial && echo /dev/\${d##*/}; done"
+	guest_run web "for d in /sys/block/nvme*n1; do grep -q $1 \$d/device/serial && echo /dev/\${d##*/}; done; true"
 }
 ours=$(device OURS) peer=$(device PEER)
 guest_run web "dd if=/dev/zero of=$ours bs=1M count=256 oflag=direct 2>/dev/null"
