@@ -84,6 +84,7 @@ struct supervisor {
         struct process *processes;
         struct instance *instances;
         struct ram_volumes *ram_volumes;
+        unsigned int poll_us;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -227,6 +228,7 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
                 m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
+        m->poll_us = s->poll_us;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
         field_set(m->model, sizeof(m->model), model->name);
@@ -991,7 +993,7 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 }
 
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
+                   unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events, void *userdata,
                    struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
@@ -1000,6 +1002,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         s->loop = loop;
         s->journal = journal;
         s->state_directory = state_directory;
+        s->poll_us = poll_us;
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;

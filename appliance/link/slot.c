@@ -101,7 +101,8 @@ static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, i
         struct link_slot *s = context;
 
         /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
-        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
+        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
+               medium_try(s->media[medium], io, ret_error);
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
