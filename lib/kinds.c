@@ -178,3 +178,18 @@ const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, c
                         return v;
         return NULL;
 }
+
+bool iov_vadapter_is_reachable(const struct iov_model *m, const struct iov_vadapter *v) {
+        const struct iov_server *s = iov_model_get(m, IOV_KIND_SERVER, v->at_server);
+        const struct iov_fault *f;
+        char name[IOV_NAME_SIZE];
+
+        snprintf(name, sizeof(name), "%u", s ? s->link : UINT32_MAX);
+        const struct iov_link *l = iov_model_get(m, IOV_KIND_LINK, name);
+        if (l && l->state != IOV_LINK_L0)
+                return false;
+        iov_model_foreach (m, IOV_KIND_FAULT, f)
+                if (f->type == IOV_FAULT_SURPRISE_REMOVAL && strcmp(f->object, v->name) == 0)
+                        return false;
+        return true;
+}

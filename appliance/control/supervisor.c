@@ -23,7 +23,6 @@
 #include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
-#include "iove/links.h"
 #include "link/channel.h"
 #include "media/medium.h"
 #include "util.h"
@@ -55,6 +54,7 @@ struct instance {
         uint32_t slot;
         char socket[108];
         struct vpc_persona persona;
+        struct link_limits limits;
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
         struct link_shared *shared;
@@ -237,6 +237,27 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
 
 static void instance_drive(struct supervisor *s, struct instance *i);
 
+static struct link_limits limits_of(const struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_qos *q = *va->qos ? iov_model_get(s->events->model(s->userdata), IOV_KIND_QOS, va->qos) : NULL;
+
+        return q ? (struct link_limits){q->read_iops, q->write_iops, q->bandwidth} : (struct link_limits){0};
+}
+
+/* Limits change while the device is in use. */
+static void instance_limit(struct supervisor *s, struct instance *i) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        struct link_message m = {.type = LINK_SLOT_LIMITS, .instance = i->number};
+
+        if (!va)
+                return;
+        m.limits = limits_of(s, va);
+        if (memcmp(&m.limits, &i->limits, sizeof(m.limits)) == 0 || !i->process->pid)
+                return;
+        /* What cannot be sent now is sent with the next comparison. */
+        if (link_send(i->process->channel, &m, NULL, 0) == 0)
+                i->limits = m.limits;
+}
+
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct instance *i = calloc(1, sizeof(*i));
@@ -258,6 +279,7 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         if (model)
                 choose_interrupts(s, i, model);
+        m.limits = i->limits = limits_of(s, va);
         r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
                 r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
@@ -499,7 +521,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !iov_vadapter_is_reachable(model, va))
                 return false;
         const struct vpc_model *device = persona_make(model, va, &persona, volumes);
         if (!device)
@@ -521,7 +543,7 @@ static bool is_cut_off(struct supervisor *s, const struct instance *i) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
 
-        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
+        return va && strcmp(va->at_server, i->server) == 0 && !iov_vadapter_is_reachable(model, va);
 }
 
 /* Somebody has a medium, or has it still, who does not merely read it as the new one would. */
@@ -853,8 +875,10 @@ void supervisor_reconcile(struct supervisor *s) {
 
         hosts_sync(s->hosts, model);
         for (struct instance *i = s->instances; i; i = i->next) {
-                if (!i->removing)
+                if (!i->removing) {
+                        instance_limit(s, i);
                         instance_drive(s, i);
+                }
                 removing |= i->removing || i->showing;
         }
         /* What goes first: a medium that moves must have left its old holder before it is given to the new one. */
@@ -866,7 +890,8 @@ void supervisor_reconcile(struct supervisor *s) {
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED ||
+                    !iov_vadapter_is_reachable(model, va))
                         continue;
                 const struct instance *way = in_the_way(s, va);
                 if (way)

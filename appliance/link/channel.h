@@ -22,6 +22,7 @@ enum link_message_type {
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
+        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -41,6 +42,12 @@ struct link_shared {
         struct vpc_report report;
 };
 
+/* 0: no limit. */
+struct link_limits {
+        uint64_t read_iops, write_iops; /* a second */
+        uint64_t bandwidth;             /* bit/s */
+};
+
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {
         uint32_t type;
@@ -57,6 +64,7 @@ struct link_message {
         struct media_fault fault;
         uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
+        struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "link/qos.h"
 #include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -33,7 +34,8 @@ struct link_slot {
         unsigned int n_media;
         unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
-        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        struct qos *qos;
+        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         bool removing, connected, showing, quiet;
         uint32_t peer_pid, peer_uid;
@@ -56,20 +58,22 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
 static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media && s->media[medium])
+        /* One that is gone while a request waited for its qos is no reason to fall over. */
+        if (s->media[medium])
                 medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
 }
 
+/* From the model by its qos and the faults on demand to the medium. */
 static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        if (s->faults)
-                media_faults_submit(s->faults, medium, io);
+        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
+        if (medium < s->n_media && s->media[medium])
+                qos_submit(s->qos, medium, io);
         else
-                media_submit(s, medium, io);
+                io->private.finish(io, -ENXIO);
 }
 
 static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
@@ -96,8 +100,25 @@ int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        /* A fault on demand must not be passed by. */
-        return !s->faults && medium < s->n_media && s->media[medium] && medium_try(s->media[medium], io, ret_error);
+        /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
+        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
+               medium_try(s->media[medium], io, ret_error);
+}
+
+/* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
+static void slot_hurry(void *context) {
+        struct link_slot *s = context;
+
+        qos_hurry(s->qos);
+}
+
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -169,7 +190,9 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, int *fd
 static void exchange(struct link_slot *s, const struct link_message *m, struct medium *fresh[VPC_MEDIA_MAX]) {
         struct medium *old[VPC_MEDIA_MAX] = {0};
 
-        /* What faults delay is for the media as they were. The control process says anew which there are. */
+        /* What waits for its qos, and what faults delay, is for the media as they were. The control process says anew which
+         * faults there are. */
+        qos_hurry(s->qos);
         if (s->faults)
                 media_faults_reset(s->faults);
         for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {
@@ -231,8 +254,15 @@ static void on_closed(void *userdata, const char *reason) {
                 slot_end(s);
 }
 
-/* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
+/*
+ * A second client: turned away at VERSION, which harms it least. The slot does not follow that connection, which may outlive it;
+ * so it is the process that counts them. More than a few that say nothing are not waited for: they would take all descriptors.
+ */
+#define REFUSED_MAX 16
+static unsigned int n_refused;
+
 static void on_refused_closed(void *userdata, const char *reason) {
+        n_refused--;
 }
 
 static const struct vpc_connection_events connection_events = {.opened = on_opened, .closed = on_closed};
@@ -249,8 +279,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         if (s->connection) {
                 struct vpc_connection *ignored;
 
+                if (n_refused >= REFUSED_MAX) {
+                        close(client);
+                        return;
+                }
                 slot_say(s, LOG_NOTICE, "a second client was turned away: the slot has one");
-                vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
+                n_refused += vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored) >= 0;
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
@@ -286,7 +320,8 @@ static int slot_open_doorbells(struct link_slot *s, const struct link_message *m
 
 static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
         const struct vpc_model *model = vpc_model_find(m->model);
-        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
+        struct vpc_environment environment = {
+                .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
         int r;
 
         if (!model || n_fds < 3)
@@ -303,6 +338,10 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         if (r < 0)
                 return r;
         s->shared = shared;
+        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        if (r < 0)
+                return r;
+        qos_set(s->qos, &m->limits);
         r = slot_open_media(s, m, fds, n_fds);
         if (r >= 0)
                 r = slot_open_doorbells(s, m, fds);
@@ -354,6 +393,7 @@ void link_slot_free(struct link_slot *s) {
         media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
+        qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         close_fd(&s->doorbells_fd);
@@ -375,6 +415,10 @@ void link_slot_remove(struct link_slot *s) {
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
                 slot_end(s);
+}
+
+void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
+        qos_set(s->qos, limits);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

@@ -31,6 +31,7 @@ void link_slot_remove(struct link_slot *slot);
 int link_slot_show(struct link_slot *slot, const struct link_message *message, const int *fds, unsigned int n_fds);
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
+void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -151,6 +151,12 @@ static void slot_fault(struct worker *w, const struct link_message *m) {
                 }
 }
 
+static void slot_limits(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance)
+                        link_slot_set_limits(w->slots[i], &m->limits);
+}
+
 static void on_channel(void *userdata, int fd, uint32_t events) {
         struct worker *w = userdata;
         struct link_message m;
@@ -181,6 +187,8 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                         slot_remove(w, m.instance);
                 else if (m.type == LINK_FAULT || m.type == LINK_FAULT_RESET)
                         slot_fault(w, &m);
+                else if (m.type == LINK_SLOT_LIMITS)
+                        slot_limits(w, &m);
         }
 }
 

@@ -76,8 +76,7 @@ int loop_new(struct loop **ret_loop, unsigned int entries) {
         return 0;
 }
 
-/* A submission queue entry; NULL where the queue is full even after submitting (the completion queue overflows, or no memory). */
-static struct io_uring_sqe *get_sqe(struct loop *loop) {
+struct io_uring_sqe *loop_sqe(struct loop *loop) {
         struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
 
         if (!sqe) {
@@ -139,14 +138,14 @@ static bool source_settle(struct loop_source *source) {
                 return true;
         }
         if (source_wants_cancel(source)) {
-                sqe = get_sqe(loop);
+                sqe = loop_sqe(loop);
                 if (!sqe)
                         return false;
                 io_uring_prep_cancel64(sqe, (uintptr_t)source | USER_DATA_SOURCE, 0);
                 io_uring_sqe_set_data64(sqe, USER_DATA_NONE);
                 source->cancelled = true;
         } else if (source_wants_arm(source)) {
-                sqe = get_sqe(loop);
+                sqe = loop_sqe(loop);
                 if (!sqe)
                         return false;
                 if (source->kind == SOURCE_TIMER)
@@ -448,64 +447,4 @@ struct loop_source *loop_source_remove(struct loop_source *source) {
                 source_queue(source);
         }
         return NULL;
-}
-
-static int io_start(struct loop *loop, struct io_uring_sqe *sqe, struct loop_io *io) {
-        io_uring_sqe_set_data64(sqe, (uintptr_t)io);
-        loop->in_flight++;
-        return 0;
-}
-
-int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_readv(sqe, fd, iov, n_iov, offset);
-        return io_start(loop, sqe, io);
-}
-
-int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_writev(sqe, fd, iov, n_iov, offset);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fallocate(sqe, fd, mode, (off_t)offset, (off_t)length);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fsync(struct loop *loop, struct loop_io *io, int fd) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fsync(sqe, fd, 0);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fsetxattr(sqe, fd, name, value, 0, size);
-        return io_start(loop, sqe, io);
 }

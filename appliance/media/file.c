@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/falloc.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -22,10 +25,16 @@ struct list {
         struct vpc_io *first, **end;
 };
 
+#define TRY_MAX (256u << 10) /* bytes: more would keep other requests waiting for too long */
+#define TRY_SKIP_MAX 63u
+
 struct media_file {
         struct loop *loop;
         int fd;
+        int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
+        bool is_memory;                 /* on tmpfs */
+        unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
         unsigned int under_way;
@@ -111,10 +120,11 @@ static int start_clearing(struct media_file *media, struct vpc_io *io) {
         uint64_t left = io->length - io->private.progress;
 
         if (io->private.way != WAY_WRITE)
-                return loop_fallocate(media->loop, &io->private.request, media->fd, modes[io->private.way], io->offset,
+                return loop_fallocate(media->loop, &io->private.request, media->io_fd, modes[io->private.way], io->offset,
                                       io->length);
         io->private.rest = (struct iovec){zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes)};
-        return loop_writev(media->loop, &io->private.request, media->fd, &io->private.rest, 1, io->offset + io->private.progress);
+        return loop_writev(media->loop, &io->private.request, media->io_fd, &io->private.rest, 1,
+                           io->offset + io->private.progress);
 }
 
 /* In an attribute of the file, which goes where the file goes. */
@@ -131,7 +141,7 @@ static int start(struct media_file *media, struct vpc_io *io) {
         const struct iovec *iov = NULL;
 
         if (io->op == VPC_IO_FLUSH)
-                return loop_fdatasync(media->loop, &io->private.request, media->fd);
+                return loop_fdatasync(media->loop, &io->private.request, media->io_fd);
         if (is_clearing(io))
                 return start_clearing(media, io);
         if (io->op == VPC_IO_FORMAT)
@@ -139,7 +149,7 @@ static int start(struct media_file *media, struct vpc_io *io) {
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
-        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->fd, iov, n,
+        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->io_fd, iov, n,
                                                                   io->offset + io->private.progress);
 }
 
@@ -232,6 +242,7 @@ static void on_done(struct loop_io *request, int32_t result) {
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
         CLEANUP_CLOSE int owned = fd;
         CLEANUP_FREE struct media_file *media = NULL;
+        struct statfs fs;
         int r = 0;
 
         if (fd < 0)
@@ -244,17 +255,53 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
                 return r;
         media->loop = loop;
         media->fd = take_fd(&owned);
+        media->io_fd = loop_file_add(loop, media->fd);
+        if (media->io_fd < 0)
+                media->io_fd = media->fd;
         media->size = size;
+        /* Nothing there is waited for, and nothing would be gained by the ring, which hands it to a thread. */
+        media->is_memory = fstatfs(media->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
         media->waiting.end = &media->waiting.first;
         media->ended.end = &media->ended.first;
         *ret_media = TAKE_PTR(media);
         return 0;
 }
 
+/* What has not been in the page cache lately is not asked for in vain each time. */
+static void missed(struct media_file *media) {
+        media->skip_length = media->skip_length < TRY_SKIP_MAX ? media->skip_length * 2 + 1 : TRY_SKIP_MAX;
+        media->skip = media->skip_length;
+}
+
+bool media_file_try(struct media_file *media, const struct vpc_io *io, int *ret_error) {
+        ssize_t n = -1;
+
+        if ((io->op != VPC_IO_READ && (io->op != VPC_IO_WRITE || !media->is_memory)) || media->waiting.first || io->length == 0 ||
+            io->length > TRY_MAX || io->n_iov > IOV_MAX || io->offset > media->size || io->length > media->size - io->offset)
+                return false;
+        if (media->skip) {
+                media->skip--;
+                return false;
+        }
+        if (io->op == VPC_IO_READ)
+                n = preadv2(media->fd, io->iov, (int)io->n_iov, (off_t)io->offset, media->is_memory ? 0 : RWF_NOWAIT);
+        else
+                n = pwritev(media->fd, io->iov, (int)io->n_iov, (off_t)io->offset);
+        if (n != (ssize_t)io->length) {
+                missed(media);
+                return false; /* from the beginning, by the ring: errors, the end of the file, what must be waited for */
+        }
+        media->skip_length = 0;
+        *ret_error = 0;
+        return true;
+}
+
 void media_file_free(struct media_file *media) {
         if (!media)
                 return;
         loop_source_remove(media->timer);
+        if (media->io_fd != media->fd)
+                loop_file_remove(media->loop, media->io_fd);
         close(media->fd);
         free(media);
 }

@@ -3,6 +3,8 @@
 #ifndef IOV_MEDIA_FILE_H
 #define IOV_MEDIA_FILE_H
 
+#include <stdbool.h>
+
 #include "loop/loop.h"
 #include "vpc/io.h"
 
@@ -23,5 +25,11 @@ void media_file_retire(struct media_file *media, void (*done)(void *userdata), v
  * a range past the end is -EINVAL, a short read past the file's end is zero-filled, a short transfer is continued. When the ring
  * is full the request waits its turn. */
 void media_file_submit(struct media_file *media, struct vpc_io *io);
+
+/*
+ * End a read or write within the call, where that is a mere copy: in the page cache, or on a file system in memory. false: it is not,
+ * media_file_submit() it.
+ */
+bool media_file_try(struct media_file *media, const struct vpc_io *io, int *ret_error);
 
 #endif

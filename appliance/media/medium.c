@@ -95,7 +95,7 @@ void medium_retire(struct medium *medium, void (*done)(void *userdata), void *us
 
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
-                return false;
+                return media_file_try(medium->file, io, ret_error);
         *ret_error = media_ram_do(medium->ram, io);
         return true;
 }

@@ -103,6 +103,8 @@ int vpc_function_quiesce(struct vpc_function *function, void (*done)(void *userd
         }
         function->quiesced = done;
         function->quiesced_userdata = userdata;
+        if (function->environment.hurry)
+                function->environment.hurry(function->environment.context);
         return 0;
 }
 

@@ -28,6 +28,8 @@ struct vpc_environment {
         void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
         /* Optional, see vpc_host.io_try. */
         bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
+        /* Optional: what is under way is waited for; none of it must be held back. */
+        void (*hurry)(void *context);
         void (*log)(void *context, int level, const char *text);
         uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
         int doorbells_fd;

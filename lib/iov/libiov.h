@@ -167,6 +167,9 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
+ * such as one from YAML: true. */
+bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
 

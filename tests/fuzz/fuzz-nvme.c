@@ -440,7 +440,7 @@ static void step(void) {
 static void check(void) {
         unsigned int n_free = 0, n_media = 0, n_waiting = 0, n_held = 0;
 
-        for (unsigned int i = 0; i < NVME_SLOTS; i++) {
+        for (unsigned int i = nvme_slot_next(f.image, 0); i < NVME_SLOTS; i = nvme_slot_next(f.image, i + 1)) {
                 uint32_t s = f.image->slots[i].state;
 
                 n_free += s == NVME_SLOT_FREE;

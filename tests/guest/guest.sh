@@ -6,6 +6,7 @@
 #   guest_start NAME [QEMU ARGUMENT...]       boots a guest; returns when it takes commands
 #   guest_run NAME COMMAND...                 runs a shell command in it: its output, its exit status
 #   guest_reboot NAME                         resets it from within; returns when it takes commands again
+#   guest_await NAME                          after it was reset from without: returns when it takes commands again
 #   guest_console NAME                        what its console has shown
 #   guest_stop NAME, guest_stop_all           switches guests off and removes their files (for traps)
 #
@@ -154,6 +155,10 @@ _guest_reset() {
 	local name=$1
 	printf 'reset %s\n' "$(base64 -w 0 <<<'sync; reboot -f')" >&8
 	_guest_await_agent "$name"
+}
+
+guest_await() {
+	_guest_with_agent "$1" _guest_await_agent "$1"
 }
 
 guest_reboot() {

@@ -49,6 +49,8 @@ tests_unit_test_nvme_function_LDADD = libadapters.la libvpc.la libmedia.la liblo
 
 media_tests = \
 	tests/unit/test-media-file \
+	tests/unit/test-media-ram \
+	tests/unit/test-qos \
 	tests/unit/test-media-ring
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
@@ -59,3 +61,9 @@ tests_unit_test_media_file_LDADD = libmedia.la $(CMOCKA_LIBS)
 tests_unit_test_media_ring_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_media_ring_CFLAGS = $(nvme_cflags)
 tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_media_ram_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_ram_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_ram_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_qos_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_qos_CFLAGS = $(nvme_cflags)
+tests_unit_test_qos_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)

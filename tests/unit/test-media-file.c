@@ -85,6 +85,15 @@ int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iove
         return push(loop, (struct request){.io = io, .kind = WRITEV, .fd = fd, .iov = iov, .n_iov = n_iov, .offset = offset});
 }
 
+/* test-media-ring has a ring with files. */
+int loop_file_add(struct loop *loop, int fd) {
+        return -ENOSYS;
+}
+
+void loop_file_remove(struct loop *loop, int file) {
+        fail();
+}
+
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
         return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
 }

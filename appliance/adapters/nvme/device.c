@@ -95,12 +95,12 @@ static void derive(struct nvme_device *device) {
                 if (cq->size && cq->interrupts && cq->posted != cq->consumed)
                         device->cq_nonempty |= UINT64_C(1) << q;
         }
-        device->free_io = device->free_admin = device->ended = (struct nvme_list){NVME_NONE, NVME_NONE};
-        for (uint16_t i = 0; i < NVME_SLOTS; i++) {
+        device->free_io = device->free_admin = device->ended = device->done = (struct nvme_list){NVME_NONE, NVME_NONE};
+        for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1)) {
                 struct nvme_command *command = &device->commands[i];
 
                 command->device = device;
-                command->index = i;
+                command->index = (uint16_t)i;
                 if (nvme_slot(command)->state == NVME_SLOT_FREE)
                         nvme_list_append(device, i < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
                 else

@@ -169,6 +169,7 @@ struct nvme_image {
 
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
+        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use: what lies behind them costs no memory */
         struct nvme_slot slots[NVME_SLOTS];
 
         uint32_t n_bad; /* of the ranges below that are used */

@@ -59,7 +59,10 @@ struct nvme_device {
         struct iov_counter *counters;
 
         struct nvme_list free_io, free_admin;
-        struct nvme_list ended;             /* requests that ended within their submission */
+        struct nvme_list ended; /* requests that ended within their submission */
+        struct nvme_list done;  /* completions that go together at the end of the event */
+        unsigned int n_done;
+        bool is_fetching;
         struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
         uint64_t pending;                   /* submission queues that may have commands */
         uint64_t cq_held;                   /* completion queues with completions that wait */
@@ -68,6 +71,7 @@ struct nvme_device {
         uint64_t sqs;                      /* submission queues that there are */
         bool is_polling;                   /* the host is told by EventIdx not to ring */
         bool has_more;                     /* commands that could be fetched, but not in this event */
+        bool has_ended;                    /* requests within their submission, whose time is not counted yet */
         uint64_t irq_pending;              /* vectors to raise at the end of the event */
         uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
         uint64_t irq_due;                  /* clock, at which those are raised at the latest */
@@ -103,6 +107,13 @@ struct nvme_device {
 #define NVME_INVALID_FIELD(location) NVME_ERROR(NVME_SC_INVALID_FIELD | NVME_DNR, (location))
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
+
+/* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
+static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
+        if (i < NVME_IO_SLOTS)
+                i = i < image->n_io_slots ? i : NVME_IO_SLOTS;
+        return i < NVME_IO_SLOTS || i < NVME_IO_SLOTS + image->n_admin_slots ? i : NVME_SLOTS;
+}
 
 static inline struct nvme_slot *nvme_slot(const struct nvme_command *command) {
         return &command->device->image->slots[command->index];

@@ -56,7 +56,7 @@ void nvme_resume(struct nvme_device *device) {
 
         device->needs_resume = false;
         device->image->formatting = 0; /* a format that was under way fails below */
-        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;
         for (unsigned int i = 0; i < NVME_SLOTS; i++)
