@@ -11,7 +11,7 @@
 /* What is known of one worker. */
 struct worker {
         uint32_t pid; /* 0: it is not running */
-        const char *server;
+        char server[IOV_NAME_SIZE];
         struct extents mappings, files; /* as the kernel says */
         struct extents told;            /* windows, and what it shares with this process */
 };
@@ -171,7 +171,8 @@ static struct worker *worker_of(struct collection *c, const struct supervisor_sl
                 if (is_served_by(slot, &c->workers[i]))
                         return &c->workers[i];
         struct worker *w = &c->workers[c->n_workers++];
-        *w = (struct worker){.pid = slot->worker_pid, .server = slot->server};
+        *w = (struct worker){.pid = slot->worker_pid};
+        field_set(w->server, sizeof(w->server), slot->server);
         /* Where proc(5) says nothing, nothing is verified. */
         if (w->pid && (kernel_read_mappings((pid_t)w->pid, &w->mappings) == -ENOMEM ||
                        kernel_read_files((pid_t)w->pid, &w->files) == -ENOMEM))

@@ -84,6 +84,7 @@ struct supervisor {
         struct process *processes;
         struct instance *instances;
         struct ram_volumes *ram_volumes;
+        unsigned int poll_us;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -227,6 +228,7 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
                 m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
+        m->poll_us = s->poll_us;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
         field_set(m->model, sizeof(m->model), model->name);
@@ -291,6 +293,7 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
                 instance_free(s, i);
                 return r;
         }
+        journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "plugged into slot %u of server %s", i->slot, i->server);
         instance_drive(s, i);
         return 0;
 }
@@ -435,6 +438,8 @@ static void handle_message(struct process *p, const struct link_message *m) {
         case LINK_REMOVED:
                 if (!i->removing)
                         return;
+                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
+                              i->slot, i->server);
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
                 instance_free(s, i);
                 supervisor_reconcile(s);
@@ -592,7 +597,8 @@ static void volumes_of(struct supervisor *s, const struct instance *i, const str
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_volume *volume;
 
-        memset(ret_volumes, 0, VPC_MEDIA_MAX * sizeof(*ret_volumes));
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                ret_volumes[n] = NULL;
         iov_model_foreach (model, IOV_KIND_VOLUME, volume)
                 for (uint32_t n = 0; n < i->persona.n_media; n++)
                         if (i->persona.media[n].size && i->persona.media[n].unique_id == volume->id)
@@ -988,7 +994,7 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 }
 
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
+                   unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events, void *userdata,
                    struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
@@ -997,6 +1003,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         s->loop = loop;
         s->journal = journal;
         s->state_directory = state_directory;
+        s->poll_us = poll_us;
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,10 +114,18 @@ static void slot_show(struct worker *w, const struct link_message *m, const int 
                 say_failed(m->instance, "the worker cannot show what it should", r);
 }
 
+/* Where there is but one, polling would keep from work those who are waited for. */
+static bool has_processors(void) {
+        cpu_set_t set;
+
+        return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+
 static void slot_add(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
         struct link_slot *slot = NULL;
         int r = -E2BIG;
 
+        loop_set_spin(w->loop, has_processors() ? (uint64_t)m->poll_us * 1000 : 0);
         if (w->n_slots < SLOTS_MAX)
                 r = link_slot_new(w->loop, m, fds, n_fds, &slot_events, w, &slot);
         else

@@ -42,7 +42,7 @@ static struct {
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
-        uint64_t now;
+        uint64_t now, dma_generation;
 } f;
 
 static uint64_t take(unsigned int bytes) {
@@ -158,6 +158,9 @@ static void attach(void) {
         f.device = device;
 }
 
+static void poll_start(void *context) {
+}
+
 static void start(const uint8_t *data, size_t size) {
         static const struct vpc_persona persona = {
                 .serial = "FUZZ",
@@ -181,6 +184,8 @@ static void start(const uint8_t *data, size_t size) {
                                    .io_submit = io_submit,
                                    .clock = clock_now,
                                    .timer = timer,
+                                   .poll_start = poll_start,
+                                   .dma_generation = &f.dma_generation,
                                    .log = log_line};
         f.image = calloc(1, sizeof(*f.image));
         REQUIRE(f.image && nvme_model.init(f.image, &persona) == 0);
@@ -391,13 +396,20 @@ static void step(void) {
                         finish_one((unsigned int)take(1) % f.n_pending, (unsigned int)offset);
                 break;
         case 4:
-                run_timer();
+                /* Polling, and its end, are asked for by the host's loop at any time. */
+                if (op / 14 % 4 == 1)
+                        nvme_model.poll(f.device);
+                else if (op / 14 % 4 == 2)
+                        nvme_model.poll_stop(f.device);
+                else
+                        run_timer();
                 break;
         case 5:
                 nvme_model.reset(f.device, (enum vpc_reset)(take(1) % 3));
                 break;
         case 6:
                 f.no_bus_master = take(1) & 1;
+                f.dma_generation++;
                 break;
         case 7:
                 restart();
@@ -440,7 +452,9 @@ static void step(void) {
 static void check(void) {
         unsigned int n_free = 0, n_media = 0, n_waiting = 0, n_held = 0;
 
-        for (unsigned int i = 0; i < NVME_SLOTS; i++) {
+        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+                REQUIRE(nvme_slot_next(f.image, i) == i || f.image->slots[i].state == NVME_SLOT_FREE);
+        for (unsigned int i = nvme_slot_next(f.image, 0); i < NVME_SLOTS; i = nvme_slot_next(f.image, i + 1)) {
                 uint32_t s = f.image->slots[i].state;
 
                 n_free += s == NVME_SLOT_FREE;
@@ -475,6 +489,7 @@ static void end(void) {
         struct nvme_cqe cqe;
 
         f.no_bus_master = false;
+        f.dma_generation++;
         run();
         check();
         write32(NVME_REG_CC, 0);
