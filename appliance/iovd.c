@@ -18,7 +18,7 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--log-level N]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
@@ -26,6 +26,7 @@ static void print_help(void) {
              "  --run DIR       sockets: DIR/mgmt.sock and DIR/servers/SERVER/SLOT.sock (default /run/iov)\n"
              "  --chassis FILE  the hardware, kind: chassis (default STATE/chassis.yaml, else built in)\n"
              "  --unplug-timeout S  1 to 600: seconds a guest has to let go of a vAdapter (default 30)\n"
+             "  --poll-time US  0 to 1000: microseconds that a worker looks out for work after the last at most (default 50)\n"
              "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
              "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
              "  --help, --version");
@@ -42,12 +43,13 @@ static int number(const char *s, long max, int *ret_value) {
 }
 
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_UNPLUG, OPT_SIM_FD, OPT_HELP, OPT_VERSION };
+        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_UNPLUG, OPT_POLL, OPT_SIM_FD, OPT_HELP, OPT_VERSION };
         static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
                                                 {"run", required_argument, NULL, OPT_RUN},
                                                 {"chassis", required_argument, NULL, OPT_CHASSIS},
                                                 {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
                                                 {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
+                                                {"poll-time", required_argument, NULL, OPT_POLL},
                                                 {"sim-fd", required_argument, NULL, OPT_SIM_FD},
                                                 {"help", no_argument, NULL, OPT_HELP},
                                                 {"version", no_argument, NULL, OPT_VERSION},
@@ -56,8 +58,9 @@ int main(int argc, char *argv[]) {
                                     .run_directory = "/run/iov",
                                     .sim_fd = -1,
                                     .log_level = LOG_INFO,
-                                    .unplug_s = 30};
-        int c, seconds;
+                                    .unplug_s = 30,
+                                    .poll_us = 50};
+        int c, seconds, microseconds;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
                 _exit(link_worker_main());
@@ -81,6 +84,11 @@ int main(int argc, char *argv[]) {
                         if (number(optarg, 600, &seconds) < 0 || seconds == 0)
                                 return usage_error("--unplug-timeout takes 1 to 600", optarg);
                         o.unplug_s = (unsigned int)seconds;
+                        break;
+                case OPT_POLL:
+                        if (number(optarg, 1000, &microseconds) < 0)
+                                return usage_error("--poll-time takes 0 to 1000", optarg);
+                        o.poll_us = (unsigned int)microseconds;
                         break;
                 case OPT_SIM_FD:
                         if (number(optarg, 65535, &o.sim_fd) < 0)

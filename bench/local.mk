@@ -4,7 +4,7 @@ bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
 bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
-EXTRA_DIST += bench/run.sh
+EXTRA_DIST += bench/run.sh bench/hotplug.sh bench/guest.sh
 
 bench_register_read_SOURCES = bench/register-read.c $(bench_common)
 bench_register_read_CPPFLAGS = $(bench_cppflags)
@@ -37,3 +37,8 @@ bench_nvme_host_LDADD = libiov-core.la
 .PHONY: bench
 bench: all $(bench_binaries)
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
+
+# In a real guest, which is fetched first where it is not there yet.
+.PHONY: bench-guest
+bench-guest: all
+	@IOV_BUILD='$(abs_top_builddir)' bash $(srcdir)/bench/hotplug.sh

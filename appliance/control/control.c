@@ -632,8 +632,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, &supervisor_events, c,
-                           &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, c->options->poll_us,
+                           &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)

@@ -18,6 +18,7 @@ struct control_options {
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
         unsigned int unplug_s; /* how long a guest has to let go of a device */
+        unsigned int poll_us;  /* how long a worker looks out for work after the last, at most */
 };
 
 /* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */

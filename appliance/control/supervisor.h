@@ -38,9 +38,9 @@ struct supervisor_events {
         const struct iov_model *(*model)(void *userdata);
 };
 
-/* A guest has `unplug_s` seconds to let go of a device. */
+/* A guest has `unplug_s` seconds to let go of a device; workers poll for `poll_us` at most. */
 int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
+                   unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events, void *userdata,
                    struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,34 +74,77 @@ static void on_removed(struct link_slot *slot) {
         link_slot_free(slot);
 }
 
+static void on_shown(struct link_slot *slot) {
+        tell(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
+}
+
 static const struct link_slot_events slot_events = {
-        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log, .struck = on_struck};
+        .connected = on_connected,
+        .disconnected = on_disconnected,
+        .shown = on_shown,
+        .removed = on_removed,
+        .log = on_log,
+        .struck = on_struck,
+};
+
+static void say_failed(uint64_t instance, const char *what, int error) {
+        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = instance};
+
+        snprintf(failed.text, sizeof(failed.text), "%s: %s", what, strerror(-error));
+        link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+}
+
+static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == instance)
+                        return w->slots[i];
+        return NULL;
+}
+
+static void slot_show(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = -ENOENT;
+
+        if (slot)
+                r = link_slot_show(slot, m, fds, n_fds);
+        else
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+        if (r < 0)
+                say_failed(m->instance, "the worker cannot show what it should", r);
+}
+
+/* Where there is but one, polling would keep from work those who are waited for. */
+static bool has_processors(void) {
+        cpu_set_t set;
+
+        return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
 
 static void slot_add(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
         struct link_slot *slot = NULL;
         int r = -E2BIG;
 
+        loop_set_spin(w->loop, has_processors() ? (uint64_t)m->poll_us * 1000 : 0);
         if (w->n_slots < SLOTS_MAX)
                 r = link_slot_new(w->loop, m, fds, n_fds, &slot_events, w, &slot);
         else
                 for (unsigned int i = 0; i < n_fds; i++)
                         close(fds[i]);
         if (r < 0) {
-                struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
-
-                snprintf(failed.text, sizeof(failed.text), "the worker cannot bring it up: %s", strerror(-r));
-                link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+                say_failed(m->instance, "the worker cannot bring it up", r);
                 return;
         }
         w->slots[w->n_slots++] = slot;
 }
 
 static void slot_remove(struct worker *w, uint64_t instance) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == instance) {
-                        link_slot_remove(w->slots[i]);
-                        return;
-                }
+        struct link_slot *slot = slot_find(w, instance);
+
+        if (slot) {
+                link_slot_remove(slot);
+                return;
+        }
         struct link_message m = {.type = LINK_REMOVED, .instance = instance};
         link_send(LINK_CHANNEL_FD, &m, NULL, 0);
 }
@@ -140,6 +184,10 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                 }
                 if (m.type == LINK_SLOT_ADD) {
                         slot_add(w, &m, fds, n);
+                        continue;
+                }
+                if (m.type == LINK_SLOT_MEDIA) {
+                        slot_show(w, &m, fds, n);
                         continue;
                 }
                 for (unsigned int i = 0; i < n; i++)
