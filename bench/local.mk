@@ -4,7 +4,7 @@ bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
 bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
-EXTRA_DIST += bench/run.sh bench/guest.sh
+EXTRA_DIST += bench/run.sh bench/guest.sh bench/hotplug.sh
 
 bench_register_read_SOURCES = bench/register-read.c $(bench_common)
 bench_register_read_CPPFLAGS = $(bench_cppflags)
@@ -30,10 +30,15 @@ bench_scale_LDADD = $(YAML_LIBS)
 
 # Not a benchmark: a server without QEMU, well-behaved or hostile, for tests.
 check_PROGRAMS += bench/nvme-host
-bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-messages.c bench/hostile.h bench/share.c $(bench_common)
+bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-floods.c bench/hostile-messages.c bench/hostile.h bench/share.c bench/verify.c $(bench_common)
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 
 .PHONY: bench
 bench: all $(bench_binaries)
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
+
+# In a real guest, which is fetched first where it is not there yet.
+.PHONY: bench-guest
+bench-guest: all
+	@IOV_BUILD='$(abs_top_builddir)' bash $(srcdir)/bench/hotplug.sh

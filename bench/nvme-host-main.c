@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold
+ * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
  * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
- * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. The others are two
- * servers, see share().
+ * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. verify goes
+ * on until standard input ends. The others are two servers, see share().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -174,6 +174,8 @@ int main(int argc, char **argv) {
                 return identify(argv[1]);
         if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
                 return share(argv[1], argv[2] + 6, argv[3]);
+        if (argc == 3 && strcmp(argv[2], "verify") == 0)
+                return verify(argv[1]);
         if (argc == 3 && strcmp(argv[2], "shadow") == 0) {
                 tap(write_and_read(argv[1], HOW_SHADOW), "write, read, flush with shadow doorbells");
         } else if (argc == 3 && strcmp(argv[2], "mapped") == 0) {
@@ -186,8 +188,9 @@ int main(int argc, char **argv) {
                 tap(smoke(argv[1]), "works after: nonsense in shadow doorbells");
                 hostile_commands(argv[1]);
                 hostile_messages(argv[1]);
+                hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold, read|write BLOCK, or "
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
                             "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);

@@ -16,7 +16,7 @@ done
 for file in "$@"; do
 	before=$(iovprov history -o name | head -n 1)
 	status=0
-	iovprov apply -q --timeout "${TIMEOUT:-60}" "$file" || status=$?
+	iovprov apply -q --wait --timeout "${TIMEOUT:-60}" "$file" || status=$?
 	if [ "$status" -eq 0 ]; then
 		echo "$file: done"
 		continue

@@ -13,6 +13,7 @@
                                offsetof(struct iov_member, number) == offsetof(struct record, number_field),                     \
                        "a member's shape")
 SAME_SHAPE(iov_namespace, vadapter, volume, nsid);
+_Static_assert(offsetof(struct iov_member, read_only) == offsetof(struct iov_namespace, read_only), "a member's shape");
 SAME_SHAPE(iov_lun, vadapter, volume, lun);
 SAME_SHAPE(iov_drive, vadapter, volume, drive);
 SAME_SHAPE(iov_profile_slot, profile, vadapter, slot);

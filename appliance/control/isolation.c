@@ -11,7 +11,7 @@
 /* What is known of one worker. */
 struct worker {
         uint32_t pid; /* 0: it is not running */
-        const char *server;
+        char server[IOV_NAME_SIZE];
         struct extents mappings, files; /* as the kernel says */
         struct extents told;            /* windows, and what it shares with this process */
 };
@@ -147,7 +147,8 @@ static void add_slot(struct collection *c, const struct supervisor_slot *slot, s
                         add_vector(c, slot, &c->report->vectors[i]);
         }
         for (unsigned int i = 0; i < slot->persona->n_media; i++)
-                add_medium(c, slot, w, i);
+                if (slot->persona->media[i].size)
+                        add_medium(c, slot, w, i);
         const struct supervisor_file ours[] = {slot->image, slot->shared};
         for (size_t i = 0; i < ARRAY_LENGTH(ours); i++) {
                 const struct extent extent = {.device = ours[i].device, .inode = ours[i].inode, .size = UINT64_MAX};
@@ -170,7 +171,8 @@ static struct worker *worker_of(struct collection *c, const struct supervisor_sl
                 if (is_served_by(slot, &c->workers[i]))
                         return &c->workers[i];
         struct worker *w = &c->workers[c->n_workers++];
-        *w = (struct worker){.pid = slot->worker_pid, .server = slot->server};
+        *w = (struct worker){.pid = slot->worker_pid};
+        field_set(w->server, sizeof(w->server), slot->server);
         /* Where proc(5) says nothing, nothing is verified. */
         if (w->pid && (kernel_read_mappings((pid_t)w->pid, &w->mappings) == -ENOMEM ||
                        kernel_read_files((pid_t)w->pid, &w->files) == -ENOMEM))

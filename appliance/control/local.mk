@@ -14,6 +14,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
+	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \

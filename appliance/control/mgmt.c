@@ -17,6 +17,7 @@
 #include "vpc/server.h"
 
 #define CONNECTIONS_MAX 64
+#define REFUSED_MAX 16 /* are told so; more are closed without a word, for they would take all descriptors */
 #define REGION_BAR0 0
 #define REGION_BAR2 2
 
@@ -40,7 +41,7 @@ struct mgmt {
         struct loop_source *source;
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
         struct client *clients;
-        unsigned int n_clients;
+        unsigned int n_clients, n_refused;
         bool stop_when_closed;
 };
 
@@ -276,6 +277,10 @@ static int client_new(struct mgmt *mgmt, int fd) {
         return r;
 }
 
+static void on_refused_closed(void *userdata, const char *reason) {
+        ((struct mgmt *)userdata)->n_refused--;
+}
+
 static void on_listener(void *userdata, int fd, uint32_t events) {
         struct mgmt *mgmt = userdata;
         int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -284,9 +289,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
                 return;
         if (mgmt->n_clients >= CONNECTIONS_MAX) {
                 struct vpc_connection *ignored;
-                static const struct vpc_connection_events nothing;
+                static const struct vpc_connection_events refused = {.closed = on_refused_closed};
 
-                vpc_connection_new(control_get_loop(mgmt->control), client, NULL, &nothing, NULL, &ignored);
+                if (mgmt->n_refused >= REFUSED_MAX)
+                        close(client);
+                else if (vpc_connection_new(control_get_loop(mgmt->control), client, NULL, &refused, mgmt, &ignored) >= 0)
+                        mgmt->n_refused++;
                 return;
         }
         int r = client_new(mgmt, client);

@@ -95,8 +95,11 @@ int claims_add(struct claims *claims, const struct claim *claim, const struct io
         if (r < 0)
                 return r;
         struct claim_bucket *b = bucket_of(claims, claim, hash);
-        if (b->claim)
-                return refuse(&claims->claims[b->claim - 1], claim, blame, refusal);
+        const struct claim *there = b->claim ? &claims->claims[b->claim - 1] : NULL;
+        if (there && there->is_shared && claim->is_shared)
+                return 0;
+        if (there)
+                return refuse(there, claim, blame, refusal);
         claims->claims[claims->n++] = *claim;
         *b = (struct claim_bucket){hash, (uint32_t)claims->n};
         return 0;

@@ -59,9 +59,19 @@ static int check_in_use(const struct iov_model *have, const struct iov_model *ca
         return 0;
 }
 
+/* The name of a server must not be free while its guest has something that is still being unplugged. */
+static int check_server_gone(const struct iov_model *candidate, const struct iov_server *s, const struct iove_blame *blame,
+                             struct iove_refusal *refusal) {
+        if (s->state != IOV_SERVER_ON || iov_model_get(candidate, IOV_KIND_SERVER, s->name))
+                return 0;
+        return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                           "server %s: its guest still has a vAdapter: wait until it has let go of it, or shut it down", s->name);
+}
+
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
+        const struct iov_server *server;
         const struct iov_volume *old;
 
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
@@ -82,6 +92,12 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         }
         iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
                 int r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
+
+                if (r < 0)
+                        return r;
+        }
+        iov_model_foreach (have, IOV_KIND_SERVER, server) {
+                int r = flags & IOV_TXN_FORCE ? 0 : check_server_gone(candidate, server, blame, refusal);
 
                 if (r < 0)
                         return r;

@@ -2,6 +2,8 @@
 #ifndef IOV_IOVE_RULES_PRIVATE_H
 #define IOV_IOVE_RULES_PRIVATE_H
 
+#include <stdbool.h>
+
 #include "iove/rules.h"
 
 /* What a slot, an identity or a volume is taken by. */
@@ -11,6 +13,7 @@ struct claim {
         uint32_t number;    /* of a slot */
         enum iov_kind kind; /* of the holder */
         const char *holder;
+        bool is_shared; /* others that are shared may claim it, too */
 };
 #define CLAIM_NO_NUMBER UINT32_MAX
 

@@ -18,14 +18,16 @@
 enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
+        LINK_SLOT_MEDIA,   /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
-        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
+        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
+        LINK_SHOWN,  /* nothing is under way any more to what is not shown */
         LINK_FAILED, /* the slot could not be brought up; `text` is why */
         LINK_LOG,    /* `level`, `text` */
         LINK_STRUCK, /* the fault on demand `fault.id` has struck `hits` times more */
@@ -57,7 +59,8 @@ struct link_message {
         char text[256];
         uint32_t n_media;
         uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
-        uint64_t media_size[VPC_MEDIA_MAX];
+        uint64_t fresh; /* SLOT_MEDIA: bit i: medium i is new */
+        struct vpc_medium media[VPC_MEDIA_MAX]; /* SLOT_ADD, SLOT_MEDIA */
         struct media_fault fault;
         uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */

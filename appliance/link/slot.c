@@ -32,11 +32,12 @@ struct link_slot {
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
-        struct qos *qos;
+        unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
-        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        struct qos *qos;
+        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
-        bool removing, connected;
+        bool removing, connected, showing, quiet;
         uint32_t peer_pid, peer_uid;
 };
 
@@ -58,25 +59,21 @@ static void media_submit(void *context, unsigned int medium, struct vpc_io *io) 
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media)
-                qos_submit(s->qos, medium, io);
+        if (medium < s->n_media && s->media[medium])
+                medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
 }
 
-static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
-        struct link_slot *s = userdata;
-
-        medium_submit(s->media[medium], io);
-}
-
+/* From the model by its qos and the faults on demand to the medium. */
 static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        if (s->faults)
-                media_faults_submit(s->faults, medium, io);
+        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
+        if (medium < s->n_media)
+                qos_submit(s->qos, medium, io);
         else
-                media_submit(s, medium, io);
+                io->private.finish(io, -ENXIO);
 }
 
 static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
@@ -103,8 +100,8 @@ int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        /* A fault on demand must not be passed by. Where there are limits, it is them that decide when. */
-        return !s->faults && medium < s->n_media && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
+        /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
+        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
@@ -112,6 +109,15 @@ static void slot_hurry(void *context) {
         struct link_slot *s = context;
 
         qos_hurry(s->qos);
+}
+
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -126,6 +132,102 @@ static void slot_say(struct link_slot *s, int level, const char *what) {
 
         snprintf(text, sizeof(text), "%s: %s", s->name, what);
         slot_log(s, level, text);
+}
+
+/* ---- the end: nothing may be under way when the slot is freed ---- */
+
+static void on_quiet(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->quiet = true;
+        if (!s->n_retiring)
+                s->events->removed(s);
+}
+
+static void slot_end(struct link_slot *s) {
+        vpc_function_stop(s->function);
+        vpc_function_quiesce(s->function, on_quiet, s);
+}
+
+/* ---- media that come and go ---- */
+
+static void shown_if_done(struct link_slot *s) {
+        if (s->n_retiring)
+                return;
+        if (s->showing) {
+                s->showing = false;
+                s->events->shown(s);
+        }
+        if (s->quiet)
+                s->events->removed(s);
+}
+
+static void on_retired(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->n_retiring--;
+        shown_if_done(s);
+}
+
+static int open_fresh(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds,
+                      struct medium *fresh[VPC_MEDIA_MAX]) {
+        unsigned int next = 0;
+
+        for (unsigned int i = 0; i < m->n_media; i++) {
+                if (!(m->fresh >> i & 1))
+                        continue;
+                if (next == n_fds)
+                        return -EBADMSG;
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[next++]), m->media[i].size, &fresh[i]);
+                if (r < 0)
+                        return r;
+        }
+        return next == n_fds ? 0 : -EBADMSG;
+}
+
+/* Retire what is not shown any more, after the model has been told: it submits nothing to it then. */
+static void exchange(struct link_slot *s, const struct link_message *m, struct medium *fresh[VPC_MEDIA_MAX]) {
+        struct medium *old[VPC_MEDIA_MAX] = {0};
+
+        /* What faults delay is for the media as they were. The control process says anew which there are. */
+        if (s->faults)
+                media_faults_reset(s->faults);
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {
+                const bool is_shown = i < m->n_media && m->media[i].size;
+
+                if (s->media[i] && (!is_shown || fresh[i]))
+                        old[i] = TAKE_PTR(s->media[i]);
+                if (fresh[i])
+                        s->media[i] = fresh[i];
+                else if (s->media[i])
+                        medium_resize(s->media[i], m->media[i].size);
+        }
+        s->n_media = VPC_MEDIA_MAX;
+        vpc_function_show(s->function, m->media, m->n_media);
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                if (old[i]) {
+                        s->n_retiring++;
+                        medium_retire(old[i], on_retired, s);
+                }
+}
+
+int link_slot_show(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct medium *fresh[VPC_MEDIA_MAX] = {0};
+        int mine[LINK_FDS_MAX], r;
+
+        memcpy(mine, fds, n_fds * sizeof(int));
+        r = open_fresh(s, m, mine, n_fds, fresh);
+        for (unsigned int i = 0; i < n_fds; i++)
+                close_fd(&mine[i]);
+        if (r < 0) {
+                for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                        medium_free(fresh[i]);
+                return r;
+        }
+        exchange(s, m, fresh);
+        s->showing = true;
+        shown_if_done(s);
+        return 0;
 }
 
 /* ---- connections ---- */
@@ -146,11 +248,18 @@ static void on_closed(void *userdata, const char *reason) {
         if (was_connected)
                 s->events->disconnected(s, reason);
         if (s->removing)
-                s->events->removed(s);
+                slot_end(s);
 }
 
-/* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
+/*
+ * A second client: turned away at VERSION, which harms it least. The slot does not follow that connection, which may outlive it;
+ * so it is the process that counts them. More than a few that say nothing are not waited for: they would take all descriptors.
+ */
+#define REFUSED_MAX 16
+static unsigned int n_refused;
+
 static void on_refused_closed(void *userdata, const char *reason) {
+        n_refused--;
 }
 
 static const struct vpc_connection_events connection_events = {.opened = on_opened, .closed = on_closed};
@@ -167,8 +276,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         if (s->connection) {
                 struct vpc_connection *ignored;
 
+                if (n_refused >= REFUSED_MAX) {
+                        close(client);
+                        return;
+                }
                 slot_say(s, LOG_NOTICE, "a second client was turned away: the slot has one");
-                vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
+                n_refused += vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored) >= 0;
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
@@ -186,7 +299,7 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         if (n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media[i].size, &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -298,7 +411,7 @@ void link_slot_remove(struct link_slot *s) {
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
-                s->events->removed(s);
+                slot_end(s);
 }
 
 void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {

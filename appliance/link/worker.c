@@ -74,8 +74,45 @@ static void on_removed(struct link_slot *slot) {
         link_slot_free(slot);
 }
 
+static void on_shown(struct link_slot *slot) {
+        tell(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
+}
+
 static const struct link_slot_events slot_events = {
-        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log, .struck = on_struck};
+        .connected = on_connected,
+        .disconnected = on_disconnected,
+        .shown = on_shown,
+        .removed = on_removed,
+        .log = on_log,
+        .struck = on_struck,
+};
+
+static void say_failed(uint64_t instance, const char *what, int error) {
+        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = instance};
+
+        snprintf(failed.text, sizeof(failed.text), "%s: %s", what, strerror(-error));
+        link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+}
+
+static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == instance)
+                        return w->slots[i];
+        return NULL;
+}
+
+static void slot_show(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = -ENOENT;
+
+        if (slot)
+                r = link_slot_show(slot, m, fds, n_fds);
+        else
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+        if (r < 0)
+                say_failed(m->instance, "the worker cannot show what it should", r);
+}
 
 /* Where there is but one, polling would keep from work those who are waited for. */
 static bool has_processors(void) {
@@ -95,29 +132,21 @@ static void slot_add(struct worker *w, const struct link_message *m, const int *
                 for (unsigned int i = 0; i < n_fds; i++)
                         close(fds[i]);
         if (r < 0) {
-                struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
-
-                snprintf(failed.text, sizeof(failed.text), "the worker cannot bring it up: %s", strerror(-r));
-                link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+                say_failed(m->instance, "the worker cannot bring it up", r);
                 return;
         }
         w->slots[w->n_slots++] = slot;
 }
 
 static void slot_remove(struct worker *w, uint64_t instance) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == instance) {
-                        link_slot_remove(w->slots[i]);
-                        return;
-                }
+        struct link_slot *slot = slot_find(w, instance);
+
+        if (slot) {
+                link_slot_remove(slot);
+                return;
+        }
         struct link_message m = {.type = LINK_REMOVED, .instance = instance};
         link_send(LINK_CHANNEL_FD, &m, NULL, 0);
-}
-
-static void slot_limits(struct worker *w, const struct link_message *m) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == m->instance)
-                        link_slot_set_limits(w->slots[i], &m->limits);
 }
 
 static void slot_fault(struct worker *w, const struct link_message *m) {
@@ -129,6 +158,12 @@ static void slot_fault(struct worker *w, const struct link_message *m) {
                                 tell(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
                         return;
                 }
+}
+
+static void slot_limits(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance)
+                        link_slot_set_limits(w->slots[i], &m->limits);
 }
 
 static void on_channel(void *userdata, int fd, uint32_t events) {
@@ -151,14 +186,18 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                         slot_add(w, &m, fds, n);
                         continue;
                 }
+                if (m.type == LINK_SLOT_MEDIA) {
+                        slot_show(w, &m, fds, n);
+                        continue;
+                }
                 for (unsigned int i = 0; i < n; i++)
                         close(fds[i]);
                 if (m.type == LINK_SLOT_REMOVE)
                         slot_remove(w, m.instance);
-                else if (m.type == LINK_SLOT_LIMITS)
-                        slot_limits(w, &m);
                 else if (m.type == LINK_FAULT || m.type == LINK_FAULT_RESET)
                         slot_fault(w, &m);
+                else if (m.type == LINK_SLOT_LIMITS)
+                        slot_limits(w, &m);
         }
 }
 

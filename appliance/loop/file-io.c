@@ -90,3 +90,21 @@ int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint
         io_uring_prep_fallocate(sqe, fd, mode, (off_t)offset, (off_t)length);
         return io_start(loop, sqe, io);
 }
+
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd) {
+        struct io_uring_sqe *sqe = loop_sqe(loop);
+
+        if (!sqe)
+                return -EAGAIN;
+        io_uring_prep_fsync(sqe, fd, 0);
+        return io_start(loop, sqe, io);
+}
+
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
+        struct io_uring_sqe *sqe = loop_sqe(loop);
+
+        if (!sqe)
+                return -EAGAIN;
+        io_uring_prep_fsetxattr(sqe, fd, name, value, 0, size);
+        return io_start(loop, sqe, io);
+}

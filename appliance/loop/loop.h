@@ -97,6 +97,9 @@ struct loop_io {
 int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd);
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd);
+/* `name` and `value` must stay as long as the request. */
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size);
 /*
  * Register a file that much I/O goes to, which saves the kernel looking it up for each: the return value stands for it in the
  * `fd` of these functions, until loop_file_remove(). The fd itself stays the caller's. A negative errno where that is not to be

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -36,7 +37,10 @@ struct media_file {
         unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
-        struct list ended;   /* with the error in private.progress: never from within the submission */
+        unsigned int under_way;
+        void (*retired)(void *userdata); /* NULL: in use */
+        void *retired_userdata;
+        struct list ended; /* with the error in private.progress: never from within the submission */
 };
 
 static void list_append(struct list *list, struct vpc_io *io) {
@@ -62,6 +66,23 @@ static void end_later(struct media_file *media, struct vpc_io *io, int error) {
         loop_timer_set(media->timer, 0);
 }
 
+static void retire(struct media_file *media) {
+        void (*retired)(void *userdata) = media->retired;
+        void *userdata = media->retired_userdata;
+
+        media_file_free(media);
+        retired(userdata);
+}
+
+/* Last of all in a callback: whoever is told may submit the next request, or free the medium. */
+static void finish(struct media_file *media, struct vpc_io *io, int error) {
+        const bool is_last = --media->under_way == 0 && media->retired;
+
+        io->private.finish(io, error);
+        if (is_last)
+                retire(media);
+}
+
 /* Where a transfer goes on: the rest of a piece that was done in part goes alone, then all the others at once. */
 static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
         uint64_t skip = io->private.progress;
@@ -80,11 +101,17 @@ static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
 
 /* Ways to make a range read as zeroes. Not every file can all of them (tmpfs only punches), but each can be written to. */
 enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
+/* The steps of a format. */
+enum { FORMAT_SET, FORMAT_SYNC };
 
 static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
 
 static bool is_clearing(const struct vpc_io *io) {
         return io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO;
+}
+
+static bool has_bytes(const struct vpc_io *io) {
+        return io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT;
 }
 
 static int start_clearing(struct media_file *media, struct vpc_io *io) {
@@ -100,6 +127,15 @@ static int start_clearing(struct media_file *media, struct vpc_io *io) {
                            io->offset + io->private.progress);
 }
 
+/* In an attribute of the file, which goes where the file goes. */
+static int start_format(struct media_file *media, struct vpc_io *io) {
+        if (io->private.way == FORMAT_SYNC)
+                return loop_fsync(media->loop, &io->private.request, media->fd);
+        int n = snprintf(io->private.text, sizeof(io->private.text), "%u", (unsigned int)io->length);
+        return loop_fsetxattr(media->loop, &io->private.request, media->fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, io->private.text,
+                              (unsigned int)n);
+}
+
 static int start(struct media_file *media, struct vpc_io *io) {
         unsigned int n = 0;
         const struct iovec *iov = NULL;
@@ -108,6 +144,8 @@ static int start(struct media_file *media, struct vpc_io *io) {
                 return loop_fdatasync(media->loop, &io->private.request, media->io_fd);
         if (is_clearing(io))
                 return start_clearing(media, io);
+        if (io->op == VPC_IO_FORMAT)
+                return start_format(media, io);
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
@@ -151,9 +189,8 @@ static void on_timer(void *userdata) {
         start_waiting(media);
         if (media->waiting.first && !media->ended.first)
                 loop_timer_set(media->timer, RETRY_NS);
-        /* Last: whoever is told may submit the next request, or free the medium. */
         while ((io = list_take(&ended)))
-                io->private.finish(io, -(int)io->private.progress);
+                finish(media, io, -(int)io->private.progress);
 }
 
 /* Behind the end of the file a medium reads as zeroes. */
@@ -182,7 +219,12 @@ static void on_done(struct loop_io *request, int32_t result) {
                 start_or_wait(media, io);
                 return;
         }
-        if (!error && io->op != VPC_IO_FLUSH && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
+        if (!error && io->op == VPC_IO_FORMAT && io->private.way == FORMAT_SET) {
+                io->private.way = FORMAT_SYNC;
+                start_or_wait(media, io);
+                return;
+        }
+        if (!error && has_bytes(io) && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
                 io->private.progress += (uint64_t)result;
                 if (result > 0 && io->private.progress < io->length) {
                         start_or_wait(media, io);
@@ -194,7 +236,7 @@ static void on_done(struct loop_io *request, int32_t result) {
                         error = -EIO;
         }
         start_waiting(media);
-        io->private.finish(io, error); /* last: it may free the medium */
+        finish(media, io, error);
 }
 
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
@@ -264,12 +306,24 @@ void media_file_free(struct media_file *media) {
         free(media);
 }
 
+void media_file_resize(struct media_file *media, uint64_t size) {
+        media->size = size;
+}
+
+void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata) {
+        media->retired = done;
+        media->retired_userdata = userdata;
+        if (!media->under_way)
+                retire(media);
+}
+
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
+        media->under_way++;
         io->private.medium = media;
         io->private.progress = 0;
-        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : WAY_ZERO;
+        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;
         io->private.request.done = on_done;
-        if (io->op != VPC_IO_FLUSH && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
+        if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);
                 return;
         }

@@ -8,15 +8,22 @@
 #include "loop/loop.h"
 #include "vpc/io.h"
 
+/* Where a file says how large the blocks are that it was formatted with, in decimal; without it that is nobody's choice yet. */
+#define MEDIA_BLOCK_SIZE_ATTRIBUTE "user.iov.block-size"
+
 struct media_file;
 
 /* Take over an open file (closed on failure too); `size` is the medium's, the file may be shorter (the rest reads as zero). */
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media);
 /* Only when nothing is under way. Takes NULL. */
 void media_file_free(struct media_file *media);
+/* The medium has grown. */
+void media_file_resize(struct media_file *media, uint64_t size);
+/* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
+void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata);
 /* Start a request. The caller has set io->private.finish, in which it ends, never from within;
- * a range past the end is -EINVAL, a short read past the file's end is zero-filled, a short transfer is continued. When the ring is full
- * the request waits its turn. */
+ * a range past the end is -EINVAL, a short read past the file's end is zero-filled, a short transfer is continued. When the ring
+ * is full the request waits its turn. */
 void media_file_submit(struct media_file *media, struct vpc_io *io);
 
 /*

@@ -83,6 +83,10 @@ int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, uns
 int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
 
+/* The media of the persona have changed, see vpc_model.show. -EOPNOTSUPP: the model shows what it is born with. */
+int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media);
+/* The function is about to go: its model begins nothing more. vpc_function_quiesce() then says when it is idle. */
+void vpc_function_stop(struct vpc_function *function);
 /* Keep a report from now on, until the function is freed. */
 void vpc_function_set_report(struct vpc_function *function, struct vpc_report *report);
 

@@ -142,7 +142,8 @@ bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b);
 struct iov_member {
         char name[IOV_NAME_SIZE], parent[IOV_NAME_SIZE], target[IOV_NAME_SIZE];
         uint32_t number;
-        uint8_t reserved[12];
+        uint32_t read_only; /* of namespaces; 0 in others */
+        uint8_t reserved[8];
 };
 struct iov_member_info {
         enum iov_kind kind, parent, target;
@@ -361,8 +362,8 @@ const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
 /* What a change does to the server that drives a vAdapter; more is worse. */
 enum iov_disturbance {
         IOV_DISTURB_NONE,   /* it notices nothing */
-        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
-        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_LIVE,   /* limits, network, VLAN or namespaces change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities */
         IOV_DISTURB_UNPLUG, /* it loses the device */
 };
 /* "none", "live", "replug", "unplug"; NULL: unknown. */

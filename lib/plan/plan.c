@@ -116,12 +116,20 @@ static bool same_vadapter(const struct iov_vadapter *have, const struct iov_vada
         return true;
 }
 
+/* An image of an adapter of another kind has other identities: a disk has no MAC address. */
+static bool same_hardware(const struct iov_model *have, const char *x, const char *y) {
+        const struct iov_adapter *a = iov_model_get(have, IOV_KIND_ADAPTER, x), *b = iov_model_get(have, IOV_KIND_ADAPTER, y);
+
+        return !a || !b || a->kind == b->kind;
+}
+
 static int add_vadapter(struct iov_plan *plan, const struct iov_vadapter *have, const struct iov_vadapter *want) {
         if (have && same_vadapter(have, want))
                 return 0;
         if (have) {
                 struct iov_vadapter kept = *want;
-                int r = keep_identities(have, &kept) ? own_vadapter(plan, &kept, &want) : 0;
+                bool keep = same_hardware(plan->have, have->adapter, want->adapter) && keep_identities(have, &kept);
+                int r = keep ? own_vadapter(plan, &kept, &want) : 0;
 
                 if (r < 0)
                         return r;

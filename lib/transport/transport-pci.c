@@ -91,18 +91,14 @@ static int pci_map(struct transport *t, const void **ret_tables);
 
 static int pci_read(struct transport *t, unsigned int bar, uint64_t offset, void *buffer, size_t size) {
         struct pci_transport *p = (struct pci_transport *)t;
-        const unsigned char *from = p->bar0;
         unsigned char *to = buffer;
         const void *tables = NULL;
         size_t left = size;
+        int r = bar == 2 ? pci_map(t, &tables) : 0;
 
-        if (bar == 2) {
-                int r = pci_map(t, &tables);
-
-                if (r < 0)
-                        return r;
-                from = tables;
-        }
+        if (r < 0)
+                return r;
+        const unsigned char *from = tables ? tables : p->bar0;
         while (left) {
                 unsigned int piece = natural_piece(offset, left);
 
@@ -116,6 +112,7 @@ static int pci_read(struct transport *t, unsigned int bar, uint64_t offset, void
         return p->is_gone ? -ENODEV : 0;
 }
 
+/* Memory writes are posted by nature: they are done in order, and a read that follows comes after them. */
 static int pci_write(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size) {
         struct pci_transport *p = (struct pci_transport *)t;
         const unsigned char *from = buffer;
@@ -192,8 +189,13 @@ static void pci_close(struct transport *t) {
         free(p);
 }
 
-static const struct transport_ops pci_ops = {
-        .read = pci_read, .write = pci_write, .map = pci_map, .wait = pci_wait, .close = pci_close, .problem = pci_problem};
+static const struct transport_ops pci_ops = {.read = pci_read,
+                                             .write = pci_write,
+                                             .post = pci_write,
+                                             .map = pci_map,
+                                             .wait = pci_wait,
+                                             .close = pci_close,
+                                             .problem = pci_problem};
 
 /* ---- opening ---- */
 
@@ -244,7 +246,7 @@ static int bring_up(struct pci_transport *p, const struct pci_function *function
                 snprintf(why, TRANSPORT_WHY_SIZE, "%s: another tool has it open; try again", function->address);
         else if (r < 0)
                 snprintf(why, TRANSPORT_WHY_SIZE, "%s: its BARs cannot be mapped: %s", function->address, strerror(-r));
-        if (r == 0 && !answers(p)) {
+        if (r == 0 && (!p->bar0 || !answers(p))) {
                 snprintf(why, TRANSPORT_WHY_SIZE, "%s: it does not answer (all registers read as ones): the appliance has ended",
                          function->address);
                 return -ENODEV;

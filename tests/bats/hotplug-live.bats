@@ -397,6 +397,30 @@ YAML
         until_true 5 has server web01 host_state none
 }
 
+@test "a server's name is not free while its guest still has something" {
+        host web
+        ready web01
+        iovctl vadapter attach web-disk web01 0
+        echo stubborn > web/mode
+        iovctl vadapter detach --timeout 0 web-disk
+        refuses 1 iovctl server remove --yes web01
+        says "its guest still has a vAdapter"
+        until_true 5 has vadapter web-disk state failed
+        refuses 1 iovctl server remove --yes web01
+        : > web/mode
+        iovctl vadapter detach web-disk
+        iovctl server remove --yes web01
+        # The next of that name is another machine.
+        host db
+        iovctl server set db01 qemu=
+        iovctl server add web01 5
+        iovctl server set web01 qemu="$T/db/qmp"
+        ready web01
+        iovctl vadapter attach web-disk web01 0
+        has vadapter web-disk state connected
+        grep -q "device_add va-web-disk iov0" db/log
+}
+
 @test "16 vAdapters by one apply" {
         local n
         for n in {0..15}; do

@@ -216,8 +216,23 @@ doc() {
 @test "files that are not there, and directories" {
         fails 1 iovprov validate missing.yaml
         says 'missing.yaml: No such file or directory'
-        fails 1 iovprov validate .
-        says 'Is a directory'
+        mkdir rack.d
+        fails 2 iovprov validate rack.d
+        says 'rack.d: there is no *.yaml or *.yml in this directory'
+        doc 'servers: {web01: {link: 0}}' > rack.d/a.yaml
+        doc 'volumes: {v: {adapter: ssd0, size: 1GiB}}' > rack.d/b.yml
+        echo nonsense | tee rack.d/.hidden.yaml rack.d/README > rack.d/c.yaml~
+        iovprov apply -q rack.d
+        is web01 iovctl server list -o name
+        is v iovctl volume list -o name
+        is 'nothing to do' iovprov status rack.d/
+        # With a file besides, and errors in both.
+        doc 'servers: {web01: {link: 1}}' > more.yaml
+        refuses 2 iovprov validate more.yaml rack.d
+        says 'rack.d/a.yaml:3:11: error: server web01 is defined twice; first at more.yaml:3:11'
+        refuses 2 iovprov validate more.yaml rack.d -o json
+        is '["rack.d/a.yaml",3,"first here","more.yaml",3,11]' \
+                jq -c '.errors[0]|[.file,.line,.related.message,.related.file,.related.line,.related.column]' <<< "$stderr"
 }
 
 @test "validate takes chassis too, and needs no appliance" {

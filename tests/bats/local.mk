@@ -12,6 +12,8 @@ BATS_TESTS = \
 	tests/bats/examples-live.bats \
 	tests/bats/inject.bats \
 	tests/bats/inject-live.bats \
+	tests/bats/hostile-input.bats \
+	tests/bats/hostile-input-live.bats \
 	tests/bats/iovctl.bats \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \

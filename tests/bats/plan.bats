@@ -69,3 +69,55 @@ doc() {
         run -5 iovprov plan h.yaml
         [[ ${lines[0]} == '~ vadapter  v  mac 02:00:00:00:00:01 -> auto' ]]
 }
+
+# returns KIND OBJECT KEY VALUE DEFAULT [BASE [MORE]]: with the key, the object has it; without, its default again, and nothing else
+# has changed. KEY and VALUE are as in YAML, DEFAULT is what the plan says that it returns to.
+returns() {
+        local kind=$1 object=$2 key=$3 value=$4 default=$5 base=${6:-} more=${7:-} planned
+        local separator=${base:+, }
+        doc "$kind: {$object: {$base}}" ${more:+"$more"} > without.yaml
+        doc "$kind: {$object: {$base$separator$key: $value}}" ${more:+"$more"} > with.yaml
+        iovprov apply -q --prune --yes without.yaml
+        iovprov export > before
+        iovprov apply -q with.yaml
+        is 'nothing to do' iovprov status with.yaml
+        planned=$(iovprov plan without.yaml) || [[ $? -eq 5 ]]
+        [[ $planned == *"-> $default"* || $default == REMOVED && $planned == '- '* ]] || {
+                echo "$kind $key: wanted '-> $default' in: $planned"
+                return 1
+        }
+        iovprov apply -q --yes without.yaml
+        is 'nothing to do' iovprov status without.yaml
+        [[ $default == auto ]] || is "$(< before)" iovprov export
+}
+
+@test "a key that is removed returns to its default, for every key of every kind" {
+        returns servers s profile p - 'link: 0' 'profiles: {p: {}}'
+        returns servers s host '{qemu: /run/q.sock}' - 'link: 0'
+        returns networks n port 1 0 'adapter: nic0'
+        returns networks n vlans '[10, 20]' - 'adapter: nic0'
+        returns networks n mtu 9000 1500 'adapter: nic0'
+        returns volumes v on_remove retain delete 'adapter: ssd0, size: 1MiB'
+        returns qos q read_iops 5k - ''
+        returns qos q write_iops 5k - ''
+        returns qos q bandwidth 1Gbit - ''
+        returns qos q weight 7 100 ''
+        local net='networks: {n: {adapter: nic0, vlans: [10]}}' volume='volumes: {v: {adapter: ssd0, size: 1MiB}}'
+        returns vadapters a network n - 'adapter: nic0' "$net"
+        returns vadapters a vlan 10 - 'adapter: nic0, network: n' "$net"
+        returns vadapters a vlan_mode trunk - 'adapter: nic0, network: n' "$net"
+        returns vadapters a qos q - 'adapter: nic0' 'qos: {q: {}}'
+        returns vadapters a interrupts msi - 'adapter: ssd0'
+        returns vadapters a attach '{server: s, slot: 2}' - 'adapter: ssd0' 'servers: {s: {link: 0}}'
+        returns vadapters a persona '{serial: GIVEN}' auto 'adapter: ssd0'
+        returns vadapters a persona '{nqn: "nqn.2026-01.org.example:x"}' auto 'adapter: ssd0'
+        returns vadapters a persona '{mac: "02:00:00:00:00:09"}' auto 'adapter: nic0'
+        returns vadapters a persona '{wwnn: "20:00:00:00:00:00:00:09"}' auto 'adapter: hba0'
+        returns vadapters a persona '{wwpn: "20:00:00:00:00:00:00:0a"}' auto 'adapter: hba0'
+        returns vadapters a namespaces '[{volume: v}]' REMOVED 'adapter: ssd0' "$volume"
+        returns vadapters a luns '[{lun: 3, volume: v}]' REMOVED 'adapter: hba0' "$volume"
+        returns vadapters a drives '[{volume: r}]' REMOVED 'adapter: raid0' 'volumes: {r: {adapter: raid0, size: 1MiB}}'
+        returns profiles p slots '{0: a}' REMOVED '' 'vadapters: {a: {adapter: ssd0}}'
+        returns identities mac rest 5m 3600 ''
+        returns identities serial prefix '"RACK7-"' - ''
+}

@@ -60,6 +60,12 @@ with open(sys.argv[1], encoding="utf-8") as f:
         [[ $(head -n 2 state.yaml) == $'version: 1\nkind: state' ]]
         is '["web01","db01"]' json '[.servers[].name]|sort|reverse' iovdump state -o json
         is 1 json .generation iovdump state -o json
+        # Events are of an iovd that stays.
+        if is_live; then
+                iovctl event list -o yaml > events.yaml
+                conforms events < events.yaml
+                [[ $(head -n 2 events.yaml) == $'version: 1\nkind: events' ]]
+        fi
         refuses 2 iovprov validate state.yaml
         says 'kind: "state" is what an appliance was like'
 }

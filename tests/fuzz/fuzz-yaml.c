@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Any bytes as a topology or a chassis (the first byte says which): a verdict with findings to match, and what is accepted
- * survives being written and read again.
+ * Any bytes as a topology, a chassis or a saved plan (the first byte says which): a verdict with findings to match. A topology or
+ * chassis that is accepted survives being written and read again, a plan meets an empty appliance.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -43,6 +43,29 @@ static int read_text(struct iov_ctx *ctx, read_fn read, const char *text, size_t
         return r;
 }
 
+/* `model` stays empty: it is what the plan meets. */
+static int read_saved(struct iov_model *model, const char *file, const char *text, size_t length,
+                      struct iov_diagnostics *diagnostics) {
+        struct iov_diagnostics *met = NULL;
+        struct iov_saved_plan *saved = NULL;
+        struct iov_model *want = NULL;
+        struct iov_ctx *ctx = NULL;
+
+        CHECK(iov_new(&ctx) == 0);
+        int r = iov_saved_plan_read(ctx, file, text, length, diagnostics, &saved);
+        if (r == 0) {
+                CHECK(iov_diagnostics_new(&met) == 0);
+                int bound = iov_saved_plan_bind(saved, model, met, &want);
+                CHECK(bound == 0 || bound == -ESTALE);
+                CHECK((bound == 0) == (iov_diagnostics_count(met, IOV_ERROR) == 0));
+                iov_model_unref(want);
+                iov_diagnostics_unref(met);
+        }
+        iov_saved_plan_unref(saved);
+        iov_unref(ctx);
+        return r;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         struct iov_ctx *ctx = NULL;
         struct iov_model *model = NULL, *again = NULL;
@@ -53,7 +76,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (size == 0)
                 return 0;
         CHECK(iov_new(&ctx) == 0);
-        if (read_text(ctx, read, (const char *)data + 1, size - 1, &model) == 0) {
+        if (data[0] == 'p')
+                read_text(ctx, read_saved, (const char *)data + 1, size - 1, &model);
+        else if (read_text(ctx, read, (const char *)data + 1, size - 1, &model) == 0) {
                 struct iov_plan *plan = NULL;
                 size_t length = 0, length_again = 0;
                 char *text = print(model, write, NULL, &length), *text_again;

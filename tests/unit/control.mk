@@ -32,6 +32,13 @@ test_transaction_CPPFLAGS = $(control_test_cppflags)
 test_transaction_CFLAGS = $(control_test_cflags)
 test_transaction_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-media-change
+TESTS += test-media-change
+test_media_change_SOURCES = tests/unit/test-media-change.c
+test_media_change_CPPFLAGS = $(control_test_cppflags)
+test_media_change_CFLAGS = $(control_test_cflags)
+test_media_change_LDADD = libcontrol.la $(CMOCKA_LIBS)
+
 test_state_SOURCES = tests/unit/test-state.c
 test_state_CPPFLAGS = $(control_test_cppflags)
 test_state_CFLAGS = $(control_test_cflags)
@@ -57,3 +64,11 @@ tests_unit_test_isolation_read_SOURCES = tests/unit/test-isolation-read.c tools/
 tests_unit_test_isolation_read_CPPFLAGS = $(TOOLS_CPPFLAGS)
 tests_unit_test_isolation_read_CFLAGS = $(TOOLS_CFLAGS) $(CMOCKA_CFLAGS) -pthread
 tests_unit_test_isolation_read_LDADD = libiov-tools.la libiov-core.la $(JSON_LIBS) $(SMARTCOLS_LIBS) $(YAML_LIBS) $(CMOCKA_LIBS)
+
+# The driver of a hypervisor.
+check_PROGRAMS += test-host
+TESTS += test-host
+test_host_SOURCES = tests/unit/test-host.c
+test_host_CPPFLAGS = $(control_test_cppflags)
+test_host_CFLAGS = $(control_test_cflags)
+test_host_LDADD = libhost.la libloop.la $(CMOCKA_LIBS)

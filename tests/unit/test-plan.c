@@ -220,12 +220,46 @@ static void test_applied(void **state) {
         }
 }
 
+/* A vAdapter that becomes one of other hardware gets the identities of that. */
+static void test_other_hardware(void **state) {
+        struct iov_model *have = helper_topology(HEAD "vadapters: {a: {adapter: nic0}, b: {adapter: ssd0}}\n"),
+                         *want = helper_topology(HEAD "vadapters: {a: {adapter: ssd0}, b: {adapter: ssd1}}\n");
+        struct iov_adapter adapter = {.kind = IOV_ADAPTER_NIC};
+        struct iov_plan *plan = NULL;
+
+        field_set(adapter.name, sizeof(adapter.name), "nic0");
+        assert_int_equal(iov_model_set(have, IOV_KIND_ADAPTER, &adapter), 0);
+        adapter.kind = IOV_ADAPTER_SSD;
+        field_set(adapter.name, sizeof(adapter.name), "ssd0");
+        assert_int_equal(iov_model_set(have, IOV_KIND_ADAPTER, &adapter), 0);
+        field_set(adapter.name, sizeof(adapter.name), "ssd1");
+        assert_int_equal(iov_model_set(have, IOV_KIND_ADAPTER, &adapter), 0);
+        struct iov_vadapter v = *(const struct iov_vadapter *)iov_model_get(have, IOV_KIND_VADAPTER, "a");
+        field_set(v.mac, sizeof(v.mac), "02:00:00:00:00:01");
+        v.chosen = 1u << IOV_IDENTITY_MAC;
+        assert_int_equal(iov_model_set(have, IOV_KIND_VADAPTER, &v), 0);
+        v = *(const struct iov_vadapter *)iov_model_get(have, IOV_KIND_VADAPTER, "b");
+        field_set(v.serial, sizeof(v.serial), "CHOSEN");
+        v.chosen = 1u << IOV_IDENTITY_SERIAL;
+        assert_int_equal(iov_model_set(have, IOV_KIND_VADAPTER, &v), 0);
+        assert_int_equal(iov_plan_new(have, want, 0, &plan), 0);
+        assert_int_equal(iov_plan_count(plan), 2);
+        const struct iov_vadapter *a = iov_plan_get(plan, 0)->want, *b = iov_plan_get(plan, 1)->want;
+        assert_string_equal(a->name, "a");
+        assert_string_equal(a->mac, "");
+        /* Of the same kind it is the same device in another place. */
+        assert_string_equal(b->serial, "CHOSEN");
+        iov_plan_unref(plan);
+        iov_model_unref(have);
+        iov_model_unref(want);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_create),      cmocka_unit_test(test_same),           cmocka_unit_test(test_prune),
-                cmocka_unit_test(test_change),      cmocka_unit_test(test_namespace_list), cmocka_unit_test(test_detach),
-                cmocka_unit_test(test_auto_serial), cmocka_unit_test(test_stale_slot),     cmocka_unit_test(test_no_adapters),
-                cmocka_unit_test(test_applied),
+                cmocka_unit_test(test_other_hardware), cmocka_unit_test(test_create),      cmocka_unit_test(test_same),
+                cmocka_unit_test(test_prune),          cmocka_unit_test(test_change),      cmocka_unit_test(test_namespace_list),
+                cmocka_unit_test(test_detach),         cmocka_unit_test(test_auto_serial), cmocka_unit_test(test_stale_slot),
+                cmocka_unit_test(test_no_adapters),    cmocka_unit_test(test_applied),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

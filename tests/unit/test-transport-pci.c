@@ -116,6 +116,13 @@ static int open_at(struct fixture *x, const char *address) {
         return transport_pci_open(x->sysfs, address, SHORT_MS, x->why, &x->transport);
 }
 
+/* One that must be there. */
+static struct transport *opened(const struct fixture *x) {
+        if (!x->transport)
+                abort();
+        return x->transport;
+}
+
 static void test_finding(void **state) {
         struct fixture *x = *state;
 
@@ -178,9 +185,12 @@ static void test_registers(void **state) {
         unsigned char *bar0 = map_file(x, "0000:05:00.0", "resource0", IOV_BAR0_SIZE);
         unsigned char *bar2 = map_file(x, "0000:05:00.0", "resource2", IOV_BAR2_SIZE);
         assert_int_equal(open_at(x, ""), 0);
-        const struct transport_ops *ops = x->transport->ops;
+        const struct transport_ops *ops = opened(x)->ops;
         value = UINT64_C(0x1122334455667788);
         assert_int_equal(ops->write(x->transport, 0, IOV_REG_MB_COMMAND, &value, sizeof(value)), 0);
+        assert_memory_equal(bar0 + IOV_REG_MB_COMMAND, &value, sizeof(value));
+        value++;
+        assert_int_equal(ops->post(x->transport, 0, IOV_REG_MB_COMMAND, &value, sizeof(value)), 0);
         assert_memory_equal(bar0 + IOV_REG_MB_COMMAND, &value, sizeof(value));
         assert_int_equal(ops->read(x->transport, 0, IOV_REG_MB_COMMAND + 4, &half, sizeof(half)), 0);
         assert_int_equal(half, 0x11223344);
@@ -212,14 +222,14 @@ static void test_a_function_that_goes_away(void **state) {
         assert_int_equal(open_at(x, ""), 0);
         /* All ones in one register are a value. */
         memset(bar0 + IOV_REG_GENERATION, 0xff, 8);
-        assert_int_equal(x->transport->ops->read(x->transport, 0, IOV_REG_GENERATION, &value, sizeof(value)), 0);
+        assert_int_equal(opened(x)->ops->read(x->transport, 0, IOV_REG_GENERATION, &value, sizeof(value)), 0);
         assert_true(value == UINT64_MAX);
-        assert_null(x->transport->ops->problem(x->transport));
-        assert_int_equal(x->transport->ops->wait(x->transport, 1), 0);
+        assert_null(opened(x)->ops->problem(x->transport));
+        assert_int_equal(opened(x)->ops->wait(x->transport, 1), 0);
         memset(bar0, 0xff, IOV_BAR0_SIZE);
-        assert_int_equal(x->transport->ops->read(x->transport, 0, IOV_REG_GENERATION, &value, sizeof(value)), -ENODEV);
-        assert_int_equal(x->transport->ops->wait(x->transport, 1), -ENODEV);
-        assert_non_null(strstr(x->transport->ops->problem(x->transport), "does not answer"));
+        assert_int_equal(opened(x)->ops->read(x->transport, 0, IOV_REG_GENERATION, &value, sizeof(value)), -ENODEV);
+        assert_int_equal(opened(x)->ops->wait(x->transport, 1), -ENODEV);
+        assert_non_null(strstr(opened(x)->ops->problem(x->transport), "does not answer"));
         munmap(bar0, IOV_BAR0_SIZE);
 }
 
@@ -231,7 +241,7 @@ static void test_one_at_a_time(void **state) {
         assert_int_equal(open_at(x, ""), 0);
         assert_int_equal(transport_pci_open(x->sysfs, "", SHORT_MS, x->why, &other), -EBUSY);
         assert_non_null(strstr(x->why, "another tool"));
-        x->transport->ops->close(x->transport);
+        opened(x)->ops->close(x->transport);
         x->transport = NULL;
         assert_int_equal(open_at(x, ""), 0);
 }

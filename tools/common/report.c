@@ -124,6 +124,15 @@ static struct json_object *diagnostic_tree(const struct iov_diagnostic *d) {
         }
         if (d->source)
                 json_object_object_add(o, "source", json_object_new_string(d->source));
+        if (d->related_text) {
+                struct json_object *related = json_object_new_object();
+
+                json_object_object_add(related, "message", json_object_new_string(d->related_text));
+                json_object_object_add(related, "file", json_object_new_string(d->related_file));
+                json_object_object_add(related, "line", json_object_new_uint64(d->related_line));
+                json_object_object_add(related, "column", json_object_new_uint64(d->related_column));
+                json_object_object_add(o, "related", related);
+        }
         return o;
 }
 

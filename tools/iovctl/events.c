@@ -65,6 +65,12 @@ static int read_batch(struct iov_appliance *a, uint64_t *number, struct table *t
         return r;
 }
 
+/* What is saved as YAML says what it is, as all documents do; what follows is the table. */
+static void put_head(enum format format) {
+        if (format == FORMAT_YAML)
+                puts("version: 1\nkind: events");
+}
+
 static int list_events(struct tool *tool, struct iov_appliance *a, struct table **ret_table) {
         struct table *t = table_new("events", event_columns);
         uint64_t number = 0, before;
@@ -79,6 +85,7 @@ static int list_events(struct tool *tool, struct iov_appliance *a, struct table 
                 table_free(t);
                 return r;
         }
+        put_head(tool->output.format);
         *ret_table = t;
         return 0;
 }
@@ -109,6 +116,7 @@ static int print_events(const struct tool *tool, const struct table *t, bool fir
 
                 if (output.format == FORMAT_YAML && !first)
                         puts("---");
+                put_head(output.format);
                 r = output.format == FORMAT_JSON ? print_json(root) : tree_write(root, FORMAT_YAML, stdout);
                 json_object_put(root);
         } else {

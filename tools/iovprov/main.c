@@ -9,7 +9,9 @@ static const struct argument generation[] = {{"GENERATION", VALUE_GENERATION, fa
 static const struct argument maybe_generation[] = {{"GENERATION", VALUE_GENERATION, true, false}, {0}};
 
 static const struct command commands[] = {
-        {NULL, "validate", "check files without an appliance; '-' is standard input, the default where that is no terminal",
+        {NULL, "validate",
+         "check files, or all *.yaml of a directory, without an appliance; '-' is standard input, the default where that is no "
+         "terminal",
          files, NULL, NULL, FORMATS_TREE, prov_validate},
         {NULL, "plan", "show what apply would change; exit status 5 where there is something", files, plan_options, NULL,
          FORMATS_TREE, prov_plan},

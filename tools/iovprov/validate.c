@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Reading the files, and validate, which does no more. */
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/common/input.h"
@@ -45,6 +47,8 @@ static int read_file(struct tool *tool, const char *file, bool all_kinds, struct
         size_t length;
         int r = input_read(file, &text, &length);
 
+        if (r == -EFBIG)
+                return report_error(tool, STATUS_USAGE, "%s: larger than 64 MiB, which no topology is", input_name(file));
         if (r < 0)
                 return report_errno(tool, r, "%s", input_name(file));
         if (all_kinds && (is_kind(text, "chassis") || is_kind(text, "plan")))
@@ -54,6 +58,38 @@ static int read_file(struct tool *tool, const char *file, bool all_kinds, struct
         if (r == -EBADMSG) /* its findings are in the list */
                 return STATUS_USAGE;
         return r < 0 ? report_errno(tool, r, "%s", input_name(file)) : STATUS_DONE;
+}
+
+static int is_yaml(const struct dirent *entry) {
+        const char *suffix = strrchr(entry->d_name, '.');
+
+        return *entry->d_name != '.' && suffix && (strcmp(suffix, ".yaml") == 0 || strcmp(suffix, ".yml") == 0);
+}
+
+/* All its *.yaml and *.yml in order of their names, but not those of directories in it. */
+static int read_directory(struct tool *tool, const char *directory, bool all_kinds, struct wanted *wanted) {
+        struct dirent **entries = NULL;
+        int n = scandir(directory, &entries, is_yaml, alphasort), status = STATUS_DONE;
+
+        if (n < 0)
+                return report_errno(tool, -errno, "%s", directory);
+        if (n == 0)
+                status = report_error(tool, STATUS_USAGE, "%s: there is no *.yaml or *.yml in this directory", directory);
+        for (int i = 0; i < n; i++) {
+                CLEANUP_FREE char *path = xasprintf("%s/%s", directory, entries[i]->d_name);
+                int s = read_file(tool, path, all_kinds, wanted);
+
+                status = status == STATUS_DONE ? s : status;
+                free(entries[i]);
+        }
+        free(entries);
+        return status;
+}
+
+static bool is_directory(const char *file) {
+        struct stat st;
+
+        return strcmp(file, "-") != 0 && stat(file, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int read_files(struct tool *tool, char **files, unsigned int n_files, bool all_kinds, struct wanted *wanted) {
@@ -74,7 +110,8 @@ static int read_files(struct tool *tool, char **files, unsigned int n_files, boo
                 return report_errno(tool, r, "cannot start");
         /* All errors, then stop. */
         for (unsigned int i = 0; i < n_files; i++) {
-                int s = read_file(tool, files[i], all_kinds, wanted);
+                int s = is_directory(files[i]) ? read_directory(tool, files[i], all_kinds, wanted)
+                                               : read_file(tool, files[i], all_kinds, wanted);
 
                 status = status == STATUS_DONE ? s : status;
         }

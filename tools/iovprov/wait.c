@@ -140,7 +140,7 @@ static int look(struct tool *tool, struct basis *basis, struct iov_model *want, 
                 changes_report_rest(tool, rest);
                 return report_error(tool, STATUS_PARTLY, "it was applied, and somebody has changed it since");
         }
-        return ret_lack->n ? STATUS_PENDING : STATUS_DONE;
+        return ret_lack->vadapter ? STATUS_PENDING : STATUS_DONE;
 }
 
 int wait_until_there(struct tool *tool, struct iov_model *want, unsigned int flags, double seconds) {
@@ -152,7 +152,7 @@ int wait_until_there(struct tool *tool, struct iov_model *want, unsigned int fla
                 struct lack lack = {0};
                 int status = look(tool, &basis, want, flags, &lack);
 
-                if (status != STATUS_PENDING) {
+                if (status != STATUS_PENDING || !lack.vadapter) {
                         progress_end(tool);
                         return status;
                 }

@@ -59,29 +59,16 @@ void nvme_event_end(struct nvme_device *device) {
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);
+        nvme_self_test_step(device);
         nvme_irq_update(device);
 }
 
 static int model_init(void *state, const struct vpc_persona *persona) {
         struct nvme_image *image = state;
+        int r = nvme_namespaces_make(persona, image->namespaces);
 
-        if (persona->n_media > VPC_MEDIA_MAX)
-                return -EINVAL;
-        for (uint32_t i = 0; i < persona->n_media; i++) {
-                const struct vpc_medium *m = &persona->media[i];
-
-                /* [5.15.2.1] LBADS is at least 9; larger blocks than pages are of no use here. */
-                if (m->id < 1 || m->id > NVME_NAMESPACES || image->namespaces[m->id - 1].blocks || m->block_size < 512 ||
-                    m->block_size > NVME_PAGE_SIZE || (m->block_size & (m->block_size - 1)) || !m->size ||
-                    m->size % m->block_size)
-                        return -EINVAL;
-                image->namespaces[m->id - 1] = (struct nvme_namespace){
-                        .blocks = m->size / m->block_size,
-                        .block_shift = (uint32_t)__builtin_ctz(m->block_size),
-                        .medium = i,
-                        .read_only = m->read_only != 0,
-                };
-        }
+        if (r < 0)
+                return r;
         image->n_media = persona->n_media;
         image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
@@ -129,7 +116,9 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
         /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
         device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
         device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
-        if (!device->iov || !device->scratch) {
+        device->self_test_data = malloc(NVME_SELF_TEST_PIECE);
+        if (!device->iov || !device->scratch || !device->self_test_data) {
+                free(device->self_test_data);
                 free(device->iov);
                 free(device->scratch);
                 free(device);
@@ -155,6 +144,7 @@ static void model_detach(void *opaque) {
         nvme_life_update(device);
         free(device->iov);
         free(device->scratch);
+        free(device->self_test_data);
         free(device);
 }
 
@@ -179,6 +169,17 @@ static void model_bar_write(void *device, unsigned int bar, uint64_t offset, uns
 
 static void model_reset(void *device, enum vpc_reset scope) {
         nvme_reset(device, scope);
+}
+
+static int model_show(void *opaque, const struct vpc_persona *persona) {
+        struct nvme_device *device = opaque;
+
+        begin(device);
+        return nvme_show(device, persona);
+}
+
+static void model_stop(void *opaque) {
+        ((struct nvme_device *)opaque)->is_stopped = true;
 }
 
 static void model_timer(void *opaque) {
@@ -241,6 +242,8 @@ const struct vpc_model nvme_model = {
         .bar_read = model_bar_read,
         .bar_write = model_bar_write,
         .reset = model_reset,
+        .show = model_show,
+        .stop = model_stop,
         .timer = model_timer,
         .later = model_later,
         .poll = model_poll,

@@ -14,7 +14,9 @@ static void resume_io(struct nvme_device *device, struct nvme_command *command, 
                 device->busy_since = slot->start_ns;
         __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
         slot->state = NVME_SLOT_FETCHED;
-        if (was_waiting)
+        if (slot->verdict)
+                nvme_complete(command, slot->verdict, 0);
+        else if (was_waiting)
                 nvme_io_execute(command);
         else
                 nvme_complete(command, NVME_ERROR(NVME_SC_INTERNAL_ERROR, NVME_NOWHERE), 0);
@@ -53,6 +55,7 @@ void nvme_resume(struct nvme_device *device) {
         uint64_t todo[(NVME_SLOTS + 63) / 64] = {0};
 
         device->needs_resume = false;
+        device->image->formatting = 0; /* a format that was under way fails below */
         for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;

@@ -26,12 +26,16 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
         uint32_t *n = sq_id ? &device->image->n_io_slots : &device->image->n_admin_slots;
         uint32_t first = sq_id ? 0 : NVME_IO_SLOTS, max = sq_id ? NVME_IO_SLOTS : NVME_ADMIN_SLOTS;
 
-        if (command || *n >= max)
-                return command;
-        command = &device->commands[first + *n];
-        command->device = device;
-        command->index = (uint16_t)(first + *n);
-        ++*n;
+        if (!command && *n < max) {
+                command = &device->commands[first + *n];
+                command->device = device;
+                command->index = (uint16_t)(first + *n);
+                ++*n;
+        }
+        if (command) {
+                nvme_slot(command)->verdict = 0;
+                nvme_slot(command)->aborter = 0;
+        }
         return command;
 }
 
@@ -126,7 +130,10 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
                 nvme_count(&device->counters->admin_ops, 1);
         if (outcome)
                 account_error(device, slot);
+        uint16_t aborter = slot->aborter;
         nvme_post(command);
+        if (aborter)
+                nvme_complete(&device->commands[aborter - 1], 0, outcome != NVME_ERROR(NVME_SC_ABORT_REQUESTED, NVME_NOWHERE));
 }
 
 static void request_end(struct nvme_command *command, int error) {
@@ -141,7 +148,10 @@ static void request_end(struct nvme_command *command, int error) {
 
                 slot->state = NVME_SLOT_FETCHED;
                 device->image->sqs[sq_id].n_media--;
-                nvme_io_advance(command, error);
+                if (sq_id)
+                        nvme_io_advance(command, error);
+                else
+                        nvme_admin_advance(command, error);
                 nvme_delete_sq_finish(device, sq_id);
         }
 }
