@@ -597,7 +597,8 @@ static void volumes_of(struct supervisor *s, const struct instance *i, const str
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_volume *volume;
 
-        memset(ret_volumes, 0, VPC_MEDIA_MAX * sizeof(*ret_volumes));
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                ret_volumes[n] = NULL;
         iov_model_foreach (model, IOV_KIND_VOLUME, volume)
                 for (uint32_t n = 0; n < i->persona.n_media; n++)
                         if (i->persona.media[n].size && i->persona.media[n].unique_id == volume->id)

@@ -70,7 +70,7 @@ static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media)
+        if (medium < s->n_media && s->media[medium])
                 qos_submit(s->qos, medium, io);
         else
                 io->private.finish(io, -ENXIO);
@@ -101,7 +101,8 @@ static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, i
         struct link_slot *s = context;
 
         /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
-        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) && medium_try(s->media[medium], io, ret_error);
+        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
+               medium_try(s->media[medium], io, ret_error);
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
@@ -189,7 +190,9 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, int *fd
 static void exchange(struct link_slot *s, const struct link_message *m, struct medium *fresh[VPC_MEDIA_MAX]) {
         struct medium *old[VPC_MEDIA_MAX] = {0};
 
-        /* What faults delay is for the media as they were. The control process says anew which there are. */
+        /* What waits for its qos, and what faults delay, is for the media as they were. The control process says anew which
+         * faults there are. */
+        qos_hurry(s->qos);
         if (s->faults)
                 media_faults_reset(s->faults);
         for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {

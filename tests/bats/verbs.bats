@@ -68,7 +68,7 @@ state() {
         iovctl volume add app-data ssd0 1MiB
         is '' iovctl namespace add app-disk/3 app-data
         is $'app-disk/3\ndb-disk/1\nweb-disk/1' iovctl namespace list -o name
-        is '[{"name":"app-disk/3","vadapter":"app-disk","nsid":3,"volume":"app-data","size":1048576}]' \
+        is '[{"name":"app-disk/3","vadapter":"app-disk","nsid":3,"volume":"app-data","size":1048576,"read_only":false}]' \
                 json '[.namespaces[]|select(.nsid==3)]' iovctl namespace list -o json
         is '' iovctl namespace remove app-disk/3 --yes
         is $'db-disk/1\nweb-disk/1' iovctl namespace list -o name

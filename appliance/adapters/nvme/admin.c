@@ -3,7 +3,10 @@
 #include "adapters/nvme/nvme.h"
 
 static struct nvme_command *command_find(struct nvme_device *device, uint32_t sq_id, uint32_t cid) {
-        for (unsigned int i = sq_id ? 0 : NVME_IO_SLOTS; i < (sq_id ? NVME_IO_SLOTS : NVME_SLOTS); i++) {
+        const struct nvme_image *image = device->image;
+        const unsigned int first = sq_id ? 0 : NVME_IO_SLOTS, n = sq_id ? image->n_io_slots : image->n_admin_slots;
+
+        for (unsigned int i = first; i < first + n; i++) {
                 const struct nvme_slot *slot = &device->image->slots[i];
 
                 if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_EVENT) && slot->sq_id == sq_id &&
@@ -30,7 +33,7 @@ static bool can_be_ended(const struct nvme_slot *slot) {
 static unsigned int n_aborts(const struct nvme_image *image) {
         unsigned int n = 0;
 
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_SLOTS; i++)
+        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + image->n_admin_slots; i++)
                 n += image->slots[i].state == NVME_SLOT_ABORT;
         return n;
 }

@@ -209,7 +209,7 @@ static uint32_t next_request(struct nvme_command *command) {
 }
 
 void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome) {
-        for (unsigned int i = 0; i < NVME_IO_SLOTS; i++) {
+        for (unsigned int i = 0; i < device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if (slot->state == NVME_SLOT_MEDIA && slot->sqe.nsid == nsid && !slot->verdict)

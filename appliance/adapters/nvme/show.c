@@ -46,7 +46,7 @@ static bool is_same_medium(const struct nvme_namespace *a, const struct nvme_nam
 
 /* A format that is at a namespace which goes ends when it comes back. */
 static void end_format(struct nvme_device *device, uint32_t nsid, uint32_t outcome) {
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_SLOTS; i++) {
+        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if (slot->state == NVME_SLOT_MEDIA && slot->sqe.opcode == NVME_ADMIN_FORMAT &&
