@@ -77,8 +77,8 @@ for job in 'randread 1' 'randread 32' 'randwrite 1' 'randwrite 32'; do
 	done
 	awk -v what="guest, fio $operation, 4 KiB, depth $depth" -v a="$(median <"$work/ours")" -v b="$(median <"$work/peer")" \
 		-v r="$(median <"$work/ratio")" 'BEGIN {
-			printf "%-46s %7d IOPS %7d IOPS %7.3f  1.00 %s\n", what, a, b, r, r >= 1 ? "held" : "missed" }'
+			printf "%-46s %7d IOPS %7d IOPS %7.3f  1.00 %s\n", what, a, b, r, (r >= 1 ? "held" : "missed") }'
 	awk -v w="$writes" -v n="$done" -v d="$depth" 'BEGIN {
 			printf "%-46s %12.4f %12s %7s  %s\n", "  register writes per command", w / n, "-", "-",
-				d == 32 ? (w / n < 0.05 ? "0.05 held" : "0.05 missed") : "-" }'
+				(d == 32 ? (w / n < 0.05 ? "0.05 held" : "0.05 missed") : "-") }'
 done

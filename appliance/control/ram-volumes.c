@@ -79,7 +79,7 @@ static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_vol
                         return 0;
                 }
         r = make(id, &v);
-        if (r < 0)
+        if (r < 0 || !v)
                 return r;
         v->next = volumes->first;
         volumes->first = v;

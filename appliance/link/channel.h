@@ -58,8 +58,8 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
-        uint64_t fresh; /* SLOT_MEDIA: bit i: medium i is new */
+        uint32_t flags;                         /* SLOT_ADD: LINK_DOORBELLS */
+        uint64_t fresh;                         /* SLOT_MEDIA: bit i: medium i is new */
         struct vpc_medium media[VPC_MEDIA_MAX]; /* SLOT_ADD, SLOT_MEDIA */
         struct media_fault fault;
         uint64_t hits;

@@ -27,7 +27,8 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
 void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
-/* Show what a SLOT_MEDIA message says; events->shown follows, maybe from within. The descriptors are taken over, on failure too. */
+/* Show what a SLOT_MEDIA message says; events->shown follows, maybe from within. The descriptors are taken over, on failure too.
+ */
 int link_slot_show(struct link_slot *slot, const struct link_message *message, const int *fds, unsigned int n_fds);
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);

@@ -27,8 +27,8 @@ void media_file_retire(struct media_file *media, void (*done)(void *userdata), v
 void media_file_submit(struct media_file *media, struct vpc_io *io);
 
 /*
- * End a read or write within the call, where that is a mere copy: in the page cache, or on a file system in memory. false: it is not,
- * media_file_submit() it.
+ * End a read or write within the call, where that is a mere copy: in the page cache, or on a file system in memory. false: it is
+ * not, media_file_submit() it.
  */
 bool media_file_try(struct media_file *media, const struct vpc_io *io, int *ret_error);
 

@@ -25,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PAGES 48 /* of guest memory, from address 4096; the last may only be read by the device */
 #define BASE UINT64_C(4096)
+#define SHADOW_PAGE 30u
 #define MEDIUM_SIZE (UINT64_C(1) << 28)
 #define PENDING (NVME_SLOTS + 2)
 #define QUEUES 4 /* that the steps below know of */
@@ -251,7 +252,11 @@ static void push(unsigned int q, const struct nvme_sqe *sqe) {
 
         if (sq->base >= BASE && sq->base + (tail + 1) * sizeof(*sqe) <= BASE + sizeof(memory))
                 memcpy(memory + sq->base - BASE + tail * sizeof(*sqe), sqe, sizeof(*sqe));
-        write32(NVME_REG_DOORBELLS + q * 8, (uint32_t)((tail + 1) % (sq->size ? sq->size : 2)));
+        tail = (tail + 1) % (sq->size ? sq->size : 2);
+        /* Doorbells that are looked for in memory, where they were set up. */
+        if (f.image->shadow.enabled && q)
+                memcpy(memory + SHADOW_PAGE * 4096 + q * 8, &(uint32_t){(uint32_t)tail}, sizeof(uint32_t));
+        write32(NVME_REG_DOORBELLS + q * 8, (uint32_t)tail);
 }
 
 /* An address that is likely to be of memory, with an offset now and then. */
@@ -375,6 +380,13 @@ static void poke(void) {
                 memory[at++] = (unsigned char)take(1);
 }
 
+static void shadow(void) {
+        const struct nvme_sqe sqe = {
+                .opcode = NVME_ADMIN_DOORBELL_BUFFER, .prp1 = BASE + SHADOW_PAGE * 4096, .prp2 = BASE + (SHADOW_PAGE + 1) * 4096};
+
+        push(0, &sqe);
+}
+
 static void step(void) {
         unsigned int op = (unsigned int)take(1);
         uint64_t offset;
@@ -423,6 +435,8 @@ static void step(void) {
                 break;
         case 11:
                 create_queues();
+                if (op / 14 % 4 == 3)
+                        shadow();
                 break;
         case 12:
                 consume((unsigned int)take(1));
