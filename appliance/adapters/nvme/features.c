@@ -34,6 +34,8 @@ void nvme_features_reset(struct nvme_image *image) {
         memset(image->host_id, 0, sizeof(image->host_id));
         image->coalescing_disabled = 0;
         for (unsigned int i = 0; i < NVME_NAMESPACES; i++) {
+                if (!image->namespaces[i].blocks)
+                        continue;
                 image->namespaces[i].error_recovery = 0;
                 memset(image->namespaces[i].range, 0, sizeof(image->namespaces[i].range));
         }

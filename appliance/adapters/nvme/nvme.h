@@ -252,7 +252,8 @@ void nvme_admin_advance(struct nvme_command *command, int error);
 uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error);
 /* End what is under way on a namespace with `outcome`, as soon as it comes back. */
 void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome);
-/* show.c: the namespaces of a persona; and those of a new one while the controller runs */
+/* show.c: the namespaces of a persona, in zeroed memory: what is not there is not touched, and so costs none; and those of a new
+ * one while the controller runs */
 int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespace *namespaces);
 int nvme_show(struct nvme_device *device, const struct vpc_persona *persona);
 void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id);

@@ -27,7 +27,6 @@ static struct nvme_namespace make(const struct vpc_medium *m, unsigned int index
 int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespace *namespaces) {
         if (persona->n_media > VPC_MEDIA_MAX)
                 return -EINVAL;
-        memset(namespaces, 0, NVME_NAMESPACES * sizeof(*namespaces));
         for (uint32_t i = 0; i < persona->n_media; i++) {
                 const struct vpc_medium *m = &persona->media[i];
 
@@ -87,7 +86,7 @@ static bool follow(struct nvme_device *device, uint32_t nsid, const struct nvme_
 }
 
 int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
-        struct nvme_namespace wanted[NVME_NAMESPACES];
+        struct nvme_namespace wanted[NVME_NAMESPACES] = {0};
         struct nvme_image *image = device->image;
         int r = nvme_namespaces_make(persona, wanted);
         uint64_t changed = 0;
