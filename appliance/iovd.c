@@ -52,7 +52,7 @@ int main(int argc, char *argv[]) {
         int c;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
-                _exit(link_worker_main());
+                _exit(link_worker_main(argv[1]));
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {

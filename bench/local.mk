@@ -23,6 +23,12 @@ bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 
+# A server whose worker is killed under it: a test with few kills, a measurement with more.
+check_PROGRAMS += bench/restart
+bench_restart_SOURCES = bench/restart.c $(bench_common)
+bench_restart_CPPFLAGS = $(bench_cppflags)
+bench_restart_LDADD = libiov-core.la
+
 .PHONY: bench
 bench: all $(bench_binaries)
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh

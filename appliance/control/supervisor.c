@@ -31,8 +31,10 @@
 struct process {
         struct supervisor *supervisor;
         char server[IOV_NAME_SIZE];
-        pid_t pid;   /* 0: not running, waiting for `restart` */
-        bool ending; /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
+        pid_t pid;       /* of its escrow; 0: not running, waiting for `restart` */
+        pid_t worker;    /* who serves, 0: not told yet */
+        uint32_t starts; /* of workers by that escrow, as last told */
+        bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
         unsigned int restarts, failures;
@@ -52,6 +54,7 @@ struct instance {
         size_t image_size;
         struct iov_counter *counters;
         bool removing, connected;
+        bool told; /* of in the status that is being told */
         struct instance *next;
 };
 
@@ -81,7 +84,7 @@ static void report_server(struct supervisor *s, const struct process *p) {
         for (const struct instance *i = s->instances; i; i = i->next)
                 if (i->process == p && i->connected)
                         state = IOV_SERVER_ON;
-        s->events->server_status(s->userdata, p->server, state, (uint32_t)p->pid, p->restarts);
+        s->events->server_status(s->userdata, p->server, state, (uint32_t)p->worker, p->restarts);
 }
 
 /* ---- instances ---- */
@@ -200,7 +203,7 @@ static void on_removal_timeout(void *userdata) {
         for (const struct instance *i = s->instances; i; i = i->next)
                 if (i->removing && i->process->pid) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "worker %d does not let go of it: killed",
-                                      (int)i->process->pid);
+                                      (int)i->process->worker);
                         pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
                 }
 }
@@ -255,12 +258,13 @@ static void process_died(struct process *p, const char *how, int number) {
         struct instance *i, *next;
 
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
-                      "worker %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
+                      "escrow %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
         channel_close(p);
         close_fd(&p->pidfd);
         p->pidfd = -1;
-        p->pid = 0;
+        p->pid = p->worker = 0;
+        p->starts = 0;
         for (i = s->instances; i; i = next) {
                 next = i->next;
                 if (i->process != p)
@@ -290,10 +294,61 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         process_died(p, info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
 }
 
+/* Nothing of what a worker says is believed of another worker's slots. */
+static void worker_started(struct process *p, const struct link_message *m) {
+        struct supervisor *s = p->supervisor;
+
+        for (struct instance *i = s->instances; i; i = i->next)
+                if (i->process == p)
+                        i->told = false;
+        if (m->level > p->starts) {
+                journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
+                              "worker %d was killed or has crashed: %u goes on in its place", (int)p->worker, m->pid);
+                p->restarts += m->level - p->starts;
+        }
+        if ((pid_t)m->pid != p->worker)
+                journal_log(s->journal, LOG_INFO, "%s: worker %u started", p->server, m->pid);
+        p->starts = m->level;
+        p->worker = (pid_t)m->pid;
+        report_server(s, p);
+}
+
+static void status_end(struct process *p) {
+        struct supervisor *s = p->supervisor;
+        struct instance *i, *next;
+        bool removed = false;
+
+        for (i = s->instances; i; i = next) {
+                next = i->next;
+                if (i->process != p || i->told || !i->removing)
+                        continue;
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
+                instance_free(s, i);
+                removed = true;
+        }
+        report_server(s, p);
+        if (removed)
+                supervisor_reconcile(s);
+}
+
+static void slot_status(struct supervisor *s, struct instance *i, const struct link_message *m) {
+        i->told = true;
+        i->connected = m->level;
+        s->events->vadapter_status(s->userdata, i->vadapter, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED,
+                                   i->connected ? m->pid : 0, i->removing ? "" : i->socket);
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
 
+        if (m->type == LINK_STARTED || m->type == LINK_STATUS_END) {
+                if (m->type == LINK_STARTED)
+                        worker_started(p, m);
+                else
+                        status_end(p);
+                return;
+        }
         /* A worker can speak of its own slots only. */
         if (!i || i->process != p)
                 return;
@@ -322,6 +377,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 instance_free(s, i);
                 supervisor_reconcile(s);
                 break;
+        case LINK_STATUS:
+                slot_status(s, i, m);
+                break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
                 break;
@@ -345,7 +403,7 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                 p->channel_source = loop_source_remove(p->channel_source);
                 if (r == -EBADMSG) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server, "worker %d sends nonsense: killed",
-                                      (int)p->pid);
+                                      (int)p->worker);
                         pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
                 }
                 return; /* its end is told by the pidfd */
@@ -381,7 +439,7 @@ static int process_start(struct supervisor *s, struct process *p) {
         r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
         if (r == 0)
                 r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
-        journal_log(s->journal, LOG_INFO, "%s: worker %d started", p->server, (int)p->pid);
+        journal_log(s->journal, LOG_INFO, "%s: link started, escrow %d", p->server, (int)p->pid);
         report_server(s, p);
         return r;
 }
@@ -448,7 +506,7 @@ static void end_idle_processes(struct supervisor *s) {
                         used |= i->process == p;
                 if (used || p->restart)
                         continue; /* serving, coming back, or ending already */
-                journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->pid);
+                journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->worker);
                 s->events->server_status(s->userdata, p->server, IOV_SERVER_OFF, 0, 0);
                 if (p->pid)
                         process_end(s, p);

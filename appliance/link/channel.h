@@ -17,12 +17,16 @@ enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
+        LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
-        LINK_FAILED, /* the slot could not be brought up; `text` is why */
-        LINK_LOG,    /* `level`, `text` */
+        LINK_FAILED,     /* the slot could not be brought up; `text` is why */
+        LINK_LOG,        /* `level`, `text` */
+        LINK_STARTED,    /* `pid` serves; `level` others have before it. Begins a status as well */
+        LINK_STATUS,     /* a slot; `level`: a server drives it (`pid`, `uid`) */
+        LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
@@ -44,5 +48,8 @@ int link_send(int fd, const struct link_message *message, const int *fds, unsign
 /* Receive one; descriptors are the caller's, at most LINK_FDS_MAX. -EAGAIN: none there, -ECONNRESET: the other side is gone,
  * -EBADMSG: malformed (descriptors are closed). Strings are made to end. */
 int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n);
+/* The same, but it stays there until link_discard(): whoever dies before has not lost it. Descriptors are copies. */
+int link_peek(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n);
+void link_discard(int fd);
 
 #endif

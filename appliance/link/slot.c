@@ -2,6 +2,7 @@
 #include "link/slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
+#include "vpc/session.h"
 
 struct link_slot {
         struct loop *loop;
@@ -22,17 +24,17 @@ struct link_slot {
         char name[IOV_NAME_SIZE];
         const struct link_slot_events *events;
         void *userdata;
-        int listener;
+        struct link_escrow_slot *escrow;
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
         struct iov_counter *counters;
+        struct vpc_session *session;
         struct vpc_function *function;
         struct vpc_connection *connection;
         struct media_file *media[VPC_MEDIA_MAX];
         unsigned int n_media;
         bool removing, connected;
-        uint32_t peer_pid, peer_uid;
 };
 
 static int map_fd(int fd, size_t size, void **ret_memory) {
@@ -79,7 +81,7 @@ static void on_opened(void *userdata) {
         struct link_slot *s = userdata;
 
         s->connected = true;
-        s->events->connected(s, s->peer_pid, s->peer_uid);
+        s->events->connected(s, s->escrow->peer_pid, s->escrow->peer_uid);
 }
 
 static void on_closed(void *userdata, const char *reason) {
@@ -117,8 +119,8 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
-                s->peer_pid = (uint32_t)peer.pid;
-                s->peer_uid = peer.uid;
+                s->escrow->peer_pid = (uint32_t)peer.pid;
+                s->escrow->peer_uid = peer.uid;
         }
         int r = vpc_connection_new(s->loop, client, s->function, &connection_events, s, &s->connection);
         if (r < 0)
@@ -127,11 +129,15 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 
 /* ---- life ---- */
 
-static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        if (n_fds != 3 + m->n_media)
+/* The medium gets a descriptor of its own: the one in escrow must outlive it. */
+static int slot_open_media(struct link_slot *s) {
+        const struct link_message *m = &s->escrow->message;
+
+        if (s->escrow->n_fds != 3 + m->n_media)
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = media_file_new(s->loop, take_fd(&fds[3 + i]), m->media_size[i], &s->media[i]);
+                const int fd = fcntl(s->escrow->fds[3 + i], F_DUPFD_CLOEXEC, 0);
+                int r = fd < 0 ? -errno : media_file_new(s->loop, fd, m->media_size[i], &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -140,52 +146,86 @@ static int slot_open_media(struct link_slot *s, const struct link_message *m, in
         return 0;
 }
 
-static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        const struct vpc_model *model = vpc_model_find(m->model);
-        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+/* What the client sets up goes into memory that outlives this process. */
+static int slot_open_session(struct link_slot *s) {
+        CLEANUP_CLOSE int fd = -1;
+        void *memory = NULL;
         int r;
 
-        if (!model || n_fds < 3)
+        if (s->escrow->session >= 0) {
+                r = map_fd(s->escrow->session, sizeof(*s->session), &memory);
+                s->session = memory;
+                return r < 0 ? r : vpc_session_check(s->session);
+        }
+        fd = memfd_create("iov-session", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, sizeof(*s->session)) < 0)
+                return -errno;
+        r = map_fd(fd, sizeof(*s->session), &memory);
+        if (r < 0)
+                return r;
+        s->session = memory;
+        vpc_session_init(s->session);
+        s->escrow->session = take_fd(&fd);
+        return 0;
+}
+
+/* Take up what the server has set up with a process before this one. */
+static int slot_take_up(struct link_slot *s) {
+        int r = vpc_function_keep(s->function, s->session);
+
+        if (r > 0)
+                slot_say(s, LOG_WARNING, "some of the server's memory cannot be mapped again");
+        r = vpc_connection_resume(s->loop, s->function, &connection_events, s, &s->connection);
+        if (r == -ENOENT)
+                return 0;
+        s->connected = r == 0 && vpc_connection_is_open(s->connection);
+        return r;
+}
+
+static int slot_bring_up(struct link_slot *s) {
+        const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
+        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        void *counters = NULL;
+        int r;
+
+        if (!model || s->escrow->n_fds < 3)
                 return -EBADMSG;
         s->image_size = vpc_image_size(model);
-        r = map_fd(fds[1], s->image_size, &s->image);
+        r = map_fd(s->escrow->fds[1], s->image_size, &s->image);
         if (r < 0)
                 return r;
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *counters = NULL;
-        r = map_fd(fds[2], sizeof(*s->counters), &counters);
+        r = map_fd(s->escrow->fds[2], sizeof(*s->counters), &counters);
         if (r < 0)
                 return r;
         s->counters = counters;
-        r = slot_open_media(s, m, fds, n_fds);
-        if (r < 0)
-                return r;
-        r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
-        if (r < 0)
-                return r;
-        s->listener = take_fd(&fds[0]);
-        return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
+        r = slot_open_media(s);
+        if (r == 0)
+                r = slot_open_session(s);
+        if (r == 0)
+                r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
+        if (r == 0)
+                r = slot_take_up(s);
+        return r < 0 ? r : loop_add_fd(s->loop, s->escrow->fds[0], POLLIN, on_listener, s, &s->listener_source);
 }
 
-int link_slot_new(struct loop *loop, const struct link_message *message, const int *fds, unsigned int n_fds,
-                  const struct link_slot_events *events, void *userdata, struct link_slot **ret_slot) {
+int link_slot_new(struct loop *loop, struct link_escrow_slot *escrow, const struct link_slot_events *events, void *userdata,
+                  struct link_slot **ret_slot) {
         struct link_slot *s = calloc(1, sizeof(*s));
-        int mine[LINK_FDS_MAX], r = -ENOMEM;
 
-        memcpy(mine, fds, n_fds * sizeof(int));
-        if (s) {
-                s->loop = loop;
-                s->instance = message->instance;
-                memcpy(s->name, message->name, sizeof(s->name));
-                s->events = events;
-                s->userdata = userdata;
-                s->listener = -1;
-                r = slot_bring_up(s, message, mine, n_fds);
+        if (!s) {
+                link_escrow_slot_free(escrow);
+                return -ENOMEM;
         }
-        for (unsigned int i = 0; i < n_fds; i++)
-                close_fd(&mine[i]);
+        s->loop = loop;
+        s->escrow = escrow;
+        s->instance = escrow->message.instance;
+        memcpy(s->name, escrow->message.name, sizeof(s->name));
+        s->events = events;
+        s->userdata = userdata;
+        int r = slot_bring_up(s);
         if (r < 0) {
                 link_slot_free(s);
                 return r;
@@ -194,11 +234,16 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
         return 0;
 }
 
+bool link_slot_connected(const struct link_slot *s, uint32_t *ret_pid, uint32_t *ret_uid) {
+        *ret_pid = s->connected ? s->escrow->peer_pid : 0;
+        *ret_uid = s->connected ? s->escrow->peer_uid : 0;
+        return s->connected;
+}
+
 void link_slot_free(struct link_slot *s) {
         if (!s)
                 return;
         loop_source_remove(s->listener_source);
-        close_fd(&s->listener);
         vpc_function_free(s->function);
         for (unsigned int i = 0; i < s->n_media; i++)
                 media_file_free(s->media[i]);
@@ -206,6 +251,9 @@ void link_slot_free(struct link_slot *s) {
                 munmap(s->image, s->image_size);
         if (s->counters)
                 munmap(s->counters, sizeof(*s->counters));
+        if (s->session)
+                munmap(s->session, sizeof(*s->session));
+        link_escrow_slot_free(s->escrow);
         free(s);
 }
 
@@ -213,6 +261,7 @@ void link_slot_remove(struct link_slot *s) {
         if (s->removing)
                 return;
         s->removing = true;
+        s->escrow->removing = true;
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

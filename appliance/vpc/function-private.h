@@ -8,6 +8,7 @@
 #include "vpc/function.h"
 #include "vpc/image.h"
 #include "vpc/irq.h"
+#include "vpc/session.h"
 
 /* A token bucket: what a guest can make the device log must not fill a disk. */
 struct vpc_log_limit {
@@ -27,6 +28,7 @@ struct vpc_function {
         struct loop_source *timer;
         void *device;
         struct vpc_log_limit log_limit;
+        struct vpc_session *session; /* NULL: nothing of the client outlives this process */
 
         struct vpc_config config;
         struct vpc_dma dma;

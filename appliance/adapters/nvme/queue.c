@@ -8,11 +8,13 @@
 #define FETCH_BUDGET 64
 
 void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id) {
-        *sq = (struct nvme_sq){.base = base, .size = size, .cq_id = cq_id};
+        *sq = (struct nvme_sq){.base = base, .cq_id = cq_id};
+        __atomic_store_n(&sq->size, size, __ATOMIC_RELEASE); /* last: with it there is a queue, for whoever comes next too */
 }
 
 void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vector, bool interrupts) {
-        *cq = (struct nvme_cq){.base = base, .size = size, .vector = vector, .interrupts = interrupts};
+        *cq = (struct nvme_cq){.base = base, .vector = vector, .interrupts = interrupts};
+        __atomic_store_n(&cq->size, size, __ATOMIC_RELEASE);
 }
 
 /* [5.2] The error log entry is of no particular command. */
@@ -92,10 +94,10 @@ static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned
                            .cid = slot->sqe.cid,
                            .status = (uint16_t)((slot->outcome & 0x7fff) << 1 | (cq->posted / cq->size % 2 == 0))}};
         uint64_t *words = iov.iov_base;
-        slot->posted = cq->posted;
+        __atomic_store_n(&slot->posted, cq->posted, __ATOMIC_RELEASE);
         __atomic_store_n(&words[0], entry.words[0], __ATOMIC_RELAXED);
         __atomic_store_n(&words[1], entry.words[1], __ATOMIC_RELEASE);
-        cq->posted++;
+        __atomic_store_n(&cq->posted, slot->posted + 1, __ATOMIC_RELEASE);
         if (cq->interrupts) {
                 device->irq_pending |= UINT64_C(1) << cq->vector;
                 device->cq_nonempty |= UINT64_C(1) << cq_id;
@@ -192,8 +194,10 @@ static bool fetch_one(struct nvme_device *device, unsigned int q) {
         }
         slot->sq_id = (uint16_t)q;
         slot->fetched = sq->fetched + 1;
-        slot->state = NVME_SLOT_FETCHED;
-        sq->fetched++;
+        slot->resumed = 0;
+        /* From here on the command is this slot's, whatever becomes of this process; the count follows it (resume.c). */
+        __atomic_store_n(&slot->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
+        __atomic_store_n(&sq->fetched, slot->fetched, __ATOMIC_RELEASE);
         if (q == 0) {
                 nvme_admin_execute(command);
                 return true;

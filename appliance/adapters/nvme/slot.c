@@ -28,7 +28,7 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
 void nvme_slot_free(struct nvme_command *command) {
         struct nvme_device *device = command->device;
 
-        nvme_slot(command)->state = NVME_SLOT_FREE;
+        __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FREE, __ATOMIC_RELEASE);
         nvme_list_append(device, command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
 }
 
@@ -84,7 +84,7 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
         slot->outcome = outcome;
         slot->result = result;
         slot->posted = UINT64_MAX;
-        slot->state = NVME_SLOT_DONE;
+        __atomic_store_n(&slot->state, NVME_SLOT_DONE, __ATOMIC_RELEASE);
         if (slot->sq_id)
                 account_io(device, slot);
         else
