@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/control.h"
+#include "control/keeper.h"
 #include "link/worker.h"
 
 #define EXIT_USAGE 2
@@ -40,15 +41,38 @@ static int number(const char *s, long max, int *ret_value) {
         return 0;
 }
 
+/* This process becomes the keeper, one with the same arguments the control process. */
+static int keep(int argc, char *argv[]) {
+        char option[] = "--keeper-fd", value[16];
+        char **with = calloc((size_t)argc + 3, sizeof(char *));
+
+        if (!with)
+                return EXIT_FAILURE;
+        snprintf(value, sizeof(value), "%d", KEEPER_FD);
+        memcpy(with, argv, (size_t)argc * sizeof(char *));
+        with[argc] = option;
+        with[argc + 1] = value;
+        int status = keeper_run(with);
+        free(with);
+        return status;
+}
+
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_SIM_FD, OPT_HELP, OPT_VERSION };
-        static const struct option options[] = {
-                {"state", required_argument, NULL, OPT_STATE},     {"run", required_argument, NULL, OPT_RUN},
-                {"chassis", required_argument, NULL, OPT_CHASSIS}, {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-                {"sim-fd", required_argument, NULL, OPT_SIM_FD},   {"help", no_argument, NULL, OPT_HELP},
-                {"version", no_argument, NULL, OPT_VERSION},       {NULL, 0, NULL, 0}};
-        struct control_options o = {
-                .state_directory = "/var/lib/iov", .run_directory = "/run/iov", .sim_fd = -1, .log_level = LOG_INFO};
+        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_SIM_FD, OPT_KEEPER_FD, OPT_HELP, OPT_VERSION };
+        static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
+                                                {"run", required_argument, NULL, OPT_RUN},
+                                                {"chassis", required_argument, NULL, OPT_CHASSIS},
+                                                {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+                                                {"sim-fd", required_argument, NULL, OPT_SIM_FD},
+                                                {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
+                                                {"help", no_argument, NULL, OPT_HELP},
+                                                {"version", no_argument, NULL, OPT_VERSION},
+                                                {NULL, 0, NULL, 0}};
+        struct control_options o = {.state_directory = "/var/lib/iov",
+                                    .run_directory = "/run/iov",
+                                    .sim_fd = -1,
+                                    .keeper_fd = -1,
+                                    .log_level = LOG_INFO};
         int c;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
@@ -73,6 +97,10 @@ int main(int argc, char *argv[]) {
                         if (number(optarg, 65535, &o.sim_fd) < 0)
                                 return usage_error("--sim-fd takes a descriptor", optarg);
                         break;
+                case OPT_KEEPER_FD: /* which the keeper adds */
+                        if (number(optarg, 65535, &o.keeper_fd) < 0)
+                                return usage_error("--keeper-fd takes a descriptor", optarg);
+                        break;
                 case OPT_HELP:
                         print_help();
                         return EXIT_SUCCESS;
@@ -88,5 +116,5 @@ int main(int argc, char *argv[]) {
                 o.run_directory = NULL;
                 o.log_level = o.log_level == LOG_INFO ? LOG_ERR : o.log_level;
         }
-        return control_main(&o);
+        return o.sim_fd < 0 && o.keeper_fd < 0 ? keep(argc, argv) : control_main(&o);
 }

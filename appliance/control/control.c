@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -26,6 +27,7 @@
 #include "util.h"
 #include "vpc/function.h"
 
+#define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
 
 struct control {
@@ -39,6 +41,7 @@ struct control {
         struct history *history;
         struct iov_model *model;
         uint64_t last_id, boot_time, snapshot_time;
+        struct keeping *keeping;
         struct supervisor *supervisor; /* NULL: a simulator */
         struct mgmt *mgmt;
         /* commits: the first is being written, the others wait */
@@ -61,6 +64,9 @@ struct loop *control_get_loop(struct control *c) {
 }
 struct journal *control_get_journal(struct control *c) {
         return c->journal;
+}
+struct keeping *control_get_keeping(struct control *c) {
+        return c->keeping;
 }
 struct tables *control_get_tables(struct control *c) {
         return c->tables;
@@ -339,8 +345,10 @@ void control_commit_forget(struct control *c, struct control_commit *commit) {
 static void on_signal(void *userdata, int signal) {
         struct control *c = userdata;
 
-        journal_log(c->journal, LOG_INFO, "signal %d: ending", signal);
-        loop_stop(c->loop, 0);
+        const bool hand_over = signal == SIGHUP && c->keeping;
+
+        journal_log(c->journal, LOG_INFO, "signal %d: %s", signal, hand_over ? "handing over" : "ending");
+        loop_stop(c->loop, hand_over ? KEEPER_HAND_OVER : 0);
 }
 
 static void on_library_log(void *userdata, int level, const char *text) {
@@ -444,7 +452,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, &supervisor_events, c,
+                           &c->supervisor);
         if (r < 0)
                 return r;
         supervisor_reconcile(c->supervisor);
@@ -467,6 +476,8 @@ static int bring_up(struct control *c) {
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        if (c->options->keeper_fd >= 0)
+                sigaddset(&signals, SIGHUP);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk, not an end */
@@ -475,8 +486,11 @@ static int bring_up(struct control *c) {
                 r = tables_new(&c->tables);
         if (r == 0)
                 r = journal_new(c->tables, c->options->log_level, &c->journal);
+        if (r == 0 && c->options->keeper_fd >= 0)
+                r = keeping_open(c->options->keeper_fd, &c->keeping);
         if (r == 0)
-                r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+                r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? LOCK_WAIT_MS : SIM_LOCK_WAIT_MS,
+                               &c->state);
         if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
@@ -501,11 +515,21 @@ static void tear_down(struct control *c) {
         journal_free(c->journal);
         tables_free(c->tables);
         loop_free(c->loop);
+        keeping_close(c->keeping);
         c->journal = NULL;
         iov_unref(c->ctx);
 }
 
+/* The state is on disk, the links and sockets are with the keeper: leave them as they are. */
+static void hand_over(struct control *c) {
+        c->saver = saver_free(c->saver);
+        _exit(KEEPER_HAND_OVER);
+}
+
 int control_main(const struct control_options *options) {
+        /* Without a keeper nobody would start another one, and two of them must not be. */
+        if (options->keeper_fd >= 0)
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct control c = {.options = options, .boot_time = clock_ns(CLOCK_REALTIME)};
         int r = iov_new(&c.ctx);
 
@@ -520,6 +544,8 @@ int control_main(const struct control_options *options) {
                         sd_notify(0, "READY=1");
                 }
                 r = loop_run(c.loop);
+                if (r == KEEPER_HAND_OVER)
+                        hand_over(&c);
                 sd_notify(0, "STOPPING=1");
         }
         tear_down(&c);

@@ -5,6 +5,7 @@
 
 #include "control/history.h"
 #include "control/journal.h"
+#include "control/keeper.h"
 #include "control/tables.h"
 #include "iove/transaction.h"
 #include "loop/loop.h"
@@ -17,6 +18,7 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
+        int keeper_fd; /* socket to the keeper (keeper.h); -1: none */
 };
 
 /* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */
@@ -25,6 +27,7 @@ int control_main(const struct control_options *options);
 /* For the management function: */
 struct loop *control_get_loop(struct control *control);
 struct journal *control_get_journal(struct control *control);
+struct keeping *control_get_keeping(struct control *control); /* NULL: there is none */
 struct tables *control_get_tables(struct control *control);
 const struct iov_model *control_get_model(const struct control *control);
 const struct history *control_get_history(const struct control *control);

@@ -5,6 +5,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/control.c appliance/control/control.h \
 	appliance/control/history.c appliance/control/history.h \
 	appliance/control/journal.c appliance/control/journal.h \
+	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
+	appliance/control/keeping.c \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \

@@ -302,6 +302,21 @@ static int mgmt_new(struct control *control, struct mgmt **ret_mgmt) {
         return 0;
 }
 
+#define KEPT_KEY 1 /* with the keeper; the supervisor's keys have higher bits */
+
+/* The socket that a control process before this one has listened on: who connects meanwhile is served by us. */
+static bool take_listener(struct mgmt *m) {
+        struct keeping_record *r;
+
+        for (size_t i = 0; (r = keeping_get(control_get_keeping(m->control), i)); i++)
+                if (r->key == KEPT_KEY && r->n_fds == 1 && r->size == sizeof(m->path) && r->fds[0] >= 0) {
+                        memcpy(m->path, r->note, sizeof(m->path));
+                        m->listener = take_fd(&r->fds[0]);
+                        return true;
+                }
+        return false;
+}
+
 static int open_listener(struct mgmt *m, const char *run_directory) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/mgmt.sock", run_directory);
@@ -319,14 +334,16 @@ static int open_listener(struct mgmt *m, const char *run_directory) {
         if (r < 0)
                 return r;
         memcpy(m->path, address.sun_path, sizeof(m->path));
-        return listen(m->listener, 16) < 0 ? -errno : 0;
+        if (listen(m->listener, 16) < 0)
+                return -errno;
+        return keeping_store(control_get_keeping(m->control), KEPT_KEY, m->path, sizeof(m->path), &m->listener, 1);
 }
 
 int mgmt_listen(struct control *control, const char *run_directory, struct mgmt **ret_mgmt) {
         struct mgmt *m = NULL;
         int r = mgmt_new(control, &m);
 
-        if (r == 0)
+        if (r == 0 && !take_listener(m))
                 r = open_listener(m, run_directory);
         if (r == 0)
                 r = loop_add_fd(control_get_loop(control), m->listener, POLLIN, on_listener, m, &m->source);

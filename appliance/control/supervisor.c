@@ -34,6 +34,9 @@ struct process {
         pid_t pid;       /* of its escrow; 0: not running, waiting for `restart` */
         pid_t worker;    /* who serves, 0: not told yet */
         uint32_t starts; /* of workers by that escrow, as last told */
+        bool adopted;    /* from a control process before this one, and not yet heard of */
+        bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
+        uint64_t key;    /* of what is kept of it */
         bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
@@ -61,6 +64,7 @@ struct instance {
 struct supervisor {
         struct loop *loop;
         struct journal *journal;
+        struct keeping *keeping;
         int state_directory;
         char run_directory[108];
         const struct supervisor_events *events;
@@ -70,6 +74,28 @@ struct supervisor {
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
+
+/* What the keeper has of a link and of an instance, with descriptors: pidfd and channel; image and counters. */
+#define KEPT_LINK (UINT64_C(1) << 62)
+#define KEPT_INSTANCE (UINT64_C(2) << 62)
+#define KEPT_KIND (UINT64_C(3) << 62)
+#define KEPT_VERSION 1
+
+struct kept_link {
+        uint32_t version;
+        int32_t pid;
+        char server[IOV_NAME_SIZE];
+};
+
+struct kept_instance {
+        uint32_t version, slot;
+        uint64_t number, link, image_size;
+        char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
+        char socket[108];
+        struct vpc_persona persona;
+};
+
+_Static_assert(sizeof(struct kept_instance) <= KEEPER_NOTE_MAX, "a note to an instance");
 
 static uint64_t now_ns(void) {
         struct timespec t;
@@ -109,6 +135,7 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
                         *i = gone->next;
                         break;
                 }
+        keeping_remove(s->keeping, KEPT_INSTANCE | gone->number);
         if (!gone->removing && *gone->socket)
                 unlink(gone->socket);
         if (gone->image)
@@ -164,6 +191,21 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
 }
 
+/* Before the worker is told: what it holds, the next control process must know of. */
+static int instance_keep(struct supervisor *s, const struct instance *i, const int *fds) {
+        struct kept_instance kept = {.version = KEPT_VERSION,
+                                     .slot = i->slot,
+                                     .number = i->number,
+                                     .link = i->process->key,
+                                     .image_size = i->image_size,
+                                     .persona = i->persona};
+
+        memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
+        memcpy(kept.server, i->server, sizeof(kept.server));
+        memcpy(kept.socket, i->socket, sizeof(kept.socket));
+        return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
+}
+
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct instance *i = calloc(1, sizeof(*i));
@@ -184,6 +226,8 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        if (r == 0)
+                r = instance_keep(s, i, fds + 1);
         if (r == 0)
                 r = link_send(p->channel, &m, fds, 3 + m.n_media);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
@@ -236,6 +280,7 @@ static void process_free(struct supervisor *s, struct process *gone) {
                         *p = gone->next;
                         break;
                 }
+        keeping_remove(s->keeping, gone->key);
         loop_source_remove(gone->restart);
         loop_source_remove(gone->pidfd_source);
         channel_close(gone);
@@ -259,6 +304,7 @@ static void process_died(struct process *p, const char *how, int number) {
 
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
                       "escrow %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
+        keeping_remove(s->keeping, p->key);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
         channel_close(p);
         close_fd(&p->pidfd);
@@ -283,7 +329,8 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         struct process *p = userdata;
         siginfo_t info = {0};
 
-        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        /* One that a control process before this one has started is not our child (ECHILD): the descriptor is all that tells. */
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD : info.si_pid == 0)
                 return;
         if (p->ending) {
                 close_fd(&p->pidfd);
@@ -301,6 +348,10 @@ static void worker_started(struct process *p, const struct link_message *m) {
         for (struct instance *i = s->instances; i; i = i->next)
                 if (i->process == p)
                         i->told = false;
+        p->asked = m->instance;
+        if (p->adopted)
+                p->restarts = p->starts = m->level;
+        p->adopted = false;
         if (m->level > p->starts) {
                 journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
                               "worker %d was killed or has crashed: %u goes on in its place", (int)p->worker, m->pid);
@@ -313,6 +364,7 @@ static void worker_started(struct process *p, const struct link_message *m) {
         report_server(s, p);
 }
 
+/* An answer to a question speaks of everything that was said before it; else what was just plugged in may still be on its way. */
 static void status_end(struct process *p) {
         struct supervisor *s = p->supervisor;
         struct instance *i, *next;
@@ -320,7 +372,7 @@ static void status_end(struct process *p) {
 
         for (i = s->instances; i; i = next) {
                 next = i->next;
-                if (i->process != p || i->told || !i->removing)
+                if (i->process != p || i->told || !(i->removing || p->asked))
                         continue;
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
                 instance_free(s, i);
@@ -421,6 +473,7 @@ static struct process *process_of(struct supervisor *s, const char *server) {
         if (!p)
                 return NULL;
         p->supervisor = s;
+        p->key = KEPT_LINK | ++s->next_number;
         p->pidfd = p->channel = -1;
         field_set(p->server, sizeof(p->server), server);
         p->next = s->processes;
@@ -428,17 +481,29 @@ static struct process *process_of(struct supervisor *s, const char *server) {
         return p;
 }
 
+static int process_watch(struct supervisor *s, struct process *p) {
+        int r;
+
+        p->started = now_ns();
+        r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
+        if (r == 0)
+                r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
+        return r;
+}
+
 static int process_start(struct supervisor *s, struct process *p) {
+        struct kept_link kept = {.version = KEPT_VERSION};
         int r = worker_process_start(p->server, &p->pid, &p->pidfd, &p->channel);
 
         if (r < 0) {
                 p->pid = 0;
                 return r;
         }
-        p->started = now_ns();
-        r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
+        kept.pid = p->pid;
+        memcpy(kept.server, p->server, sizeof(kept.server));
+        r = keeping_store(s->keeping, p->key, &kept, sizeof(kept), (const int[]){p->pidfd, p->channel}, 2);
         if (r == 0)
-                r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
+                r = process_watch(s, p);
         journal_log(s->journal, LOG_INFO, "%s: link started, escrow %d", p->server, (int)p->pid);
         report_server(s, p);
         return r;
@@ -550,8 +615,94 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
         return 0;
 }
 
-int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
+/* ---- taking over from a control process that is gone ---- */
+
+static void adopt_link(struct supervisor *s, struct keeping_record *r) {
+        struct kept_link kept;
+
+        if (r->size != sizeof(kept) || r->n_fds != 2)
+                return;
+        memcpy(&kept, r->note, sizeof(kept));
+        if (kept.version != KEPT_VERSION)
+                return;
+        struct process *p = process_of(s, kept.server);
+        if (!p || p->pid)
+                return;
+        p->key = r->key;
+        p->pid = kept.pid;
+        p->pidfd = take_fd(&r->fds[0]);
+        p->channel = take_fd(&r->fds[1]);
+        p->adopted = true;
+        if (process_watch(s, p) < 0)
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server, "its link cannot be watched");
+}
+
+static struct process *process_by_key(struct supervisor *s, uint64_t key) {
+        for (struct process *p = s->processes; p; p = p->next)
+                if (p->key == key)
+                        return p;
+        return NULL;
+}
+
+static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
+        struct kept_instance kept;
+
+        if (r->size != sizeof(kept) || r->n_fds != 2)
+                return -EBADMSG;
+        memcpy(&kept, r->note, sizeof(kept));
+        struct process *p = kept.version == KEPT_VERSION ? process_by_key(s, kept.link) : NULL;
+        struct instance *i = p ? calloc(1, sizeof(*i)) : NULL;
+        if (!i)
+                return -EBADMSG;
+        i->number = kept.number;
+        i->process = p;
+        i->slot = kept.slot;
+        memcpy(i->vadapter, kept.vadapter, sizeof(i->vadapter));
+        memcpy(i->server, kept.server, sizeof(i->server));
+        memcpy(i->socket, kept.socket, sizeof(i->socket));
+        i->persona = kept.persona;
+        i->image_size = kept.image_size;
+        void *image = mmap(NULL, i->image_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[0], 0);
+        void *counters = mmap(NULL, sizeof(*i->counters), PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[1], 0);
+        i->image = image == MAP_FAILED ? NULL : image;
+        i->counters = counters == MAP_FAILED ? NULL : counters;
+        i->next = s->instances;
+        s->instances = i;
+        if (!i->image || !i->counters) {
+                instance_free(s, i);
+                return -ENOMEM;
+        }
+        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
+        return 0;
+}
+
+/* What cannot be taken over is forgotten: its link ends when nobody holds its channel any more. */
+static void adopt(struct supervisor *s) {
+        const struct link_message ask = {.type = LINK_STATUS_ASK};
+        struct keeping_record *r;
+        unsigned int n = 0;
+
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_LINK)
+                        adopt_link(s, r);
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_INSTANCE && adopt_instance(s, r) < 0)
+                        keeping_remove(s->keeping, r->key);
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_LINK && !process_by_key(s, r->key))
+                        keeping_remove(s->keeping, r->key);
+        for (struct process *p = s->processes; p; p = p->next) {
+                link_send(p->channel, &ask, NULL, 0);
+                report_server(s, p);
+                n++;
+        }
+        if (n)
+                journal_event(s->journal, LOG_NOTICE, JOURNAL_NO_UID, "", "%u links go on under this control process", n);
+}
+
+int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
+                   const char *run_directory, const struct supervisor_events *events, void *userdata,
+                   struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -562,6 +713,10 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;
+        s->keeping = keeping;
+        /* Higher than any number that a control process before this one has given. */
+        s->next_number = now_ns();
+        adopt(s);
         *ret_supervisor = s;
         return 0;
 }

@@ -8,6 +8,7 @@
 #define IOV_CONTROL_SUPERVISOR_H
 
 #include "control/journal.h"
+#include "control/keeper.h"
 #include "iov/libiov.h"
 #include "loop/loop.h"
 
@@ -23,8 +24,10 @@ struct supervisor_events {
         const struct iov_model *(*model)(void *userdata);
 };
 
-int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor);
+/* What `keeping` has of a control process before this one is taken over: links that serve go on serving. */
+int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
+                   const char *run_directory, const struct supervisor_events *events, void *userdata,
+                   struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);

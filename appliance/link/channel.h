@@ -22,10 +22,10 @@ enum link_message_type {
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
-        LINK_FAILED,     /* the slot could not be brought up; `text` is why */
-        LINK_LOG,        /* `level`, `text` */
-        LINK_STARTED,    /* `pid` serves; `level` others have before it. Begins a status as well */
-        LINK_STATUS,     /* a slot; `level`: a server drives it (`pid`, `uid`) */
+        LINK_FAILED,  /* the slot could not be brought up; `text` is why */
+        LINK_LOG,     /* `level`, `text` */
+        LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
+        LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 

@@ -46,8 +46,8 @@ static void tell_of(enum link_message_type type, const struct link_slot *slot, i
         tell(link_slot_userdata(slot), &m);
 }
 
-static void tell_status(struct worker *w) {
-        struct link_message m = {.type = LINK_STARTED, .pid = (uint32_t)getpid(), .level = w->escrow->starts};
+static void tell_status(struct worker *w, bool asked) {
+        struct link_message m = {.type = LINK_STARTED, .pid = (uint32_t)getpid(), .level = w->escrow->starts, .instance = asked};
 
         tell(w, &m);
         for (unsigned int i = 0; i < w->n_slots; i++) {
@@ -148,7 +148,7 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
         if (m->type == LINK_SLOT_REMOVE)
                 slot_remove(w, m->instance);
         else if (m->type == LINK_STATUS_ASK)
-                tell_status(w);
+                tell_status(w, true);
 }
 
 static void on_channel(void *userdata, int fd, uint32_t events) {
@@ -160,7 +160,7 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
         if (w->untold && events & POLLOUT) {
                 w->untold = false;
                 loop_source_set_events(w->channel, POLLIN);
-                tell_status(w);
+                tell_status(w, false);
         }
         for (;;) {
                 int r = link_peek(fd, &m, fds, &n);
@@ -190,7 +190,7 @@ static int serve(struct link_escrow *escrow) {
                 if (escrow->slots[i].used)
                         slot_open(&w, &escrow->slots[i]);
         if (r == 0) {
-                tell_status(&w);
+                tell_status(&w, false);
                 r = loop_run(w.loop);
         }
         if (r < 0)

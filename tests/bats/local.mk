@@ -20,6 +20,7 @@ BATS_TESTS = \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/restart-live.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
