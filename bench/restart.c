@@ -48,7 +48,8 @@ struct run {
         uint64_t generations[BLOCKS];
         bool busy[BLOCKS];
         uint64_t random, n_done, n_read, last_ns;
-        unsigned int n_busy, errors;
+        unsigned int n_busy, errors, n_calls;
+        bool is_mapped; /* the scratch window */
         double *pauses; /* by kill, ms */
 };
 
@@ -223,6 +224,74 @@ static int round_trip(struct run *r) {
         return nvme_host_ack(&r->host, &r->host.io);
 }
 
+/* ---- what is set up again and again, and must be there once ---- */
+
+#define SCRATCH_IOVA UINT64_C(0x800000000)
+
+static int scratch_map(struct run *r) {
+        struct vfio_user_dma_map map = {.argsz = sizeof(map),
+                                        .flags = VFIO_USER_DMA_READABLE | VFIO_USER_DMA_WRITEABLE,
+                                        .address = SCRATCH_IOVA,
+                                        .size = NVME_HOST_PAGE};
+        struct vfio_user_call call = {.command = VFIO_USER_DMA_MAP,
+                                      .request = &map,
+                                      .request_size = sizeof(map),
+                                      .fds = &r->host.memory_fd,
+                                      .n_fds = 1};
+
+        return vfio_user_client_call(r->host.client, &call);
+}
+
+static int scratch_unmap(struct run *r) {
+        struct vfio_user_dma_unmap unmap = {.argsz = sizeof(unmap), .address = SCRATCH_IOVA, .size = NVME_HOST_PAGE}, reply;
+        struct vfio_user_call call = {.command = VFIO_USER_DMA_UNMAP,
+                                      .request = &unmap,
+                                      .request_size = sizeof(unmap),
+                                      .reply = &reply,
+                                      .reply_size = sizeof(reply)};
+
+        return vfio_user_client_call(r->host.client, &call);
+}
+
+/* The eventfd of the I/O queue's vector, again: a new descriptor for the same. */
+static int eventfd_set(struct run *r) {
+        struct vfio_irq_set set = {.argsz = sizeof(set),
+                                   .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                                   .index = VFIO_PCI_MSIX_IRQ_INDEX,
+                                   .start = 1,
+                                   .count = 1};
+        struct vfio_user_call call = {.command = VFIO_USER_DEVICE_SET_IRQS,
+                                      .request = &set,
+                                      .request_size = sizeof(set),
+                                      .fds = &r->host.io.eventfd,
+                                      .n_fds = 1};
+
+        return vfio_user_client_call(r->host.client, &call);
+}
+
+/* Something besides I/O, each with a reply; a window that is mapped twice, or not there any more, is an error. */
+static int set_up_again(struct run *r) {
+        static const struct one nothing;
+        uint64_t cap = 0;
+        int e = 0;
+
+        switch (next_random(r) % 4) {
+        case 0:
+                e = r->is_mapped ? scratch_unmap(r) : scratch_map(r);
+                r->is_mapped = !r->is_mapped;
+                break;
+        case 1:
+                e = eventfd_set(r);
+                break;
+        default:
+                e = nvme_host_read64(&r->host, NVME_REG_CAP, &cap);
+                if (e == 0 && cap != r->host.cap)
+                        error(r, "wrong capabilities", &nothing);
+        }
+        r->n_calls++;
+        return e;
+}
+
 /* Fill the queue with reads and writes; `only`: read this block and all behind it once. */
 static int drive(struct run *r) {
         unsigned int only = 0;
@@ -241,6 +310,8 @@ static int drive(struct run *r) {
                         submit(r, i, block, !done && (random >> 32 & 1));
                 }
                 int e = r->n_busy ? round_trip(r) : 0;
+                if (e >= 0 && next_random(r) % 4 == 0)
+                        e = set_up_again(r);
                 if (e < 0) {
                         fprintf(stderr, "restart: after %u kills: %s\n", r->shared->kills, strerror(-e));
                         r->errors++;
@@ -253,8 +324,9 @@ static int drive(struct run *r) {
 static void report(struct run *r) {
         const unsigned int n = r->shared->kills;
 
-        printf("kills: %u of the worker, %u of the control process; errors: %u; I/Os: %llu, reads checked: %llu\n", n,
-               r->shared->control_kills, r->errors, (unsigned long long)r->n_done, (unsigned long long)r->n_read);
+        printf("kills: %u of the worker, %u of the control process; errors: %u; I/Os: %llu, reads checked: %llu, other calls: "
+               "%u\n",
+               n, r->shared->control_kills, r->errors, (unsigned long long)r->n_done, (unsigned long long)r->n_read, r->n_calls);
         if (n == 0)
                 return;
         const double median = measure_median(r->pauses, n); /* sorts */
