@@ -1,5 +1,5 @@
 # Real guests in QEMU: `make check-guest`. They are fetched into a cache outside the tree, so `make check` does without them.
-guest_tests = tests/guest/nvme.bats
+guest_tests = tests/guest/nvme.bats tests/guest/restart.bats
 
 EXTRA_DIST += $(guest_tests) tests/guest/guest.sh tests/guest/init \
 	scripts/appliance.sh scripts/apt-private.sh scripts/demo.sh scripts/fetch-guest.sh scripts/fetch-qemu.sh \
