@@ -19,13 +19,14 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--log-level N]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--log-level N]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
              "  --state DIR     state and media, kept (default /var/lib/iov)\n"
              "  --run DIR       sockets: DIR/mgmt.sock and DIR/servers/SERVER/SLOT.sock (default /run/iov)\n"
              "  --chassis FILE  the hardware, kind: chassis (default STATE/chassis.yaml, else built in)\n"
+             "  --unplug-timeout S  1 to 600: seconds a guest has to let go of a vAdapter (default 30)\n"
              "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
              "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
              "  --help, --version");
@@ -58,11 +59,12 @@ static int keep(int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_SIM_FD, OPT_KEEPER_FD, OPT_HELP, OPT_VERSION };
+        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_UNPLUG, OPT_SIM_FD, OPT_KEEPER_FD, OPT_HELP, OPT_VERSION };
         static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
                                                 {"run", required_argument, NULL, OPT_RUN},
                                                 {"chassis", required_argument, NULL, OPT_CHASSIS},
                                                 {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+                                                {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
                                                 {"sim-fd", required_argument, NULL, OPT_SIM_FD},
                                                 {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
                                                 {"help", no_argument, NULL, OPT_HELP},
@@ -72,8 +74,9 @@ int main(int argc, char *argv[]) {
                                     .run_directory = "/run/iov",
                                     .sim_fd = -1,
                                     .keeper_fd = -1,
-                                    .log_level = LOG_INFO};
-        int c;
+                                    .log_level = LOG_INFO,
+                                    .unplug_s = 30};
+        int c, seconds;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
                 _exit(link_worker_main(argv[1]));
@@ -92,6 +95,11 @@ int main(int argc, char *argv[]) {
                 case OPT_LOG_LEVEL:
                         if (number(optarg, LOG_DEBUG, &o.log_level) < 0)
                                 return usage_error("--log-level takes 0 to 7", optarg);
+                        break;
+                case OPT_UNPLUG:
+                        if (number(optarg, 600, &seconds) < 0 || seconds == 0)
+                                return usage_error("--unplug-timeout takes 1 to 600", optarg);
+                        o.unplug_s = (unsigned int)seconds;
                         break;
                 case OPT_SIM_FD:
                         if (number(optarg, 65535, &o.sim_fd) < 0)

@@ -5,6 +5,7 @@ include appliance/vpc/local.mk
 include appliance/adapters/local.mk
 include appliance/iove/local.mk
 
+include appliance/host/local.mk
 include appliance/link/local.mk
 include appliance/control/local.mk
 include appliance/systemd/local.mk

@@ -12,5 +12,8 @@ bool smoke(const char *path);
 /* By NVMe commands and registers, and by vfio-user messages. */
 void hostile_commands(const char *path);
 void hostile_messages(const char *path);
+/* Open two vAdapters, share `memory`, `eventfd` or `nothing` between them, say `ready`, and keep them until standard input ends.
+ * Returns an exit status. */
+int share(const char *path, const char *how, const char *other);
 
 #endif

@@ -1,7 +1,7 @@
 # bench: ratios against what the machine can do at best, measured in the same run. Built and run by `make bench` only.
 bench_common = bench/measure.c bench/measure.h bench/nvme-host.c bench/nvme-host.h bench/processes.c bench/processes.h
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-bench_binaries = bench/register-read bench/nvme-read bench/idle
+bench_binaries = bench/register-read bench/nvme-read bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
 EXTRA_DIST += bench/run.sh
@@ -16,10 +16,14 @@ bench_nvme_read_LDADD = libiov-core.la $(URING_LIBS)
 bench_idle_SOURCES = bench/idle.c $(bench_common)
 bench_idle_CPPFLAGS = $(bench_cppflags)
 bench_idle_LDADD = libiov-core.la
+bench_scale_SOURCES = bench/scale.c bench/measure.c bench/measure.h
+bench_scale_CPPFLAGS = $(bench_cppflags)
+bench_scale_CFLAGS = $(AM_CFLAGS) $(YAML_CFLAGS)
+bench_scale_LDADD = $(YAML_LIBS)
 
 # Not a benchmark: a server without QEMU, well-behaved or hostile, for tests.
 check_PROGRAMS += bench/nvme-host
-bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-messages.c bench/hostile.h $(bench_common)
+bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-messages.c bench/hostile.h bench/share.c $(bench_common)
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|hostile
+ * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, or try everything that a server should not. The second and
- * third print TAP and destroy the first blocks of the first namespace.
+ * third print TAP and destroy the first blocks of the first namespace. The others are two servers, see share().
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -90,6 +91,8 @@ static int identify(const char *path) {
 int main(int argc, char **argv) {
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
                 return identify(argv[1]);
+        if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
+                return share(argv[1], argv[2] + 6, argv[3]);
         if (argc == 3 && strcmp(argv[2], "smoke") == 0) {
                 tap(smoke(argv[1]), "write, read, flush");
         } else if (argc == 3 && strcmp(argv[2], "hostile") == 0) {
@@ -97,7 +100,8 @@ int main(int argc, char **argv) {
                 hostile_commands(argv[1]);
                 hostile_messages(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile");
+                measure_die(
+                        "usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile, or share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);
         return n_failed != 0;

@@ -15,13 +15,13 @@ if [ -d /dev/shm ] && [ -w /dev/shm ] && [ "$(stat -f -c %T /dev/shm)" = tmpfs ]
 	base=/dev/shm kind=tmpfs
 fi
 work=$(mktemp -d "$base/iov-bench-XXXXXX")
-iovd_pid=
+iovd_pid='' scale=''
 finish() {
 	if [ -n "$iovd_pid" ]; then
 		kill "$iovd_pid" 2>/dev/null || :
 		wait "$iovd_pid" 2>/dev/null || :
 	fi
-	rm -rf "$work"
+	rm -rf "$work" "$scale"
 }
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
@@ -84,5 +84,9 @@ $launch "$build/bench/register-read" "$mgmt" "$first" || die 'register-read fail
 $launch "$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
 # shellcheck disable=SC2086 # one argument each
 $launch "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
+# Durable is what apply is to be: on a disk, where there is one.
+scale=$(mktemp -d "${TMPDIR:-/tmp}/iov-bench-XXXXXX")
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/bench/scale" "$build" "$scale" || die 'scale failed'
 echo
-echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read: io_uring straight on the file; idle: nothing'
+echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read: io_uring straight on the file; idle: nothing; scale: named in the row'

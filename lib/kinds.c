@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "iov/libiov.h"
+#include "model.h"
 #include "util.h"
 
 #define SAME_SHAPE(record, parent_field, target_field, number_field)                                                             \
@@ -25,16 +26,24 @@ size_t iov_config_kinds(const enum iov_kind **ret_kinds) {
         return ARRAY_LENGTH(config_kinds);
 }
 
+#define BIT(kind) (UINT32_C(1) << IOV_KIND_##kind)
+#define CONFIG_BITS                                                                                                              \
+        (BIT(POOL) | BIT(QOS) | BIT(NETWORK) | BIT(VOLUME) | BIT(PROFILE) | BIT(SERVER) | BIT(VADAPTER) | BIT(NAMESPACE) |       \
+         BIT(LUN) | BIT(DRIVE) | BIT(PROFILE_SLOT))
+#define OBJECT_BITS (CONFIG_BITS | BIT(ADAPTER) | BIT(IDENTITY) | BIT(LINK) | BIT(FAULT))
+_Static_assert(IOV_KIND_COUNT <= 32, "kinds as bits");
+
+/* Asked for every record that is looked at. */
+static bool is_one_of(uint32_t bits, enum iov_kind kind) {
+        return (unsigned int)kind < IOV_KIND_COUNT && bits >> (unsigned int)kind & 1;
+}
+
 bool iov_kind_is_config(enum iov_kind kind) {
-        for (size_t i = 0; i < ARRAY_LENGTH(config_kinds); i++)
-                if (config_kinds[i] == kind)
-                        return true;
-        return false;
+        return is_one_of(CONFIG_BITS, kind);
 }
 
 bool iov_kind_is_object(enum iov_kind kind) {
-        return iov_kind_is_config(kind) || kind == IOV_KIND_ADAPTER || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_LINK ||
-               kind == IOV_KIND_FAULT;
+        return is_one_of(OBJECT_BITS, kind);
 }
 
 static const struct iov_member_info member_infos[] = {
@@ -100,55 +109,41 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 
 /* ---- what follows from the rest ---- */
 
-static int clear_wearers(struct iov_model *m) {
+static void clear_wearers(struct iov_model *m) {
         const struct iov_profile *p;
-        int r = 0;
 
         iov_model_foreach (m, IOV_KIND_PROFILE, p) {
-                struct iov_profile copy = *p;
+                struct iov_profile *profile = model_edit(m, IOV_KIND_PROFILE, p);
 
-                memset(copy.server, 0, sizeof(copy.server));
-                r = iov_model_set(m, IOV_KIND_PROFILE, &copy);
-                if (r < 0)
-                        return r;
+                memset(profile->server, 0, sizeof(profile->server));
         }
-        return r;
 }
 
-static int set_wearers(struct iov_model *m) {
+static void set_wearers(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 const struct iov_profile *p = *s->profile ? iov_model_get(m, IOV_KIND_PROFILE, s->profile) : NULL;
+                struct iov_profile *profile = p ? model_edit(m, IOV_KIND_PROFILE, p) : NULL;
 
-                if (!p || *p->server)
-                        continue;
-                struct iov_profile copy = *p;
-                memcpy(copy.server, s->name, sizeof(copy.server));
-                int r = iov_model_set(m, IOV_KIND_PROFILE, &copy);
-                if (r < 0)
-                        return r;
+                if (profile && !*profile->server)
+                        memcpy(profile->server, s->name, sizeof(profile->server));
         }
-        return 0;
 }
 
-static int place_alone(struct iov_model *m) {
+static void place_alone(struct iov_model *m) {
         const struct iov_vadapter *v;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
-                struct iov_vadapter copy = *v;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, v);
 
-                memcpy(copy.at_server, copy.server, sizeof(copy.at_server));
-                copy.at_slot = *copy.server ? copy.slot : 0;
-                memset(copy.profile, 0, sizeof(copy.profile));
-                int r = iov_model_set(m, IOV_KIND_VADAPTER, &copy);
-                if (r < 0)
-                        return r;
+                memcpy(vadapter->at_server, v->server, sizeof(vadapter->at_server));
+                vadapter->at_slot = *v->server ? v->slot : 0;
+                memset(vadapter->profile, 0, sizeof(vadapter->profile));
         }
-        return 0;
 }
 
-static int place_worn(struct iov_model *m) {
+static void place_worn(struct iov_model *m) {
         const struct iov_profile_slot *s;
 
         iov_model_foreach (m, IOV_KIND_PROFILE_SLOT, s) {
@@ -157,27 +152,21 @@ static int place_worn(struct iov_model *m) {
 
                 if (!v || !p)
                         continue;
-                struct iov_vadapter copy = *v;
-                memcpy(copy.profile, s->profile, sizeof(copy.profile));
-                if (*p->server && !*copy.server) {
-                        memcpy(copy.at_server, p->server, sizeof(copy.at_server));
-                        copy.at_slot = s->slot;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, v);
+                memcpy(vadapter->profile, s->profile, sizeof(vadapter->profile));
+                if (*p->server && !*v->server) {
+                        memcpy(vadapter->at_server, p->server, sizeof(vadapter->at_server));
+                        vadapter->at_slot = s->slot;
                 }
-                int r = iov_model_set(m, IOV_KIND_VADAPTER, &copy);
-                if (r < 0)
-                        return r;
         }
-        return 0;
 }
 
 int iov_model_derive(struct iov_model *m) {
-        int r = clear_wearers(m);
-
-        if (r >= 0)
-                r = set_wearers(m);
-        if (r >= 0)
-                r = place_alone(m);
-        return r < 0 ? r : place_worn(m);
+        clear_wearers(m);
+        set_wearers(m);
+        place_alone(m);
+        place_worn(m);
+        return 0;
 }
 
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot) {

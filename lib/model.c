@@ -11,16 +11,23 @@
 #include "util.h"
 
 #define NO_ROW UINT32_MAX
-#define MAP_LEAST ((size_t)65536) /* bytes mapped for a table's first rows: a multiple of any page size */
+#define MAP_LEAST ((size_t)65536)  /* bytes mapped for a table's first rows: a multiple of any page size */
+#define MAP_HUGE ((size_t)2 << 20) /* from here on large pages are worth it */
 
-/* One kind's rows. A free row has an empty name. `buckets` holds row + 1, 0 for none, with open addressing; its length is a power
- * of two and at least twice the rows in use. */
+/* With the hash at hand, a look-up seldom touches a row that is not the one. */
+struct bucket {
+        uint32_t hash;
+        uint32_t entry; /* row + 1, 0: free */
+};
+
+/* One kind's rows. A free row has an empty name. Buckets are for open addressing: a power of two, at least twice the rows in use.
+ */
 struct table {
         unsigned int record_size, max;
         unsigned char *rows;
         size_t n_mapped; /* bytes of `rows` */
         unsigned int n_rows, n_allocated, n_used, first_free_hint;
-        uint32_t *buckets;
+        struct bucket *buckets;
         unsigned int n_buckets;
 };
 
@@ -37,60 +44,70 @@ static const char *table_name(const struct table *t, unsigned int row) {
         return (const char *)(t->rows + (size_t)row * t->record_size);
 }
 
-/* FNV-1a, 32 bit. */
+/* FNV-1a, 32 bit. Its low bits depend on few bits of the last characters, and names mostly differ there. */
 static uint32_t name_hash(const char *name) {
         uint32_t h = UINT32_C(2166136261);
 
         for (; *name; name++)
                 h = (h ^ (unsigned char)*name) * UINT32_C(16777619);
-        return h;
+        return h ^ h >> 15;
 }
 
-static unsigned int table_bucket(const struct table *t, const char *name) {
-        unsigned int b = name_hash(name) & (t->n_buckets - 1);
+static unsigned int table_bucket(const struct table *t, const char *name, uint32_t hash) {
+        unsigned int b = hash & (t->n_buckets - 1);
 
-        while (t->buckets[b] && strcmp(table_name(t, t->buckets[b] - 1), name) != 0)
+        while (t->buckets[b].entry && (t->buckets[b].hash != hash || strcmp(table_name(t, t->buckets[b].entry - 1), name) != 0))
                 b = (b + 1) & (t->n_buckets - 1);
         return b;
 }
 
 static uint32_t table_find(const struct table *t, const char *name) {
-        if (!t->n_buckets)
+        if (!t->n_used)
                 return NO_ROW;
-        unsigned int b = table_bucket(t, name);
-        return t->buckets[b] ? t->buckets[b] - 1 : NO_ROW;
+        unsigned int b = table_bucket(t, name, name_hash(name));
+        return t->buckets[b].entry ? t->buckets[b].entry - 1 : NO_ROW;
 }
 
 static int table_rehash(struct table *t, unsigned int n_buckets) {
-        uint32_t *buckets = calloc(n_buckets, sizeof(*buckets));
+        struct bucket *buckets = calloc(n_buckets, sizeof(*buckets));
 
         if (!buckets)
                 return -ENOMEM;
+        /* All names are different: the first free bucket is theirs. */
+        for (unsigned int i = 0; i < t->n_buckets; i++) {
+                unsigned int b = t->buckets[i].hash & (n_buckets - 1);
+
+                if (!t->buckets[i].entry)
+                        continue;
+                while (buckets[b].entry)
+                        b = (b + 1) & (n_buckets - 1);
+                buckets[b] = t->buckets[i];
+        }
         free(t->buckets);
         t->buckets = buckets;
         t->n_buckets = n_buckets;
-        for (unsigned int row = 0; row < t->n_rows; row++)
-                if (*table_name(t, row))
-                        t->buckets[table_bucket(t, table_name(t, row))] = row + 1;
         return 0;
 }
 
 /*
  * Room for at least `n` rows. Rows are mapped rather than allocated: growing copies nothing, and what is new is populated in one
  * call, since a fault for each page was most of the time of reading a large topology.
- * Kernels before 5.14 cannot, and need not.
+ * Kernels before 5.14 cannot, and need not; nor need there be large pages.
  */
 static int table_map(struct table *t, unsigned int n) {
-        size_t want = t->n_mapped ? t->n_mapped * 2 : MAP_LEAST;
+        size_t need = (size_t)n * t->record_size, unit = need < MAP_HUGE ? MAP_LEAST : MAP_HUGE;
+        size_t want = (need + unit - 1) / unit * unit;
         void *rows;
 
-        while (want < (size_t)n * t->record_size)
-                want *= 2;
+        if (want < 2 * t->n_mapped)
+                want = 2 * t->n_mapped;
         rows = t->rows ? mremap(t->rows, t->n_mapped, want, MREMAP_MAYMOVE)
                        : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (rows == MAP_FAILED)
                 return -ENOMEM;
         t->rows = rows;
+        if (want >= MAP_HUGE)
+                madvise(t->rows, want, MADV_HUGEPAGE);
         if (want > MAP_LEAST)
                 madvise(t->rows + t->n_mapped, want - t->n_mapped, MADV_POPULATE_WRITE);
         t->n_mapped = want;
@@ -119,7 +136,7 @@ static unsigned int table_free_row(struct table *t) {
         return t->first_free_hint;
 }
 
-static int table_put(struct table *t, unsigned int row, const void *record) {
+static int table_put(struct table *t, unsigned int row, uint32_t hash, const void *record) {
         int r = table_reserve(t, row + 1);
 
         if (r < 0)
@@ -128,7 +145,7 @@ static int table_put(struct table *t, unsigned int row, const void *record) {
         if (row >= t->n_rows)
                 t->n_rows = row + 1;
         t->n_used++;
-        t->buckets[table_bucket(t, record)] = row + 1;
+        t->buckets[table_bucket(t, record, hash)] = (struct bucket){hash, row + 1};
         return 0;
 }
 
@@ -136,15 +153,12 @@ static int table_put(struct table *t, unsigned int row, const void *record) {
 static void table_unhash(struct table *t, unsigned int b) {
         unsigned int mask = t->n_buckets - 1, hole = b;
 
-        for (unsigned int i = (b + 1) & mask; t->buckets[i]; i = (i + 1) & mask) {
-                unsigned int home = name_hash(table_name(t, t->buckets[i] - 1)) & mask;
-
-                if (((i - home) & mask) >= ((i - hole) & mask)) {
+        for (unsigned int i = (b + 1) & mask; t->buckets[i].entry; i = (i + 1) & mask)
+                if (((i - t->buckets[i].hash) & mask) >= ((i - hole) & mask)) {
                         t->buckets[hole] = t->buckets[i];
                         hole = i;
                 }
-        }
-        t->buckets[hole] = 0;
+        t->buckets[hole] = (struct bucket){0};
 }
 
 int iov_model_new(struct iov_ctx *ctx, struct iov_model **ret_model) {
@@ -273,20 +287,54 @@ int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
         if (!iov_kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
                 return -EINVAL;
         struct table *t = &m->tables[kind];
-        uint32_t row = table_find(t, name);
-        if (row != NO_ROW) {
-                memmove(t->rows + (size_t)row * t->record_size, record, t->record_size);
+        uint32_t hash = name_hash(name);
+        unsigned int b = t->n_used ? table_bucket(t, name, hash) : 0;
+        if (t->n_used && t->buckets[b].entry) {
+                memmove(t->rows + (size_t)(t->buckets[b].entry - 1) * t->record_size, record, t->record_size);
                 return 0;
         }
-        return table_put(t, table_free_row(t), record);
+        return table_put(t, table_free_row(t), hash, record);
 }
 
-int model_put(struct iov_model *m, enum iov_kind kind, unsigned int row, const void *record) {
-        if (!iov_kind_is_object(kind) || !*(const char *)record || !memchr(record, 0, IOV_NAME_SIZE))
+int model_rows_begin(struct iov_model *m, enum iov_kind kind, unsigned int n, void **ret_rows) {
+        struct table *t = &m->tables[kind];
+
+        if (!iov_kind_is_object(kind) || t->n_rows)
                 return -EINVAL;
-        if (iov_model_at(m, kind, row) || table_find(&m->tables[kind], record) != NO_ROW)
-                return -EEXIST;
-        return table_put(&m->tables[kind], row, record);
+        if (n > t->max)
+                return -E2BIG;
+        int r = n > t->n_allocated ? table_map(t, n) : 0;
+        if (r == 0)
+                *ret_rows = t->rows;
+        return r;
+}
+
+int model_rows_end(struct iov_model *m, enum iov_kind kind, unsigned int n, unsigned int *ret_row) {
+        struct table *t = &m->tables[kind];
+        unsigned int n_buckets = 32;
+
+        if (!iov_kind_is_object(kind) || t->n_rows || n > t->n_allocated)
+                return -EINVAL;
+        while (n_buckets < 2 * n)
+                n_buckets *= 2;
+        int r = n ? table_rehash(t, n_buckets) : 0;
+        for (unsigned int row = 0; r == 0 && row < n; row++) {
+                const char *name = table_name(t, row);
+                uint32_t hash = name_hash(name);
+                unsigned int b = *name ? table_bucket(t, name, hash) : 0;
+
+                if (!*name)
+                        continue;
+                if (t->buckets[b].entry) {
+                        *ret_row = row;
+                        return -EEXIST;
+                }
+                t->buckets[b] = (struct bucket){hash, row + 1};
+                t->n_used++;
+        }
+        if (r == 0)
+                t->n_rows = n;
+        return r;
 }
 
 int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) {
@@ -296,7 +344,7 @@ int iov_model_remove(struct iov_model *m, enum iov_kind kind, const char *name) 
         uint32_t row = table_find(t, name);
         if (row == NO_ROW)
                 return -ENOENT;
-        table_unhash(t, table_bucket(t, name));
+        table_unhash(t, table_bucket(t, name, name_hash(name)));
         memset(t->rows + (size_t)row * t->record_size, 0, t->record_size);
         t->n_used--;
         if (row < t->first_free_hint)
@@ -318,19 +366,27 @@ unsigned int iov_model_row(const struct iov_model *m, enum iov_kind kind, const 
         return (unsigned int)((size_t)((const unsigned char *)record - m->tables[kind].rows) / m->tables[kind].record_size);
 }
 
-static const void *next_from(const struct iov_model *m, enum iov_kind kind, unsigned int row) {
-        for (; row < iov_model_rows(m, kind); row++)
-                if (iov_model_at(m, kind, row))
-                        return iov_model_at(m, kind, row);
+void *model_edit(struct iov_model *m, enum iov_kind kind, const void *record) {
+        return m->tables[kind].rows + ((const unsigned char *)record - m->tables[kind].rows);
+}
+
+static const void *next_from(const struct iov_model *m, enum iov_kind kind, size_t offset) {
+        const struct table *t = &m->tables[kind];
+
+        for (; offset < (size_t)t->n_rows * t->record_size; offset += t->record_size)
+                if (t->rows[offset])
+                        return t->rows + offset;
         return NULL;
 }
 
 const void *iov_model_get_first(const struct iov_model *m, enum iov_kind kind) {
-        return next_from(m, kind, 0);
+        return iov_kind_is_object(kind) ? next_from(m, kind, 0) : NULL;
 }
 
 const void *iov_model_get_next(const struct iov_model *m, enum iov_kind kind, const void *record) {
-        return next_from(m, kind, iov_model_row(m, kind, record) + 1);
+        const struct table *t = &m->tables[kind];
+
+        return next_from(m, kind, (size_t)((const unsigned char *)record - t->rows) + t->record_size);
 }
 
 static int compare_names(const void *a, const void *b) {
@@ -357,17 +413,22 @@ static bool named_by_number(enum iov_kind kind) {
 }
 
 int iov_model_sorted(const struct iov_model *m, enum iov_kind kind, const void ***ret_records) {
+        int (*compare)(const void *a, const void *b) = iov_member_info(kind)   ? compare_members
+                                                       : named_by_number(kind) ? compare_numbers
+                                                                               : compare_names;
         size_t n = iov_model_count(m, kind), i = 0;
         const void **records = calloc(n + 1, sizeof(*records)), *record;
+        bool sorted = true;
 
         if (!records)
                 return -ENOMEM;
-        iov_model_foreach (m, kind, record)
+        iov_model_foreach (m, kind, record) {
                 records[i++] = record;
-        qsort(records, n, sizeof(*records),
-              iov_member_info(kind)   ? compare_members
-              : named_by_number(kind) ? compare_numbers
-                                      : compare_names);
+                /* Mostly they are made in order. */
+                sorted = sorted && (i == 1 || compare(&records[i - 2], &records[i - 1]) <= 0);
+        }
+        if (!sorted)
+                qsort(records, n, sizeof(*records), compare);
         *ret_records = records;
         return (int)n;
 }

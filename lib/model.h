@@ -5,8 +5,15 @@
 
 #include "iov/libiov.h"
 
-/* Put a record into a given row, so that a copy of the appliance's tables has its row numbers. -EEXIST: the row or the name is
- * taken. */
-int model_put(struct iov_model *model, enum iov_kind kind, unsigned int row, const void *record);
+/*
+ * Fill a table that is empty from a copy of the appliance's, row by row of it, in two steps: the first gives room for `n` rows,
+ * to be written by the caller, who then checks them (names end, at least) and takes the second. The first may be taken again and
+ * leaves alone what was written; the records are the model's from the second on. -E2BIG: more than a table holds. -EEXIST: two of
+ * one name, and *ret_row is the second's.
+ */
+int model_rows_begin(struct iov_model *model, enum iov_kind kind, unsigned int n, void **ret_rows);
+int model_rows_end(struct iov_model *model, enum iov_kind kind, unsigned int n, unsigned int *ret_row);
+/* A record of the model, to be changed in place: anything but its name. No copy is made and nothing looked up. */
+void *model_edit(struct iov_model *model, enum iov_kind kind, const void *record);
 
 #endif

@@ -31,10 +31,10 @@ static const char *const fault_types[] = {[IOV_FAULT_LINK_DOWN] = "link-down",
                                           [IOV_FAULT_WORKER_CRASH] = "worker-crash",
                                           [IOV_FAULT_MAILBOX_TIMEOUT] = "mailbox-timeout"};
 static const char *const server_states[] = {[IOV_SERVER_OFF] = "off", [IOV_SERVER_ON] = "on", [IOV_SERVER_DOWN] = "down"};
-static const char *const vadapter_states[] = {[IOV_VADAPTER_DETACHED] = "detached",
-                                              [IOV_VADAPTER_ATTACHED] = "attached",
-                                              [IOV_VADAPTER_CONNECTED] = "connected",
-                                              [IOV_VADAPTER_FAILED] = "failed"};
+static const char *const vadapter_states[] = {
+        [IOV_VADAPTER_DETACHED] = "detached", [IOV_VADAPTER_ATTACHED] = "attached", [IOV_VADAPTER_CONNECTED] = "connected",
+        [IOV_VADAPTER_FAILED] = "failed",     [IOV_VADAPTER_PLUGGING] = "plugging", [IOV_VADAPTER_UNPLUGGING] = "unplugging"};
+static const char *const host_states[] = {[IOV_HOST_NONE] = "none", [IOV_HOST_AWAY] = "away", [IOV_HOST_READY] = "ready"};
 
 static const char *word(const char *const *words, size_t n, uint32_t value) {
         return value < n ? words[value] : NULL;
@@ -67,6 +67,10 @@ int iov_on_remove_from_string(const char *s, uint32_t *ret_v) {
 
 const char *iov_server_state_to_string(uint32_t state) {
         return word(server_states, ARRAY_LENGTH(server_states), state);
+}
+
+const char *iov_host_state_to_string(uint32_t state) {
+        return word(host_states, ARRAY_LENGTH(host_states), state);
 }
 
 const char *iov_vadapter_state_to_string(uint32_t state) {

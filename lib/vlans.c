@@ -36,10 +36,10 @@ int iov_vlans_parse(const char *s, uint8_t ret_vlans[IOV_VLANS_SIZE]) {
         uint8_t vlans[IOV_VLANS_SIZE] = {0};
 
         while (*s) {
-                uint32_t first, last;
+                uint32_t first = 0;
                 int r = parse_id(&s, &first);
+                uint32_t last = first;
 
-                last = first;
                 if (r == 0 && *s == '-') {
                         s++;
                         r = parse_id(&s, &last);

@@ -9,6 +9,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
 	tools/common/mdoc.c \
+	tools/common/json.c \
 	tools/common/memory.c \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
@@ -22,6 +23,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/text.c \
 	tools/common/tool.c tools/common/tool.h \
 	tools/common/tree.c \
+	tools/common/user.c tools/common/user.h \
 	tools/common/view.c tools/common/view.h
 TOOLS_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 TOOLS_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(YAML_CFLAGS)
@@ -35,6 +37,7 @@ iovctl_SOURCES = \
 	tools/iovctl/attach.c \
 	tools/iovctl/change.c tools/iovctl/change.h \
 	tools/iovctl/edit.c \
+	tools/iovctl/events.c \
 	tools/iovctl/identities.c \
 	tools/iovctl/iovctl.h \
 	tools/iovctl/list.c tools/iovctl/list.h \
@@ -48,10 +51,13 @@ iovctl_LDADD = $(TOOLS_LIBS)
 
 iovprov_SOURCES = \
 	tools/iovprov/apply.c \
+	tools/iovprov/confirm.c \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \
-	tools/iovprov/validate.c
+	tools/iovprov/saved.c \
+	tools/iovprov/validate.c \
+	tools/iovprov/wait.c
 iovprov_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovprov_CFLAGS = $(TOOLS_CFLAGS)
 iovprov_LDADD = $(TOOLS_LIBS)
@@ -59,6 +65,7 @@ iovprov_LDADD = $(TOOLS_LIBS)
 iovdump_SOURCES = \
 	tools/iovdump/bundle.c \
 	tools/iovdump/iovdump.h \
+	tools/iovdump/isolation.c \
 	tools/iovdump/main.c \
 	tools/iovdump/map.c \
 	tools/iovdump/pci.c \

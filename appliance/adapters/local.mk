@@ -3,7 +3,11 @@ noinst_LTLIBRARIES += libadapters.la
 libadapters_la_SOURCES = \
 	appliance/adapters/registry.c \
 	appliance/adapters/nvme/admin.c \
+	appliance/adapters/nvme/bad.c \
+	appliance/adapters/nvme/compare.c \
 	appliance/adapters/nvme/controller.c \
+	appliance/adapters/nvme/data.c \
+	appliance/adapters/nvme/data.h \
 	appliance/adapters/nvme/device.c \
 	appliance/adapters/nvme/events.c \
 	appliance/adapters/nvme/features.c \
@@ -15,7 +19,9 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/prp.c \
 	appliance/adapters/nvme/queue.c \
 	appliance/adapters/nvme/queue-admin.c \
+	appliance/adapters/nvme/ranges.c \
 	appliance/adapters/nvme/resume.c \
+	appliance/adapters/nvme/sgl.c \
 	appliance/adapters/nvme/slot.c \
 	appliance/adapters/nvme/spec.h
 libadapters_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

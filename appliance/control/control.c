@@ -13,44 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "context.h"
+#include "control/appliance-id.h"
 #include "control/chassis.h"
-#include "control/history.h"
-#include "control/mgmt.h"
+#include "control/control-private.h"
+#include "control/isolation.h"
 #include "control/persona.h"
-#include "control/saver.h"
-#include "control/state.h"
-#include "control/supervisor.h"
 #include "control/volumes.h"
+#include "host/host.h"
 #include "iove/identity.h"
 #include "iove/rules.h"
+#include "model.h"
 #include "util.h"
 #include "vpc/function.h"
 
 #define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
-
-struct control {
-        const struct control_options *options;
-        struct iov_ctx *ctx;
-        struct loop *loop;
-        struct loop_source *signals;
-        struct tables *tables;
-        struct journal *journal;
-        struct state *state;
-        struct history *history;
-        struct iov_model *model;
-        uint64_t last_id, boot_time, snapshot_time;
-        struct keeping *keeping;
-        struct supervisor *supervisor; /* NULL: a simulator */
-        struct mgmt *mgmt;
-        /* commits: the first is being written, the others wait */
-        struct saver *saver;
-        struct control_commit *commits, *writing;
-        struct iov_model *candidate;
-        struct state_info candidate_info;
-        size_t n_expired; /* generations that end with it */
-};
 
 static uint64_t clock_ns(clockid_t id) {
         struct timespec t;
@@ -77,6 +54,9 @@ const struct iov_model *control_get_model(const struct control *c) {
 const struct history *control_get_history(const struct control *c) {
         return c->history;
 }
+const uint8_t *control_get_id(const struct control *c) {
+        return c->id;
+}
 bool control_is_sim(const struct control *c) {
         return !c->supervisor;
 }
@@ -88,6 +68,15 @@ uint64_t control_get_boot_time(const struct control *c) {
 }
 uint64_t control_get_snapshot_time(const struct control *c) {
         return c->snapshot_time;
+}
+bool control_is_ready(const struct control *c) {
+        return !c->late;
+}
+uint64_t control_get_confirm_time(const struct control *c) {
+        return confirm_time(c);
+}
+struct iove_limits control_limits(const struct control *c) {
+        return (struct iove_limits){.now_ns = clock_ns(CLOCK_REALTIME), .run_dir_length = strlen(control_get_run_directory(c))};
 }
 
 /* ---- live data ---- */
@@ -132,6 +121,14 @@ int control_read_config(struct control *c, const char *vadapter, void *ret_confi
         return r;
 }
 
+int control_read_isolation(struct control *c, struct iov_mb_isolation_row **ret_rows, size_t *ret_n) {
+        if (c->supervisor)
+                return isolation_collect(c->supervisor, c->model, ret_rows, ret_n);
+        *ret_rows = NULL; /* no server can be cabled to a simulator */
+        *ret_n = 0;
+        return 0;
+}
+
 /* ---- what the supervisor tells ---- */
 
 static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapter_state state, uint32_t peer_pid,
@@ -145,6 +142,9 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
+        if (!*socket) /* there is no device */
+                va.interrupts_used = 0;
+        memset(va.reason, 0, sizeof(va.reason));
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
@@ -164,12 +164,50 @@ static void on_server_status(void *userdata, const char *name, enum iov_server_s
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }
 
+static void on_vadapter_progress(void *userdata, const char *name, const struct supervisor_progress *p) {
+        struct control *c = userdata;
+        const struct iov_vadapter *old = iov_model_get(c->model, IOV_KIND_VADAPTER, name);
+
+        if (!old)
+                return;
+        struct iov_vadapter va = *old;
+        va.state = p->state;
+        va.peer_pid = p->peer_pid;
+        va.interrupts_used = p->interrupts;
+        field_set(va.socket, sizeof(va.socket), p->socket);
+        memset(va.reason, 0, sizeof(va.reason));
+        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        if (memcmp(&va, old, sizeof(va)) == 0)
+                return;
+        iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
+}
+
+static void on_host_status(void *userdata, const char *name, const struct host *host) {
+        struct control *c = userdata;
+        const struct iov_server *old = iov_model_get(c->model, IOV_KIND_SERVER, name);
+
+        if (!old)
+                return;
+        struct iov_server s = *old;
+        s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
+        s.host_version = host ? host_get_version(host) : 0;
+        s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
+        memset(s.host_reason, 0, sizeof(s.host_reason));
+        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        iov_model_set(c->model, IOV_KIND_SERVER, &s);
+        tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
+}
+
 static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
 
-static const struct supervisor_events supervisor_events = {
-        .vadapter_status = on_vadapter_status, .server_status = on_server_status, .model = on_model};
+static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
+                                                           .vadapter_progress = on_vadapter_progress,
+                                                           .server_status = on_server_status,
+                                                           .host_status = on_host_status,
+                                                           .model = on_model};
 
 /* ---- commits ---- */
 
@@ -185,11 +223,16 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
                 if (!there || there->id != va->id)
                         continue;
-                struct iov_vadapter copy = *there;
-                copy.state = va->state;
-                copy.peer_pid = va->peer_pid;
-                memcpy(copy.socket, va->socket, sizeof(copy.socket));
-                iov_model_set(to, IOV_KIND_VADAPTER, &copy);
+                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
+                /* A failure may be mended by it. */
+                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
+                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
+                vadapter->peer_pid = va->peer_pid;
+                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
+                vadapter->interrupts_used = va->interrupts_used;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
+                if (!mended)
+                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
         }
         iov_model_foreach (from, IOV_KIND_SERVER, s) {
                 const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
@@ -200,13 +243,17 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 copy.state = s->state;
                 copy.worker_pid = s->worker_pid;
                 copy.worker_restarts = s->worker_restarts;
+                copy.host_state = s->host_state;
+                copy.host_version = s->host_version;
+                copy.host_faults = s->host_faults;
+                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
 }
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
-static void discard_volumes(struct control *c, const struct iov_model *old) {
+void control_discard_volumes(struct control *c, const struct iov_model *old) {
         const struct iov_volume *v;
 
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
@@ -221,6 +268,29 @@ static void discard_volumes(struct control *c, const struct iov_model *old) {
         }
 }
 
+static void tell_adopted(const struct control *c) {
+        const struct state_info *info = &c->info;
+        unsigned long long generation = info->generation;
+
+        switch (c->candidate_kind) {
+        case COMMIT_TRANSACTION:
+                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u changes", generation, info->n_changes);
+                if (info->confirm_s)
+                        journal_event(c->journal, LOG_NOTICE, info->uid, "",
+                                      "generation %llu is taken back in %u s unless it is confirmed", generation,
+                                      info->confirm_s);
+                break;
+        case COMMIT_CONFIRM:
+                journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
+                break;
+        case COMMIT_TAKE_BACK:
+                journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
+                              generation, info->n_changes, generation - 1,
+                              info->uid == IOV_UID_APPLIANCE ? ": nobody confirmed it" : "");
+                break;
+        }
+}
+
 /* Make the candidate what is. */
 static void adopt(struct control *c) {
         struct iov_model *old = c->model;
@@ -230,12 +300,16 @@ static void adopt(struct control *c) {
         c->last_id = c->candidate_info.last_id;
         history_forget(c->history, c->n_expired);
         history_add(c->history, &c->candidate_info);
+        c->info = c->candidate_info;
         tables_publish(c->tables, c->model);
-        journal_event(c->journal, LOG_NOTICE, c->candidate_info.uid, "", "generation %llu: %u changes",
-                      (unsigned long long)c->candidate_info.generation, c->candidate_info.n_changes);
+        tell_adopted(c);
+        confirm_set(c);
         if (c->supervisor)
                 supervisor_reconcile(c->supervisor);
-        discard_volumes(c, old);
+        if (c->candidate_kind == COMMIT_CONFIRM)
+                confirm_done(c);
+        else if (!c->info.confirm_s)
+                control_discard_volumes(c, old);
         iov_model_unref(old);
 }
 
@@ -271,7 +345,8 @@ static int candidate_write(struct control *c) {
 
         if (r == 0)
                 r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        if (r == 0)
+        c->n_expired = 0;
+        if (r == 0 && c->candidate_info.generation != c->info.generation)
                 r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
         if (r < 0) {
                 free(bytes);
@@ -280,10 +355,9 @@ static int candidate_write(struct control *c) {
         return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
 }
 
-/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
-static int commit_start(struct control *c, struct control_commit *commit) {
-        const struct iove_limits limits = {.now_ns = clock_ns(CLOCK_REALTIME),
-                                           .run_dir_length = strlen(control_get_run_directory(c))};
+/* Make the candidate of a transaction. Returns 1: there is something to write. */
+static int transaction_make(struct control *c, struct control_commit *commit) {
+        const struct iove_limits limits = control_limits(c);
         uint64_t last_id = c->last_id;
         uint32_t changed;
         int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
@@ -294,13 +368,39 @@ static int commit_start(struct control *c, struct control_commit *commit) {
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
         if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
-        commit->result.generation = generation + 1;
+        if (c->info.confirm_s)
+                return confirm_refuse(c, &commit->refusal);
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
                                                 .time_ns = clock_ns(CLOCK_REALTIME),
                                                 .uid = commit->uid,
-                                                .n_changes = changed};
+                                                .n_changes = changed,
+                                                .confirm_s = iove_transaction_confirm_s(commit->transaction)};
+        return 1;
+}
+
+/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
+static int commit_start(struct control *c, struct control_commit *commit) {
+        int r = 0;
+
+        switch (commit->kind) {
+        case COMMIT_TRANSACTION:
+                r = transaction_make(c, commit);
+                if (r != 1)
+                        return r;
+                break;
+        case COMMIT_CONFIRM:
+                r = confirm_make(c, commit);
+                break;
+        case COMMIT_TAKE_BACK:
+                r = confirm_make_take_back(c, commit);
+                break;
+        }
+        if (r < 0)
+                return r;
+        c->candidate_kind = commit->kind;
+        c->candidate_uid = commit->uid;
         r = candidate_write(c);
         return r < 0 ? r : 1;
 }
@@ -366,18 +466,21 @@ static int forget_status(struct iov_model *m) {
         const struct iov_server *s;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
-                struct iov_vadapter copy = *va;
+                struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
 
-                copy.state = IOV_VADAPTER_DETACHED;
-                copy.peer_pid = 0;
-                memset(copy.socket, 0, sizeof(copy.socket));
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+                vadapter->state = IOV_VADAPTER_DETACHED;
+                vadapter->peer_pid = 0;
+                memset(vadapter->socket, 0, sizeof(vadapter->socket));
+                vadapter->interrupts_used = 0;
+                memset(vadapter->reason, 0, sizeof(vadapter->reason));
         }
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
                 struct iov_server copy = *s;
 
                 copy.state = IOV_SERVER_OFF;
                 copy.worker_pid = copy.worker_restarts = 0;
+                copy.host_state = copy.host_version = copy.host_faults = 0;
+                memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
         return iove_rules_derive(m);
@@ -385,7 +488,7 @@ static int forget_status(struct iov_model *m) {
 
 /* The chassis, then what was saved, then the rules: a state that does not fit the chassis must not be served. */
 static int load(struct control *c) {
-        const struct iove_limits limits = {.run_dir_length = strlen(control_get_run_directory(c))};
+        const struct iove_limits limits = control_limits(c);
         struct iove_refusal refusal;
         struct state_info info;
         int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
@@ -395,6 +498,7 @@ static int load(struct control *c) {
         r = state_load(c->state, c->model, &info);
         if (r < 0)
                 return r;
+        c->info = info;
         c->last_id = info.last_id;
         r = history_new(c->state, &info, &c->history);
         if (r < 0) {
@@ -413,7 +517,8 @@ static int load(struct control *c) {
                 r = forget_status(c->model);
         if (r < 0)
                 return r;
-        int n = volumes_sweep(state_get_directory(c->state), c->model);
+        /* What waits to be confirmed may have removed volumes, and still be taken back. */
+        int n = info.confirm_s ? 0 : volumes_sweep(state_get_directory(c->state), c->model);
         if (n > 0)
                 journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, "",
                               "%d volume files without a volume were moved to retained/", n);
@@ -452,11 +557,12 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, &supervisor_events, c,
-                           &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s,
+                           &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
-        supervisor_reconcile(c->supervisor);
+        if (!c->late)
+                supervisor_reconcile(c->supervisor);
         r = mgmt_listen(c, run, &c->mgmt);
         if (r < 0)
                 iov_log(c->ctx, LOG_ERR, "%s/mgmt.sock: cannot listen: %s", run, strerror(-r));
@@ -492,9 +598,13 @@ static int bring_up(struct control *c) {
                 r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? LOCK_WAIT_MS : SIM_LOCK_WAIT_MS,
                                &c->state);
         if (r == 0)
+                appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
+        if (r == 0)
                 r = saver_new(c->loop, state_get_directory(c->state), &c->saver);
         if (r == 0)
                 r = load(c);
+        if (r == 0)
+                r = confirm_start(c);
         if (r == 0 && c->options->run_directory)
                 r = serve_servers(c);
         if (r == 0 && c->options->sim_fd >= 0)
@@ -507,6 +617,7 @@ static void tear_down(struct control *c) {
         c->supervisor = supervisor_free(c->supervisor);
         remove_run_directory(c);
         c->saver = saver_free(c->saver);
+        loop_source_remove(c->confirm_timer);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);

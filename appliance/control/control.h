@@ -18,7 +18,8 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
-        int keeper_fd; /* socket to the keeper (keeper.h); -1: none */
+        int keeper_fd;         /* socket to the keeper (keeper.h); -1: none */
+        unsigned int unplug_s; /* how long a guest has to let go of a device */
 };
 
 /* Load, listen, serve until SIGTERM, SIGINT, or the simulator's client is gone. Returns an exit status. */
@@ -31,6 +32,7 @@ struct keeping *control_get_keeping(struct control *control); /* NULL: there is 
 struct tables *control_get_tables(struct control *control);
 const struct iov_model *control_get_model(const struct control *control);
 const struct history *control_get_history(const struct control *control);
+const uint8_t *control_get_id(const struct control *control); /* APPLIANCE_ID_SIZE bytes */
 bool control_is_sim(const struct control *control);
 const char *control_get_run_directory(const struct control *control); /* "" for a simulator */
 uint64_t control_get_boot_time(const struct control *control);
@@ -40,13 +42,26 @@ uint64_t control_get_snapshot_time(const struct control *control);
 /* The configuration space of a vAdapter, live where it is plugged, else as at power-on. -ENOENT. */
 int control_read_config(struct control *control, const char *vadapter, void *ret_config);
 
+/* False while a commit whose time to be confirmed ran out before we started is being taken back. */
+bool control_is_ready(const struct control *control);
+/* CLOCK_REALTIME in ns when the last commit is taken back unless it is confirmed, 0: nothing waits. */
+uint64_t control_get_confirm_time(const struct control *control);
+/* Who can reach what, as of now; the caller frees the rows. */
+int control_read_isolation(struct control *control, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
+
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from
  * within. The transaction must stay until then. Commits are done one after the other, in the order they come.
  */
+enum control_commit_kind {
+        COMMIT_TRANSACTION,
+        COMMIT_CONFIRM,   /* keep what waits to be confirmed */
+        COMMIT_TAKE_BACK, /* go back from it */
+};
 struct control_commit {
-        const struct iove_transaction *transaction;
-        uint32_t uid; /* who asks */
+        enum control_commit_kind kind;
+        const struct iove_transaction *transaction; /* of COMMIT_TRANSACTION */
+        uint32_t uid;                               /* who asks */
         void (*done)(struct control_commit *commit, int result);
         struct iov_mb_txn_result result;
         struct iove_refusal refusal;

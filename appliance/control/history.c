@@ -170,11 +170,13 @@ size_t history_list(const struct history *h, struct iov_mb_history_entry *ret_en
                 const struct state_info *info = &h->entries[i].info;
 
                 if (!h->entries[i].damaged)
-                        ret_entries[n++] = (struct iov_mb_history_entry){.generation = info->generation,
-                                                                         .time_ns = info->time_ns,
-                                                                         .uid = info->uid,
-                                                                         .n_objects = info->n_objects,
-                                                                         .n_changes = info->n_changes};
+                        ret_entries[n++] =
+                                (struct iov_mb_history_entry){.generation = info->generation,
+                                                              .time_ns = info->time_ns,
+                                                              .uid = info->uid,
+                                                              .n_objects = info->n_objects,
+                                                              .n_changes = info->n_changes,
+                                                              .flags = info->flags | (info->confirm_s ? IOV_HISTORY_WAITS : 0)};
         }
         return n;
 }

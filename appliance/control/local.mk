@@ -1,9 +1,14 @@
 # The control process, and iovd itself.
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
-	appliance/control/control.c appliance/control/control.h \
+	appliance/control/confirm.c \
+	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
+	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
+	appliance/control/isolation.c appliance/control/isolation.h \
+	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
 	appliance/control/keeping.c \
@@ -18,7 +23,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/worker-process.c appliance/control/worker-process.h
 libcontrol_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libcontrol_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
-libcontrol_la_LIBADD = $(SYSTEMD_LIBS)
+libcontrol_la_LIBADD = libhost.la $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += iovd
 iovd_SOURCES = appliance/iovd.c

@@ -22,6 +22,8 @@ struct mailbox {
         struct iove_transaction *transaction;
         struct control_commit commit;
         bool committing;
+        struct iov_mb_isolation_row *isolation; /* the last look, read in parts */
+        size_t n_isolation;
         _Alignas(uint64_t) unsigned char payload[IOV_MB_PAYLOAD_BYTES];
 };
 
@@ -44,6 +46,8 @@ void mailbox_reset(struct mailbox *m) {
                 control_commit_forget(m->control, &m->commit);
         m->committing = false;
         m->transaction = iove_transaction_free(m->transaction);
+        free(TAKE_PTR(m->isolation));
+        m->n_isolation = 0;
         m->mb_control = 0;
         m->command = m->status = 0;
         memset(m->payload, 0, sizeof(m->payload));
@@ -96,6 +100,7 @@ static void command_identify(struct mailbox *m) {
         struct iov_mb_identify id = {.boot_time_ns = control_get_boot_time(m->control)};
 
         field_set(id.chassis, sizeof(id.chassis), iov_model_get_name(control_get_model(m->control)));
+        memcpy(id.id, control_get_id(m->control), sizeof(id.id));
         field_set(id.version, sizeof(id.version), PACKAGE_VERSION);
         field_set(id.run_dir, sizeof(id.run_dir), control_get_run_directory(m->control));
         complete_with(m, &id, sizeof(id));
@@ -111,6 +116,10 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
         memcpy(&begin, m->payload, sizeof(begin));
         if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
+                return;
+        }
+        if (begin.confirm_s > IOV_CONFIRM_MAX) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "TXN_BEGIN: a confirm time of more than a day");
                 return;
         }
         m->transaction = iove_transaction_free(m->transaction);
@@ -145,13 +154,26 @@ static void on_committed(struct control_commit *commit, int result) {
         struct mailbox *m = (struct mailbox *)(void *)((char *)commit - offsetof(struct mailbox, commit));
 
         m->committing = false;
-        m->transaction = iove_transaction_free(m->transaction);
-        if (result == 0)
+        if (commit->kind == COMMIT_TRANSACTION)
+                m->transaction = iove_transaction_free(m->transaction);
+        if (result == 0 && commit->kind == COMMIT_CONFIRM)
+                complete(m, IOV_RET_SUCCESS, 0);
+        else if (result == 0)
                 complete_with(m, &commit->result, sizeof(commit->result));
         else if (result == -EBADMSG)
                 complete_refused(m, &commit->refusal);
         else
                 complete_errno(m, -result, "the state cannot be saved, nothing was changed");
+}
+
+static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
+        memset(&m->commit, 0, sizeof(m->commit));
+        m->commit.kind = kind;
+        m->commit.transaction = kind == COMMIT_TRANSACTION ? m->transaction : NULL;
+        m->commit.uid = m->uid;
+        m->commit.done = on_committed;
+        m->committing = true;
+        control_commit(m->control, &m->commit);
 }
 
 static void command_txn_commit(struct mailbox *m, size_t length) {
@@ -160,12 +182,14 @@ static void command_txn_commit(struct mailbox *m, size_t length) {
                                m->transaction ? "TXN_COMMIT: wrong payload length" : "TXN_COMMIT: no transaction was begun");
                 return;
         }
-        memset(&m->commit, 0, sizeof(m->commit));
-        m->commit.transaction = m->transaction;
-        m->commit.uid = m->uid;
-        m->commit.done = on_committed;
-        m->committing = true;
-        control_commit(m->control, &m->commit);
+        start_commit(m, COMMIT_TRANSACTION);
+}
+
+static void command_confirm(struct mailbox *m, size_t length, enum control_commit_kind kind) {
+        if (length != 0)
+                complete_error(m, IOV_RET_INVALID_INPUT, "CONFIRM, TAKE_BACK: wrong payload length");
+        else
+                start_commit(m, kind);
 }
 
 static void command_config_read(struct mailbox *m, size_t length) {
@@ -233,6 +257,33 @@ static void command_history_read(struct mailbox *m, size_t length) {
         complete_error(m, n == -ERANGE ? IOV_RET_INVALID_INPUT : iov_retcode_from_errno((int)-n), text);
 }
 
+static void command_isolation_read(struct mailbox *m, size_t length) {
+        struct iov_mb_isolation_read request;
+        const size_t room = (sizeof(m->payload) - sizeof(struct iov_mb_isolation_part)) / sizeof(struct iov_mb_isolation_row);
+        int r = 0;
+
+        if (length != sizeof(request)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "ISOLATION_READ: wrong payload length");
+                return;
+        }
+        memcpy(&request, m->payload, sizeof(request));
+        if (request.first == 0) {
+                free(TAKE_PTR(m->isolation));
+                m->n_isolation = 0;
+                r = control_read_isolation(m->control, &m->isolation, &m->n_isolation);
+        }
+        if (r < 0 || request.first > m->n_isolation) {
+                complete_errno(m, r < 0 ? -r : EINVAL, "ISOLATION_READ");
+                return;
+        }
+        const struct iov_mb_isolation_part part = {request.first, m->n_isolation};
+        const size_t left = m->n_isolation - (size_t)request.first, n = left < room ? left : room;
+        memcpy(m->payload, &part, sizeof(part));
+        if (n)
+                memcpy(m->payload + sizeof(part), m->isolation + request.first, n * sizeof(*m->isolation));
+        complete(m, IOV_RET_SUCCESS, sizeof(part) + n * sizeof(*m->isolation));
+}
+
 static void run(struct mailbox *m) {
         unsigned int opcode = m->command & 0xffff;
         size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
@@ -254,11 +305,20 @@ static void run(struct mailbox *m) {
         case IOV_OP_TXN_COMMIT:
                 command_txn_commit(m, length);
                 break;
+        case IOV_OP_CONFIRM:
+                command_confirm(m, length, COMMIT_CONFIRM);
+                break;
+        case IOV_OP_TAKE_BACK:
+                command_confirm(m, length, COMMIT_TAKE_BACK);
+                break;
         case IOV_OP_CONFIG_READ:
                 command_config_read(m, length);
                 break;
         case IOV_OP_LOG_READ:
                 command_log_read(m, length);
+                break;
+        case IOV_OP_ISOLATION_READ:
+                command_isolation_read(m, length);
                 break;
         case IOV_OP_HISTORY_LIST:
                 command_history_list(m, length);

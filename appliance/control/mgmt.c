@@ -83,18 +83,21 @@ static uint64_t identity_register(struct client *c, uint64_t offset) {
                 return IOV_MAGIC | (uint64_t)IOV_VERSION_MAJOR << 48 | (uint64_t)IOV_VERSION_MINOR << 32;
         case IOV_REG_CAPS:
                 return UINT64_C(1) << IOV_CAPS_TRANSACTIONS_SHIFT | UINT64_C(1) << IOV_CAPS_COUNTERS_SHIFT |
-                       UINT64_C(1) << IOV_CAPS_EVENTS_SHIFT | UINT64_C(1) << IOV_CAPS_HISTORY_SHIFT;
+                       UINT64_C(1) << IOV_CAPS_EVENTS_SHIFT | UINT64_C(1) << IOV_CAPS_HISTORY_SHIFT |
+                       UINT64_C(1) << IOV_CAPS_CONFIRM_SHIFT;
         case IOV_REG_GENERATION:
                 return iov_model_get_generation(model);
         case IOV_REG_STATUS: /* and PID */
-                return UINT64_C(1) << IOV_STATUS_READY_SHIFT | (uint64_t)control_is_sim(c->control) << IOV_STATUS_SIM_SHIFT |
-                       (uint64_t)getpid() << 32;
+                return (uint64_t)control_is_ready(c->control) << IOV_STATUS_READY_SHIFT |
+                       (uint64_t)control_is_sim(c->control) << IOV_STATUS_SIM_SHIFT | (uint64_t)getpid() << 32;
         case IOV_REG_LINKS: /* and SLOTS */
                 return iov_model_get_links(model) | (uint64_t)iov_model_get_slots(model) << 32;
         case IOV_REG_TELEMETRY_TIME:
                 return control_get_snapshot_time(c->control);
         case IOV_REG_EVENT_HEAD:
                 return tables_get_event_head(control_get_tables(c->control));
+        case IOV_REG_CONFIRM_TIME:
+                return control_get_confirm_time(c->control);
         default:
                 return 0;
         }

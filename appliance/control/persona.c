@@ -16,6 +16,7 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
         memcpy(p->wwpn, va->wwpn, sizeof(p->wwpn));
         memcpy(p->nqn, va->nqn, sizeof(p->nqn));
         p->unique_id = va->id;
+        p->interrupts = va->interrupts;
         for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX && p->n_media < VPC_MEDIA_MAX; nsid++) {
                 const struct iov_namespace *ns = iov_namespace_get(model, va->name, nsid);
                 const struct iov_volume *volume = ns ? iov_model_get(model, IOV_KIND_VOLUME, ns->volume) : NULL;

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -16,6 +17,8 @@
 #include "context.h"
 #include "crc32c.h"
 #include "util.h"
+
+#define FEED_SIZE ((size_t)256 << 10) /* of the file in memory, while it is read */
 
 static const char magic[8] = {'I', 'O', 'V', 'S', 'T', 'A', 'T', 'E'};
 
@@ -31,16 +34,25 @@ struct header {
         uint32_t uid;       /* who committed it */
         uint32_t n_changes; /* operations that changed something */
         uint32_t n_objects;
-        uint32_t checksum; /* CRC-32C of what is behind the header */
-        uint32_t reserved;
+        uint32_t checksum;        /* CRC-32C of what is behind the header */
+        uint32_t confirm;         /* CONFIRM_SECONDS: when it is taken back unless confirmed; above: flags */
         uint32_t header_checksum; /* CRC-32C of the header up to here */
 };
 _Static_assert(sizeof(struct header) == 72, "state header");
 _Static_assert(sizeof(struct header) == STATE_HEADER_SIZE, "state header");
 
-/* What operators want, and the ledger of past identities. */
+#define CONFIRM_SECONDS UINT32_C(0xffffff)
+#define CONFIRM_FLAGS_SHIFT 24
+_Static_assert(IOV_CONFIRM_MAX <= CONFIRM_SECONDS, "confirm time");
+
+/* What operators want, the ledger of past identities, links that are held down, and faults on demand. */
 static bool is_saved(enum iov_kind kind) {
-        return iov_kind_is_config(kind) || kind == IOV_KIND_IDENTITY;
+        return iov_kind_is_config(kind) || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_LINK || kind == IOV_KIND_FAULT;
+}
+
+/* Of links that are not held down everything follows from the rest. */
+static bool is_saved_record(enum iov_kind kind, const void *record) {
+        return kind != IOV_KIND_LINK || ((const struct iov_link *)record)->state == IOV_LINK_DISABLED;
 }
 
 struct state {
@@ -145,34 +157,6 @@ const char *state_get_path(const struct state *s) {
 
 /* ---- reading ---- */
 
-static int read_whole(int fd, void **ret_bytes, size_t *ret_size) {
-        struct stat st;
-
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode) || st.st_size > (off_t)1 << 32)
-                return -EBADMSG;
-        char *bytes = malloc((size_t)st.st_size + 1);
-        if (!bytes)
-                return -ENOMEM;
-        size_t done = 0;
-        while (done < (size_t)st.st_size) {
-                ssize_t n = read(fd, bytes + done, (size_t)st.st_size - done);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n <= 0) {
-                        int r = n < 0 ? -errno : -EBADMSG;
-                        free(bytes);
-                        return r;
-                }
-                done += (size_t)n;
-        }
-        *ret_bytes = bytes;
-        *ret_size = done;
-        return 0;
-}
-
 /* NULL, or why a file of `size` bytes that begins with this cannot be used; *ret_error is then set. */
 static const char *header_check(const struct header *h, uint64_t size, int *ret_error) {
         *ret_error = -EBADMSG;
@@ -200,7 +184,9 @@ static struct state_info header_info(const struct header *h) {
                                    .uid = h->uid,
                                    .n_changes = h->n_changes,
                                    .n_objects = h->n_objects,
-                                   .checksum = h->checksum};
+                                   .checksum = h->checksum,
+                                   .confirm_s = h->confirm & CONFIRM_SECONDS,
+                                   .flags = h->confirm >> CONFIRM_FLAGS_SHIFT};
 }
 
 int state_open_file(int directory, const char *name, struct state_info *ret_info, int *ret_fd) {
@@ -222,28 +208,108 @@ int state_open_file(int directory, const char *name, struct state_info *ret_info
         return 0;
 }
 
-static int load_objects(const struct header *h, const unsigned char *p, const unsigned char *end, struct iov_model *model) {
-        for (uint32_t i = 0; i < h->n_objects; i++) {
-                struct iov_mb_op op;
-                /* aligned for any record */
-                uint64_t record[IOV_VADAPTER_RECORD_SIZE / sizeof(uint64_t)];
+/* The file's objects as they come: a state may be larger than what one wants to have in memory twice. */
+struct feed {
+        int fd;
+        uint64_t left;     /* bytes of the file that were not read yet */
+        uint32_t checksum; /* of those that were */
+        size_t start, end; /* what of the bytes is still to be taken */
+        unsigned char bytes[FEED_SIZE];
+};
 
-                if ((size_t)(end - p) < sizeof(op))
-                        return -EBADMSG;
-                memcpy(&op, p, sizeof(op));
-                p += sizeof(op);
-                /* Records only ever grow: what an earlier version did not know is zero. */
-                if (op.kind >= IOV_KIND_COUNT || !is_saved((enum iov_kind)op.kind) || op.size < IOV_NAME_SIZE ||
-                    op.size > iov_records_get((enum iov_kind)op.kind)->size || op.size > (size_t)(end - p))
-                        return -EBADMSG;
-                memset(record, 0, sizeof(record));
-                memcpy(record, p, op.size);
-                p += op.size;
-                int r = iov_model_set(model, (enum iov_kind)op.kind, record);
-                if (r < 0)
-                        return r == -EINVAL ? -EBADMSG : r;
+static int feed_read(struct feed *f) {
+        size_t room = sizeof(f->bytes) - f->end;
+        ssize_t n;
+
+        do
+                n = read(f->fd, f->bytes + f->end, room < f->left ? room : (size_t)f->left);
+        while (n < 0 && errno == EINTR);
+        if (n <= 0)
+                return n < 0 ? -errno : -EBADMSG;
+        f->checksum = crc32c_more(f->checksum, f->bytes + f->end, (size_t)n);
+        f->end += (size_t)n;
+        f->left -= (uint64_t)n;
+        return 0;
+}
+
+/* The next bytes of the file, valid until the call after; -EBADMSG: there are not so many. */
+static int feed_take(struct feed *f, size_t size, const unsigned char **ret_bytes) {
+        if (f->end - f->start < size) {
+                memmove(f->bytes, f->bytes + f->start, f->end - f->start);
+                f->end -= f->start;
+                f->start = 0;
         }
-        return p == end ? 0 : -EBADMSG;
+        while (f->end - f->start < size) {
+                int r = f->left ? feed_read(f) : -EBADMSG;
+
+                if (r < 0)
+                        return r;
+        }
+        *ret_bytes = f->bytes + f->start;
+        f->start += size;
+        return 0;
+}
+
+/* The rest, for its checksum. */
+static int feed_end(struct feed *f) {
+        int r = 0;
+
+        while (r == 0 && f->left) {
+                f->start = f->end = 0;
+                r = feed_read(f);
+        }
+        return r;
+}
+
+static int load_object(struct feed *f, struct iov_model *model) {
+        unsigned char padded[IOV_VADAPTER_RECORD_SIZE]; /* room for the largest */
+        const unsigned char *bytes = NULL;
+        struct iov_mb_op op;
+        int r = feed_take(f, sizeof(op), &bytes);
+
+        if (r < 0)
+                return r;
+        memcpy(&op, bytes, sizeof(op));
+        if (op.kind >= IOV_KIND_COUNT || !is_saved((enum iov_kind)op.kind) || op.size < IOV_NAME_SIZE ||
+            op.size > iov_records_get((enum iov_kind)op.kind)->size)
+                return -EBADMSG;
+        r = feed_take(f, op.size, &bytes);
+        if (r < 0)
+                return r;
+        /* Records only ever grow: what an earlier version did not know is zero. */
+        if (op.size < iov_records_get((enum iov_kind)op.kind)->size) {
+                memset(padded, 0, sizeof(padded));
+                memcpy(padded, bytes, op.size);
+                bytes = padded;
+        }
+        r = iov_model_set(model, (enum iov_kind)op.kind, bytes);
+        return r == -EINVAL ? -EBADMSG : r;
+}
+
+/* *ret_why where the file is at fault (-EBADMSG). */
+static int load_objects(int fd, const struct header *h, struct iov_model *model, const char **ret_why) {
+        CLEANUP_FREE struct feed *f = malloc(sizeof(*f));
+        int r = 0;
+
+        if (!f)
+                return -ENOMEM;
+        f->fd = fd;
+        f->left = h->length;
+        f->checksum = 0;
+        f->start = f->end = 0;
+        for (uint32_t i = 0; r == 0 && i < h->n_objects; i++)
+                r = load_object(f, model);
+        if (r == 0 && (f->left || f->start != f->end))
+                r = -EBADMSG;
+        /* Of a damaged file it is the damage that is told, not what came of it. */
+        int e = r == 0 || r == -EBADMSG ? feed_end(f) : r;
+        if (e == 0 && f->checksum != h->checksum) {
+                *ret_why = "its checksum is wrong: damaged";
+                return -EBADMSG;
+        }
+        if (r == -EBADMSG)
+                *ret_why = "its objects do not fit together: damaged";
+        return r < 0 ? r : e;
 }
 
 /* See iove/transaction.h: where an appliance's ids begin. */
@@ -265,30 +331,35 @@ static int fresh_info(struct state_info *ret_info) {
         return r;
 }
 
-int state_load(const struct state *s, struct iov_model *model, struct state_info *ret_info) {
-        CLEANUP_CLOSE int fd = openat(s->directory, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        CLEANUP_FREE void *bytes = NULL;
-        const char *why = "its objects do not fit together: damaged";
-        struct header h = {0};
-        size_t size = 0;
+/* *ret_why where the file is at fault. */
+static int load_file(int fd, struct iov_model *model, struct header *ret_header, const char **ret_why) {
+        struct stat st;
         int r;
+
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode) || st.st_size > (off_t)1 << 32)
+                return -EBADMSG;
+        /* Of one that is shorter than this the check says so. */
+        ssize_t n = pread(fd, ret_header, sizeof(*ret_header), 0);
+        if (n < 0 || lseek(fd, (off_t)sizeof(*ret_header), SEEK_SET) < 0)
+                return -errno;
+        *ret_why = header_check(ret_header, (uint64_t)st.st_size, &r);
+        return *ret_why ? r : load_objects(fd, ret_header, model, ret_why);
+}
+
+int state_load(const struct state *s, struct iov_model *model, struct state_info *ret_info) {
+        CLEANUP_CLOSE int fd = openat(s->directory, "state", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct header h = {0};
+        const char *why = NULL;
 
         if (fd < 0 && errno == ENOENT)
                 return fresh_info(ret_info);
-        r = fd < 0 ? -errno : read_whole(fd, &bytes, &size);
-        if (r < 0 || !bytes) {
+        int r = fd < 0 ? -errno : load_file(fd, model, &h, &why);
+        if (r < 0 && !why) {
                 iov_log(s->ctx, LOG_ERR, "%s/state: cannot read: %s", s->path, strerror(-r));
                 return r;
         }
-        memcpy(&h, bytes, size < sizeof(h) ? size : sizeof(h));
-        const unsigned char *payload = (unsigned char *)bytes + sizeof(h);
-        const char *wrong = header_check(&h, size, &r);
-        if (!wrong && h.checksum != crc32c(payload, size - sizeof(h)))
-                wrong = "its checksum is wrong: damaged";
-        if (wrong)
-                why = wrong;
-        else
-                r = load_objects(&h, payload, (unsigned char *)bytes + size, model);
         if (r < 0) {
                 iov_log(s->ctx, LOG_ERR,
                         "%s/state: %s; nothing was changed: put back a copy, or move the file away to start empty", s->path, why);
@@ -299,7 +370,37 @@ int state_load(const struct state *s, struct iov_model *model, struct state_info
         return 0;
 }
 
+int state_load_generation(const struct state *s, uint64_t generation, struct iov_model *model) {
+        CLEANUP_CLOSE int directory = -1, fd = -1;
+        char name[STATE_GENERATION_NAME];
+
+        if (generation == 0)
+                return 0;
+        int r = state_open_history(s->directory, false, &directory);
+        if (r < 0)
+                return r;
+        snprintf(name, sizeof(name), "%" PRIu64, generation);
+        fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        struct header h = {0};
+        const char *why = NULL;
+        r = fd < 0 ? -errno : load_file(fd, model, &h, &why);
+        return r == 0 && h.generation != generation ? -EBADMSG : r;
+}
+
 /* ---- writing ---- */
+
+/* On large pages where it is worth it: thousands of faults cost more than the copy. */
+static void *pages_alloc(size_t size) {
+        const size_t large = (size_t)2 << 20;
+        void *p = NULL;
+
+        if (size < large)
+                return malloc(size);
+        if (posix_memalign(&p, large, size) != 0)
+                return NULL;
+        madvise(p, size / large * large, MADV_HUGEPAGE);
+        return p;
+}
 
 int state_encode(const struct iov_model *model, struct state_info *info, void **ret_bytes, size_t *ret_size) {
         struct header h = {.version = STATE_VERSION,
@@ -308,27 +409,35 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
                            .last_id = info->last_id,
                            .time_ns = info->time_ns,
                            .uid = info->uid,
-                           .n_changes = info->n_changes};
+                           .n_changes = info->n_changes,
+                           .confirm = info->confirm_s | info->flags << CONFIRM_FLAGS_SHIFT};
         size_t size = sizeof(h);
+        const void *record;
 
         memcpy(h.magic, magic, sizeof(magic));
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
                 size_t n = is_saved((enum iov_kind)k) ? iov_model_count(model, (enum iov_kind)k) : 0;
 
+                if (k == IOV_KIND_LINK) {
+                        n = 0;
+                        iov_model_foreach (model, IOV_KIND_LINK, record)
+                                n += is_saved_record(IOV_KIND_LINK, record);
+                }
                 h.n_objects += (uint32_t)n;
                 size += n * (sizeof(struct iov_mb_op) + iov_records_get((enum iov_kind)k)->size);
         }
-        unsigned char *bytes = malloc(size);
+        unsigned char *bytes = pages_alloc(size);
         if (!bytes)
                 return -ENOMEM;
         unsigned char *p = bytes + sizeof(h);
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
                 const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)k, iov_records_get((enum iov_kind)k)->size};
-                const void *record;
 
                 if (!is_saved((enum iov_kind)k))
                         continue;
                 iov_model_foreach (model, (enum iov_kind)k, record) {
+                        if (!is_saved_record((enum iov_kind)k, record))
+                                continue;
                         memcpy(p, &op, sizeof(op));
                         memcpy(p + sizeof(op), record, op.size);
                         p += sizeof(op) + op.size;

@@ -24,7 +24,9 @@ struct state_info {
         uint64_t length;  /* bytes of its objects */
         uint32_t uid;     /* who committed it, or IOV_UID_APPLIANCE */
         uint32_t n_changes, n_objects;
-        uint32_t checksum; /* CRC-32C of its objects */
+        uint32_t checksum;  /* CRC-32C of its objects */
+        uint32_t confirm_s; /* seconds from time_ns after which it is taken back unless it is confirmed, 0: it stays */
+        uint32_t flags;     /* IOV_HISTORY_TAKEN_BACK, or 0 */
 };
 
 struct state;
@@ -44,6 +46,9 @@ int state_load(const struct state *state, struct iov_model *model, struct state_
 /* Open a file of this form whose header is sound; its objects follow behind STATE_HEADER_SIZE bytes, and are not looked at.
  * -EBADMSG and -EPROTONOSUPPORT as above, but not logged. */
 int state_open_file(int directory, const char *name, struct state_info *ret_info, int *ret_fd);
+/* Add to `model` what it had in a generation that is in the history; generation 0 is empty. -ENOENT, -EBADMSG,
+ * -EPROTONOSUPPORT; not logged. */
+int state_load_generation(const struct state *state, uint64_t generation, struct iov_model *model);
 /* STATE/history, where each generation is a file of that number. */
 int state_open_history(int directory, bool make, int *ret_fd);
 

@@ -10,11 +10,13 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "control/hosts.h"
 #include "control/persona.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
@@ -55,9 +57,17 @@ struct instance {
         struct vpc_persona persona;
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
+        struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
         bool told; /* of in the status that is being told */
+        uint32_t peer_pid;
+        bool forced;   /* not wanted, and the server is not asked to let go of it */
+        bool plugging; /* the hypervisor has been asked and is not done */
+        bool broken;   /* the worker could not bring it up */
+        enum iov_interrupts interrupts;
+        enum iov_vadapter_state shown;
+        char reason[104];
         struct instance *next;
 };
 
@@ -69,6 +79,7 @@ struct supervisor {
         char run_directory[108];
         const struct supervisor_events *events;
         void *userdata;
+        struct hosts *hosts;
         struct process *processes;
         struct instance *instances;
         uint64_t next_number;
@@ -89,7 +100,9 @@ struct kept_link {
 
 struct kept_instance {
         uint32_t version, slot;
+        uint32_t interrupts, reserved;
         uint64_t number, link, image_size;
+        struct supervisor_file media_files[VPC_MEDIA_MAX];
         char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
         char socket[108];
         struct vpc_persona persona;
@@ -140,8 +153,8 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
                 unlink(gone->socket);
         if (gone->image)
                 munmap(gone->image, gone->image_size);
-        if (gone->counters)
-                munmap(gone->counters, sizeof(*gone->counters));
+        if (gone->shared)
+                munmap(gone->shared, sizeof(*gone->shared));
         free(gone);
 }
 
@@ -159,10 +172,29 @@ static int shared_memory(const char *name, size_t size, void **ret_memory, int *
         return 0;
 }
 
+/* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
+static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
+        const struct host *host = hosts_get(s->hosts, i->server);
+        const struct vpc_description *d = model->description;
+
+        if (i->persona.interrupts == IOV_INTERRUPTS_AUTO && d->msix_vectors)
+                i->persona.interrupts = host && host_unplug_kills(host) ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_MSIX;
+        i->interrupts = (enum iov_interrupts)i->persona.interrupts;
+        if (i->interrupts == IOV_INTERRUPTS_AUTO)
+                i->interrupts = d->msi_vectors ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_INTX;
+}
+
+static struct supervisor_file file_of(int fd) {
+        struct stat st = {0};
+
+        fstat(fd, &st);
+        return (struct supervisor_file){st.st_dev, st.st_ino};
+}
+
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
 static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
                             const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
-        void *counters = NULL;
+        void *shared = NULL;
         int r;
 
         i->image_size = vpc_image_size(model);
@@ -172,14 +204,17 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
-        r = shared_memory("iov-counters", sizeof(*i->counters), &counters, &fds[2]);
+        r = shared_memory("iov-shared", sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;
-        i->counters = counters;
+        i->shared = shared;
+        i->image_file = file_of(fds[1]);
+        i->shared_file = file_of(fds[2]);
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
                 r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
+                i->media_files[n] = file_of(fds[3 + n]);
                 m->media_size[n] = volumes[n]->size;
         }
         m->type = LINK_SLOT_ADD;
@@ -198,13 +233,18 @@ static int instance_keep(struct supervisor *s, const struct instance *i, const i
                                      .number = i->number,
                                      .link = i->process->key,
                                      .image_size = i->image_size,
+                                     .interrupts = i->interrupts,
                                      .persona = i->persona};
+
+        memcpy(kept.media_files, i->media_files, sizeof(kept.media_files));
 
         memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
         memcpy(kept.server, i->server, sizeof(kept.server));
         memcpy(kept.socket, i->socket, sizeof(kept.socket));
         return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
 }
+
+static void instance_drive(struct supervisor *s, struct instance *i);
 
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -225,6 +265,8 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         i->next = s->instances;
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
+        if (model)
+                choose_interrupts(s, i, model);
         r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
                 r = instance_keep(s, i, fds + 1);
@@ -236,7 +278,7 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
                 instance_free(s, i);
                 return r;
         }
-        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
+        instance_drive(s, i);
         return 0;
 }
 
@@ -257,6 +299,9 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
 
         i->removing = true;
         unlink(i->socket);
+        /* Nobody must take what is on its way out for what was asked for. */
+        if (i->connected)
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_UNPLUGGING, 0, "");
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
         if (!s->removal_timer)
@@ -386,8 +431,9 @@ static void status_end(struct process *p) {
 static void slot_status(struct supervisor *s, struct instance *i, const struct link_message *m) {
         i->told = true;
         i->connected = m->level;
-        s->events->vadapter_status(s->userdata, i->vadapter, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED,
-                                   i->connected ? m->pid : 0, i->removing ? "" : i->socket);
+        i->peer_pid = i->connected ? m->pid : 0;
+        if (!i->removing)
+                instance_drive(s, i);
 }
 
 static void handle_message(struct process *p, const struct link_message *m) {
@@ -407,20 +453,27 @@ static void handle_message(struct process *p, const struct link_message *m) {
         switch (m->type) {
         case LINK_CONNECTED:
                 i->connected = true;
+                i->peer_pid = m->pid;
                 journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_CONNECTED, m->pid, i->socket);
+                if (hosts_get(s->hosts, i->server))
+                        host_kick(hosts_get(s->hosts, i->server));
+                if (!i->removing)
+                        instance_drive(s, i);
                 report_server(s, p);
                 break;
         case LINK_DISCONNECTED:
                 i->connected = false;
+                i->peer_pid = 0;
                 journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
                               m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->removing ? "" : i->socket);
                 report_server(s, p);
+                supervisor_reconcile(s);
                 break;
         case LINK_FAILED:
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_FAILED, 0, "");
+                i->broken = true;
+                field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
+                instance_drive(s, i);
                 break;
         case LINK_REMOVED:
                 if (!i->removing)
@@ -519,14 +572,156 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
 
         if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
                 return false;
-        return persona_make(model, va, &persona, volumes) && memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+        const struct vpc_model *device = persona_make(model, va, &persona, volumes);
+        if (!device)
+                return false;
+        /* `auto` is decided when the device is made, and again as long as nobody has it. */
+        if (persona.interrupts == IOV_INTERRUPTS_AUTO && device->description->msix_vectors) {
+                struct instance again = {.persona = persona};
+
+                memcpy(again.server, i->server, sizeof(again.server));
+                choose_interrupts(s, &again, device);
+                persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
+        }
+        return memcmp(&persona, &i->persona, sizeof(persona)) == 0;
 }
 
-static bool anything_removing(const struct supervisor *s) {
+static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
+        for (uint32_t m = 0; m < a->n_media; m++)
+                for (uint32_t n = 0; n < b->n_media; n++)
+                        if (a->media[m].unique_id == b->media[n].unique_id)
+                                return true;
+        return false;
+}
+
+/* What a vAdapter that is to be plugged must wait for: itself elsewhere, the slot, or a medium that must have one holder only. */
+static const struct instance *in_the_way(struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        persona_make(s->events->model(s->userdata), va, &persona, volumes);
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing)
+                if (strcmp(i->vadapter, va->name) == 0 || (strcmp(i->server, va->at_server) == 0 && i->slot == va->at_slot) ||
+                    shares_a_medium(&i->persona, &persona))
+                        return i;
+        return NULL;
+}
+
+/* ---- the hypervisor ---- */
+
+static void instance_show(struct supervisor *s, struct instance *i, enum iov_vadapter_state state, const char *reason) {
+        const struct supervisor_progress progress = {
+                .state = state,
+                .peer_pid = i->connected ? i->peer_pid : 0,
+                .interrupts = i->interrupts,
+                .socket = i->removing ? "" : i->socket,
+                .reason = reason,
+        };
+
+        if (state == IOV_VADAPTER_FAILED && (i->shown != state || strcmp(i->reason, reason) != 0))
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "server %s, slot %u: %s", i->server, i->slot,
+                              reason);
+        i->shown = state;
+        if (reason != i->reason)
+                snprintf(i->reason, sizeof(i->reason), "%s", reason);
+        s->events->vadapter_progress(s->userdata, i->vadapter, &progress);
+}
+
+static void drive_wanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        enum host_progress progress = host ? host_plug(host, device, &reason) : HOST_AWAY;
+
+        i->forced = false;
+        i->plugging = progress == HOST_BUSY;
+        if (progress == HOST_FAILED)
+                instance_show(s, i, IOV_VADAPTER_FAILED, reason);
+        else if (progress == HOST_BUSY)
+                instance_show(s, i, IOV_VADAPTER_PLUGGING, "");
+        else
+                instance_show(s, i, i->connected ? IOV_VADAPTER_CONNECTED : IOV_VADAPTER_ATTACHED, "");
+}
+
+/* It is in a guest and should not be. */
+static void drive_unwanted(struct supervisor *s, struct instance *i, struct host *host, const struct host_device *device) {
+        const char *reason = "";
+        char text[sizeof(i->reason)];
+
+        if (!host || (i->forced && !host_is_plugging(host, i->slot))) {
+                /* Asked all the same, where that does no harm, so that the port is free again. */
+                if (host)
+                        host_unplug(host, device, &reason);
+                instance_unplug(s, i);
+                return;
+        }
+        enum host_progress progress = host_unplug(host, device, &reason);
+        if (progress == HOST_AWAY) {
+                snprintf(text, sizeof(text), "its hypervisor cannot be asked to unplug it: %s", host_get_reason(host));
+                reason = text;
+                progress = HOST_FAILED;
+        }
+        i->plugging = false;
+        if (progress == HOST_DONE || (progress == HOST_FAILED && !i->connected)) {
+                instance_unplug(s, i);
+        } else {
+                if (progress == HOST_BUSY) {
+                        snprintf(text, sizeof(text), "server %.60s has been asked to let go of it", i->server);
+                        reason = text;
+                }
+                instance_show(s, i, progress == HOST_BUSY ? IOV_VADAPTER_UNPLUGGING : IOV_VADAPTER_FAILED, reason);
+        }
+}
+
+/* The next step of one instance, whatever the last was. */
+static void instance_drive(struct supervisor *s, struct instance *i) {
+        struct host *host = hosts_get(s->hosts, i->server);
+        char id[IOV_NAME_SIZE + 4];
+        const struct host_device device = {
+                .slot = i->slot,
+                .id = id,
+                .socket = i->socket,
+                .has_msix = i->interrupts == IOV_INTERRUPTS_MSIX,
+                .is_connected = i->connected,
+        };
+
+        /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
+        snprintf(id, sizeof(id), "va-%s", i->vadapter);
+        if (!instance_is_wanted(s, i))
+                drive_unwanted(s, i, host, &device);
+        else if (i->broken)
+                instance_show(s, i, IOV_VADAPTER_FAILED, i->reason);
+        else
+                drive_wanted(s, i, host, &device);
+}
+
+static void on_hosts_changed(void *userdata) {
+        supervisor_reconcile(userdata);
+}
+
+static void on_host_status(void *userdata, const char *server, const struct host *host) {
+        const struct supervisor *s = userdata;
+
+        s->events->host_status(s->userdata, server, host);
+}
+
+static bool on_host_in_use(void *userdata, const char *server) {
+        const struct supervisor *s = userdata;
+
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (strcmp(i->server, server) == 0)
                         return true;
         return false;
+}
+
+static const struct hosts_events hosts_events = {.changed = on_hosts_changed, .status = on_host_status, .in_use = on_host_in_use};
+
+/* What cannot be made yet is shown as under way, which it is: its time comes when that which is in the way has gone. */
+static void show_waiting(struct supervisor *s, const struct iov_vadapter *va, const struct instance *i) {
+        char reason[104];
+
+        snprintf(reason, sizeof(reason), "waits until server %.30s has let go of %.36s", i->server, i->vadapter);
+        s->events->vadapter_progress(
+                s->userdata, va->name,
+                &(struct supervisor_progress){.state = IOV_VADAPTER_PLUGGING, .socket = "", .reason = reason});
 }
 
 static void plug(struct supervisor *s, const struct iov_vadapter *va) {
@@ -584,17 +779,39 @@ void supervisor_reconcile(struct supervisor *s) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va;
 
-        for (struct instance *i = s->instances; i; i = i->next)
-                if (!i->removing && !instance_is_wanted(s, i))
-                        instance_unplug(s, i);
-        /* A medium must not be plugged in anew while an old holder may still be writing to it. */
-        if (anything_removing(s))
-                return;
-        s->removal_timer = loop_source_remove(s->removal_timer);
-        iov_model_foreach (model, IOV_KIND_VADAPTER, va)
-                if (*va->at_server && !instance_of(s, va->name) && va->state != IOV_VADAPTER_FAILED)
+        bool removing = false;
+
+        hosts_sync(s->hosts, model);
+        for (struct instance *i = s->instances; i; i = i->next) {
+                if (!i->removing)
+                        instance_drive(s, i);
+                removing |= i->removing;
+        }
+        if (!removing)
+                s->removal_timer = loop_source_remove(s->removal_timer);
+        iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED)
+                        continue;
+                const struct instance *way = in_the_way(s, va);
+                if (way)
+                        show_waiting(s, va, way);
+                else
                         plug(s, va);
+        }
         end_idle_processes(s);
+}
+
+void supervisor_ask(struct supervisor *s, const char *vadapter, bool force) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, vadapter);
+        struct instance *i = instance_of(s, vadapter);
+        struct host *host = i ? hosts_get(s->hosts, i->server) : NULL;
+
+        if (host)
+                host_retry(host, i->slot);
+        if (i)
+                i->forced |= force;
+        else if (va && va->state == IOV_VADAPTER_FAILED)
+                s->events->vadapter_status(s->userdata, vadapter, IOV_VADAPTER_ATTACHED, 0, "");
 }
 
 int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct iov_counter *ret_counter) {
@@ -602,7 +819,7 @@ int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct 
 
         if (!i)
                 return -ENOENT;
-        memcpy(ret_counter, i->counters, sizeof(*ret_counter));
+        memcpy(ret_counter, &i->shared->counters, sizeof(*ret_counter));
         return 0;
 }
 
@@ -613,6 +830,24 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
                 return -ENOENT;
         memcpy(ret_config, i->image, VPC_CONFIG_SIZE);
         return 0;
+}
+
+void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *userdata, const struct supervisor_slot *slot),
+                             void *userdata) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                const struct supervisor_slot slot = {.server = i->server,
+                                                     .vadapter = i->vadapter,
+                                                     .slot = i->slot,
+                                                     .worker_pid = (uint32_t)i->process->worker,
+                                                     .peer_pid = i->peer_pid,
+                                                     .persona = &i->persona,
+                                                     .report = i->shared ? &i->shared->report : NULL,
+                                                     .image = i->image_file,
+                                                     .shared = i->shared_file,
+                                                     .media = i->media_files};
+
+                look(userdata, &slot);
+        }
 }
 
 /* ---- taking over from a control process that is gone ---- */
@@ -662,17 +897,22 @@ static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
         memcpy(i->socket, kept.socket, sizeof(i->socket));
         i->persona = kept.persona;
         i->image_size = kept.image_size;
+        i->interrupts = (enum iov_interrupts)kept.interrupts;
+        i->image_file = file_of(r->fds[0]);
+        i->shared_file = file_of(r->fds[1]);
+        memcpy(i->media_files, kept.media_files, sizeof(i->media_files));
+        /* Until its worker has told: nothing must be taken from a server that may be there. */
+        i->connected = true;
         void *image = mmap(NULL, i->image_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[0], 0);
-        void *counters = mmap(NULL, sizeof(*i->counters), PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[1], 0);
+        void *shared = mmap(NULL, sizeof(*i->shared), PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[1], 0);
         i->image = image == MAP_FAILED ? NULL : image;
-        i->counters = counters == MAP_FAILED ? NULL : counters;
+        i->shared = shared == MAP_FAILED ? NULL : shared;
         i->next = s->instances;
         s->instances = i;
-        if (!i->image || !i->counters) {
+        if (!i->image || !i->shared) {
                 instance_free(s, i);
                 return -ENOMEM;
         }
-        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_ATTACHED, 0, i->socket);
         return 0;
 }
 
@@ -701,7 +941,7 @@ static void adopt(struct supervisor *s) {
 }
 
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
-                   const char *run_directory, const struct supervisor_events *events, void *userdata,
+                   const char *run_directory, unsigned int unplug_s, const struct supervisor_events *events, void *userdata,
                    struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
@@ -716,6 +956,11 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->keeping = keeping;
         /* Higher than any number that a control process before this one has given. */
         s->next_number = now_ns();
+        int r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
+        if (r < 0) {
+                free(s);
+                return r;
+        }
         adopt(s);
         *ret_supervisor = s;
         return 0;
@@ -724,6 +969,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
 struct supervisor *supervisor_free(struct supervisor *s) {
         if (!s)
                 return NULL;
+        s->hosts = hosts_free(s->hosts);
         /* All channels first, so that the workers end side by side. */
         for (struct process *p = s->processes; p; p = p->next)
                 channel_close(p);

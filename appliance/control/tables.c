@@ -121,8 +121,14 @@ static void write_row(struct tables *t, enum iov_kind kind, unsigned int row, co
                 memcpy(row_at(t, kind, row), record, size);
 }
 
-void tables_publish(struct tables *t, const struct iov_model *model) {
+/* In one call what would be a fault for each page; kernels before 5.14 cannot, and need not. */
+static void populate(const unsigned char *from, const unsigned char *to) {
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)from & ~(page - 1);
 
+        madvise((void *)start, (uintptr_t)to - start, MADV_POPULATE_WRITE);
+}
+
+void tables_publish(struct tables *t, const struct iov_model *model) {
         tables_begin(t);
         *(uint64_t *)(void *)(t->memory + IOV_REG_TABLE_GENERATION) = iov_model_get_generation(model);
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
@@ -132,6 +138,8 @@ void tables_publish(struct tables *t, const struct iov_model *model) {
                         continue;
                 unsigned int rows = iov_model_rows(model, kind), old = t->rows[kind];
 
+                if (rows > old)
+                        populate(row_at(t, kind, old), row_at(t, kind, rows));
                 for (unsigned int row = 0; row < rows || row < old; row++)
                         write_row(t, kind, row, iov_model_at(model, kind, row));
                 t->rows[kind] = directory(t)[kind].rows = rows;

@@ -430,11 +430,23 @@ int identities_choose(struct identities *ids, const struct iov_model *model, uin
         return 0;
 }
 
+static bool are_complete(const struct iov_model *m) {
+        const struct iov_vadapter *v;
+
+        iov_model_foreach (m, IOV_KIND_VADAPTER, v)
+                if (!v->since_ns)
+                        return false;
+        return true;
+}
+
 int identities_complete(struct iov_model *m, uint64_t now_ns) {
         struct identities *ids = NULL;
         struct iove_refusal refusal;
         const struct iov_vadapter *v;
-        int r = identities_new(m, now_ns, &ids);
+        int r = are_complete(m) ? 0 : identities_new(m, now_ns, &ids);
+
+        if (!ids)
+                return r;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);

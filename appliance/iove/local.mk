@@ -2,11 +2,13 @@
 noinst_LTLIBRARIES += libiove.la
 libiove_la_SOURCES = \
 	appliance/iove/apply.c \
+	appliance/iove/claims.c \
 	appliance/iove/identity.c appliance/iove/identity.h \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \
 	appliance/iove/rules-members.c \
 	appliance/iove/rules-private.h \
+	appliance/iove/take-back.c appliance/iove/take-back.h \
 	appliance/iove/transaction-private.h \
 	appliance/iove/transaction.c appliance/iove/transaction.h
 libiove_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

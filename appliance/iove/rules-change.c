@@ -6,39 +6,57 @@
 
 #include "iove/identity.h"
 #include "iove/rules-private.h"
+#include "model.h"
 #include "util.h"
 
-static bool media_differ(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++) {
-                const struct iov_namespace *x = iov_namespace_get(a, vadapter, nsid), *y = iov_namespace_get(b, vadapter, nsid);
-
-                if (!x && !y)
-                        continue;
-                if (!x || !y)
-                        return true;
-                const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
-                                        *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-                if (!p || !q || p->id != q->id || p->size != q->size)
-                        return true;
-        }
-        return false;
-}
-
-static bool identities_differ(const struct iov_vadapter *x, const struct iov_vadapter *y) {
-        for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
-                if (strcmp(identity_of(x, (enum iov_identity_type)t), identity_of(y, (enum iov_identity_type)t)) != 0)
-                        return true;
-        return false;
-}
-
 bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        const struct iov_vadapter *x = iov_model_get(a, IOV_KIND_VADAPTER, vadapter),
-                                  *y = iov_model_get(b, IOV_KIND_VADAPTER, vadapter);
+        return iov_vadapter_disturbance(a, b, vadapter) >= IOV_DISTURB_REPLUG;
+}
 
-        if (!x || !y)
-                return x != y;
-        return x->id != y->id || x->at_slot != y->at_slot || strcmp(x->at_server, y->at_server) != 0 || identities_differ(x, y) ||
-               x->interrupts != y->interrupts || media_differ(a, b, vadapter);
+/* Why a server's hypervisor cannot unplug it now; false: it can. */
+static bool cannot_unplug(const struct iov_model *have, const struct iov_vadapter *v, char *why, size_t size) {
+        const struct iov_server *s = iov_model_get(have, IOV_KIND_SERVER, v->at_server);
+
+        if (!s || s->host_state == IOV_HOST_NONE)
+                snprintf(why, size, "runs with it (process %u)", v->peer_pid);
+        else if (s->host_state != IOV_HOST_READY)
+                snprintf(why, size, "runs with it, and its hypervisor cannot be asked to unplug it (%.*s)",
+                         (int)sizeof(s->host_reason), s->host_reason);
+        else if (s->host_faults & IOV_HOST_FAULT_UNPLUG_MSIX && v->interrupts_used == IOV_INTERRUPTS_MSIX)
+                snprintf(why, size, "runs with it, and its QEMU %u.%u.%u would abort if a device with MSI-X were unplugged",
+                         s->host_version >> 16, s->host_version >> 8 & 255, s->host_version & 255);
+        else
+                return false;
+        return true;
+}
+
+/* A guest that has it must not lose it unasked: it is unplugged in order, or the change is refused. */
+static int check_in_use(const struct iov_model *have, const struct iov_model *candidate, const struct iov_vadapter *v,
+                        const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_vadapter *now = iov_model_get(candidate, IOV_KIND_VADAPTER, v->name);
+        const bool gone = !now || now->id != v->id;
+        uint32_t index = iove_blamed(blame, IOV_KIND_VADAPTER, v->name);
+        char why[320];
+
+        /* Its record is needed to say how the unplugging goes. */
+        if (gone && (v->state == IOV_VADAPTER_PLUGGING || v->state == IOV_VADAPTER_UNPLUGGING ||
+                     (v->state == IOV_VADAPTER_FAILED && v->peer_pid)))
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: a server still has it (it is %s): wait, or detach it with --force first",
+                                   v->name, iov_vadapter_state_to_string(v->state));
+        if (v->state != IOV_VADAPTER_CONNECTED || !iove_vadapter_differs(have, candidate, v->name))
+                return 0;
+        if (cannot_unplug(have, v, why, sizeof(why)))
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: server %s %s: shut the server down first, or force it, which is a surprise "
+                                   "removal",
+                                   v->name, v->at_server, why);
+        if (gone)
+                return iove_refuse(refusal, IOV_RET_BUSY, index,
+                                   "vadapter %s: server %s runs with it (process %u): detach it first, or force it, which is a "
+                                   "surprise removal",
+                                   v->name, v->at_server, v->peer_pid);
+        return 0;
 }
 
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
@@ -61,27 +79,23 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
                                            "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
                                            old->adapter, new->adapter);
         }
-        iov_model_foreach (have, IOV_KIND_VADAPTER, v)
-                if (!force && v->state == IOV_VADAPTER_CONNECTED && iove_vadapter_differs(have, candidate, v->name)) {
-                        return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: server %s runs with it (process %u): shut the server down first, or "
-                                           "force it, which is a "
-                                           "surprise removal",
-                                           v->name, v->at_server, v->peer_pid);
-                }
+        iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
+                int r = force ? 0 : check_in_use(have, candidate, v, blame, refusal);
+
+                if (r < 0)
+                        return r;
+        }
         return 0;
 }
 
 /* Connected and failed are the supervisor's to say; the rest follows from where it is. */
-static void derive_state(struct iov_model *m, const struct iov_vadapter *va) {
-        struct iov_vadapter copy = *va;
-
-        if (!*copy.at_server)
-                copy.state = IOV_VADAPTER_DETACHED;
-        else if (copy.state == IOV_VADAPTER_DETACHED)
-                copy.state = IOV_VADAPTER_ATTACHED;
-        if (copy.state != va->state)
-                iov_model_set(m, IOV_KIND_VADAPTER, &copy);
+static void derive_state(struct iov_vadapter *va) {
+        if (!*va->at_server && (va->state == IOV_VADAPTER_CONNECTED || va->state == IOV_VADAPTER_PLUGGING))
+                va->state = IOV_VADAPTER_UNPLUGGING; /* until the supervisor says that no guest has it any more */
+        else if (!*va->at_server && va->state != IOV_VADAPTER_UNPLUGGING)
+                va->state = IOV_VADAPTER_DETACHED;
+        else if (va->state == IOV_VADAPTER_DETACHED)
+                va->state = IOV_VADAPTER_ATTACHED;
 }
 
 /* Counted in an array by row, so that a record of an adapter is written once. */
@@ -99,14 +113,13 @@ int iove_rules_derive(struct iov_model *m) {
                 allocated[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, vol->adapter))] += vol->size;
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
                 vadapters[iov_model_row(m, IOV_KIND_ADAPTER, iov_model_get(m, IOV_KIND_ADAPTER, va->adapter))]++;
-                derive_state(m, va);
+                derive_state(model_edit(m, IOV_KIND_VADAPTER, va));
         }
         iov_model_foreach (m, IOV_KIND_ADAPTER, a) {
-                struct iov_adapter copy = *a;
+                struct iov_adapter *adapter = model_edit(m, IOV_KIND_ADAPTER, a);
 
-                copy.allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                copy.vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                iov_model_set(m, IOV_KIND_ADAPTER, &copy);
+                adapter->allocated = allocated[iov_model_row(m, IOV_KIND_ADAPTER, a)];
+                adapter->vadapters = vadapters[iov_model_row(m, IOV_KIND_ADAPTER, a)];
         }
         return 0;
 }

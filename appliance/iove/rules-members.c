@@ -58,9 +58,10 @@ static int check_worn(const struct iov_model *m, const struct iov_member *slot, 
         return 0;
 }
 
-static int check_kind(const struct iov_model *m, enum iov_kind kind, struct claim *claims, size_t *n,
-                      const struct iove_blame *blame, struct iove_refusal *refusal) {
+static int check_kind(const struct iov_model *m, enum iov_kind kind, struct claims *claims, const struct iove_blame *blame,
+                      struct iove_refusal *refusal) {
         const struct iov_member_info *info = iov_member_info(kind);
+        const char *word = iov_records_get(info->target)->name;
         const struct iov_member *member;
 
         iov_model_foreach (m, kind, member) {
@@ -69,36 +70,24 @@ static int check_kind(const struct iov_model *m, enum iov_kind kind, struct clai
                 if (r == 0)
                         r = kind == IOV_KIND_PROFILE_SLOT ? check_worn(m, member, blame, refusal)
                                                           : check_shown(m, info, member, blame, refusal);
+                if (r == 0)
+                        r = claims_add(claims, &(struct claim){word, member->target, CLAIM_NO_NUMBER, kind, member->name}, blame,
+                                       refusal);
                 if (r < 0)
                         return r;
-                snprintf(claims[*n].key, sizeof(claims[*n].key), "%s %.63s", iov_records_get(info->target)->name, member->target);
-                claims[*n].kind = kind;
-                claims[(*n)++].holder = member->name;
         }
         return 0;
 }
 
-static int check_claims(struct claim *claims, size_t n, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        const struct claim *clash = claims_clash(claims, n);
-
-        return clash ? refuse_clash(blame, clash, refusal) : 0;
-}
-
 int rules_check_members(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        size_t n = iov_model_count(m, IOV_KIND_NAMESPACE) + iov_model_count(m, IOV_KIND_LUN) +
-                   iov_model_count(m, IOV_KIND_DRIVE) + iov_model_count(m, IOV_KIND_PROFILE_SLOT);
-        CLEANUP_FREE struct claim *claims = calloc(n + 1, sizeof(*claims));
-        int r;
+        CLEANUP_CLAIMS struct claims shown = {0}, worn = {0};
+        int r = claims_init(&shown, iov_model_count(m, IOV_KIND_NAMESPACE) + iov_model_count(m, IOV_KIND_LUN) +
+                                            iov_model_count(m, IOV_KIND_DRIVE));
 
-        if (!claims)
-                return -ENOMEM;
-        n = 0;
-        if ((r = check_kind(m, IOV_KIND_NAMESPACE, claims, &n, blame, refusal)) < 0 ||
-            (r = check_kind(m, IOV_KIND_LUN, claims, &n, blame, refusal)) < 0 ||
-            (r = check_kind(m, IOV_KIND_DRIVE, claims, &n, blame, refusal)) < 0 ||
-            (r = check_claims(claims, n, blame, refusal)) < 0)
+        if (r < 0 || (r = claims_init(&worn, iov_model_count(m, IOV_KIND_PROFILE_SLOT))) < 0 ||
+            (r = check_kind(m, IOV_KIND_NAMESPACE, &shown, blame, refusal)) < 0 ||
+            (r = check_kind(m, IOV_KIND_LUN, &shown, blame, refusal)) < 0 ||
+            (r = check_kind(m, IOV_KIND_DRIVE, &shown, blame, refusal)) < 0)
                 return r;
-        n = 0;
-        r = check_kind(m, IOV_KIND_PROFILE_SLOT, claims, &n, blame, refusal);
-        return r < 0 ? r : check_claims(claims, n, blame, refusal);
+        return check_kind(m, IOV_KIND_PROFILE_SLOT, &worn, blame, refusal);
 }

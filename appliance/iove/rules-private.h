@@ -4,16 +4,29 @@
 
 #include "iove/rules.h"
 
-/* What a slot, an identity or a volume is taken by: a sorted array, one comparison per neighbour. */
+/* What a slot, an identity or a volume is taken by. */
 struct claim {
-        char key[240];
+        const char *word;   /* of what: "slot", "mac", "volume" */
+        const char *text;   /* the server, the identity, the volume; it lives as long as the claim */
+        uint32_t number;    /* of a slot */
         enum iov_kind kind; /* of the holder */
         const char *holder;
 };
-/* Sort; two holders of one key, or NULL. */
-const struct claim *claims_clash(struct claim *claims, size_t n);
-/* The later of two operations is the one at fault, where both are in the transaction. */
-int refuse_clash(const struct iove_blame *blame, const struct claim *clash, struct iove_refusal *ret_refusal);
+#define CLAIM_NO_NUMBER UINT32_MAX
+
+/* All claims of a check, by what they are of: open addressing, a power of two of entries, half of them in use at most. */
+struct claims {
+        struct claim *entries;
+        size_t n, n_entries;
+};
+void claims_free(struct claims *claims);
+#define CLEANUP_CLAIMS __attribute__((cleanup(claims_free)))
+/* With room for so many; there may be more. */
+int claims_init(struct claims *claims, size_t n);
+/* Another claim; -EBADMSG: somebody has one of the same. The later of the two operations is the one at fault, where both are in
+ * the transaction. */
+int claims_add(struct claims *claims, const struct claim *claim, const struct iove_blame *blame,
+               struct iove_refusal *ret_refusal);
 
 /* Namespaces, LUNs, drives and slots of profiles. */
 int rules_check_members(const struct iov_model *candidate, const struct iove_blame *blame, struct iove_refusal *ret_refusal);

@@ -190,39 +190,11 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
         return 0;
 }
 
-static int compare_claims(const void *a, const void *b) {
-        return strcmp(((const struct claim *)a)->key, ((const struct claim *)b)->key);
-}
-
-/* Two holders of one key, or NULL. */
-const struct claim *claims_clash(struct claim *claims, size_t n) {
-        qsort(claims, n, sizeof(*claims), compare_claims);
-        for (size_t i = 1; i < n; i++)
-                if (strcmp(claims[i - 1].key, claims[i].key) == 0)
-                        return &claims[i - 1];
-        return NULL;
-}
-
-/* The later of two operations is the one at fault, where both are in the transaction. */
-int refuse_clash(const struct iove_blame *blame, const struct claim *clash, struct iove_refusal *refusal) {
-        const char *first = clash[0].holder, *second = clash[1].holder;
-        uint32_t a = iove_blamed(blame, clash[0].kind, first), b = iove_blamed(blame, clash[1].kind, second);
-
-        if (b == UINT32_MAX || (a != UINT32_MAX && a > b)) {
-                first = clash[1].holder;
-                second = clash[0].holder;
-                b = a;
-        }
-        return iove_refuse(refusal, IOV_RET_EXISTS, b, "%s: %s is taken by %s", second, clash->key, first);
-}
-
 static int check_slots(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        CLEANUP_FREE struct claim *claims = calloc(iov_model_count(m, IOV_KIND_VADAPTER) + 1, sizeof(*claims));
+        CLEANUP_CLAIMS struct claims claims = {0};
         const struct iov_vadapter *v;
-        size_t n = 0;
+        int r = claims_init(&claims, iov_model_count(m, IOV_KIND_VADAPTER));
 
-        if (!claims)
-                return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
                 if (*v->server && !iov_model_get(m, IOV_KIND_SERVER, v->server))
                         return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
@@ -233,12 +205,11 @@ static int check_slots(const struct iov_model *m, const struct iove_blame *blame
                         return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
                                            "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
                                            iov_model_get_slots(m) - 1);
-                snprintf(claims[n].key, sizeof(claims[n].key), "slot %u of server %.63s", v->at_slot, v->at_server);
-                claims[n].kind = IOV_KIND_VADAPTER;
-                claims[n++].holder = v->name;
+                if (r == 0)
+                        r = claims_add(&claims, &(struct claim){"slot", v->at_server, v->at_slot, IOV_KIND_VADAPTER, v->name},
+                                       blame, refusal);
         }
-        const struct claim *clash = claims_clash(claims, n);
-        return clash ? refuse_clash(blame, clash, refusal) : 0;
+        return r;
 }
 
 /* Both kinds of WWN are names in one fabric: FC-FS-3 section 14. */
@@ -247,24 +218,19 @@ static const char *claim_word(unsigned int type) {
 }
 
 static int check_identities(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        CLEANUP_FREE struct claim *claims =
-                calloc((iov_model_count(m, IOV_KIND_VADAPTER) + 1) * IOV_IDENTITY_COUNT, sizeof(*claims));
+        CLEANUP_CLAIMS struct claims claims = {0};
         const struct iov_vadapter *v;
-        size_t n = 0;
+        /* Few have more than two; it grows where it must. */
+        int r = claims_init(&claims, iov_model_count(m, IOV_KIND_VADAPTER) * 2);
 
-        if (!claims)
-                return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_VADAPTER, v)
-                for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++) {
-                        if (!*identity_of(v, (enum iov_identity_type)t))
-                                continue;
-                        snprintf(claims[n].key, sizeof(claims[n].key), "%s %s", claim_word(t),
-                                 identity_of(v, (enum iov_identity_type)t));
-                        claims[n].kind = IOV_KIND_VADAPTER;
-                        claims[n++].holder = v->name;
-                }
-        const struct claim *clash = claims_clash(claims, n);
-        return clash ? refuse_clash(blame, clash, refusal) : 0;
+                for (unsigned int t = 0; r == 0 && t < IOV_IDENTITY_COUNT; t++)
+                        if (*identity_of(v, (enum iov_identity_type)t))
+                                r = claims_add(&claims,
+                                               &(struct claim){claim_word(t), identity_of(v, (enum iov_identity_type)t),
+                                                               CLAIM_NO_NUMBER, IOV_KIND_VADAPTER, v->name},
+                                               blame, refusal);
+        return r;
 }
 
 static bool carries_vlan(const struct iov_network *n, uint32_t vlan) {
@@ -274,19 +240,21 @@ static bool carries_vlan(const struct iov_network *n, uint32_t vlan) {
 static int check_network_of(const struct iov_model *m, const struct iov_vadapter *v, const struct iov_adapter *a,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_network *n = *v->network ? iov_model_get(m, IOV_KIND_NETWORK, v->network) : NULL;
-        uint32_t index = iove_blamed(blame, IOV_KIND_VADAPTER, v->name);
 
         if (a->kind != IOV_ADAPTER_NIC && (*v->network || v->vlan))
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: %s is a %s, it has no networks", v->name,
-                                   a->name, iov_adapter_kind_to_string(a->kind));
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                   "vadapter %s: %s is a %s, it has no networks", v->name, a->name,
+                                   iov_adapter_kind_to_string(a->kind));
         if (*v->network && !n)
-                return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "vadapter %s: there is no network %s", v->name, v->network);
+                return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                   "vadapter %s: there is no network %s", v->name, v->network);
         if (n && strcmp(n->adapter, v->adapter) != 0)
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: network %s is on %s, the vadapter on %s",
-                                   v->name, n->name, n->adapter, v->adapter);
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                   "vadapter %s: network %s is on %s, the vadapter on %s", v->name, n->name, n->adapter,
+                                   v->adapter);
         if (v->vlan && (!n || !carries_vlan(n, v->vlan)))
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "vadapter %s: VLAN %u is not one of network %s",
-                                   v->name, v->vlan, n ? n->name : "(none)");
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                   "vadapter %s: VLAN %u is not one of network %s", v->name, v->vlan, n ? n->name : "(none)");
         return 0;
 }
 
@@ -337,17 +305,18 @@ static int check_networks(const struct iov_model *m, const struct iove_blame *bl
 
         iov_model_foreach (m, IOV_KIND_NETWORK, n) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, n->adapter);
-                uint32_t index = iove_blamed(blame, IOV_KIND_NETWORK, n->name);
 
                 if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "network %s: there is no adapter %s", n->name,
-                                           n->adapter);
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                           "network %s: there is no adapter %s", n->name, n->adapter);
                 if (a->kind != IOV_ADAPTER_NIC)
-                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "network %s: %s is a %s, it has no networks",
-                                           n->name, a->name, iov_adapter_kind_to_string(a->kind));
+                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                           "network %s: %s is a %s, it has no networks", n->name, a->name,
+                                           iov_adapter_kind_to_string(a->kind));
                 if (n->port >= a->ports)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, index, "network %s: port %u asked, %s has ports 0 to %u",
-                                           n->name, n->port, a->name, a->ports - 1);
+                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                           "network %s: port %u asked, %s has ports 0 to %u", n->name, n->port, a->name,
+                                           a->ports - 1);
         }
         return 0;
 }

@@ -55,17 +55,18 @@ static int reserve(void **array, size_t *allocated, size_t wanted, size_t elemen
 
 static int append_one(struct iove_transaction *t, const struct iov_mb_op *op, const unsigned char *record,
                       struct iove_refusal *refusal) {
-        uint32_t index = (uint32_t)t->n_operations;
+        uint32_t index = (uint32_t)t->n_operations, size = iov_records_get((enum iov_kind)op->kind)->size;
         const char *wrong;
 
         if (t->n_operations >= IOVE_OPERATIONS_MAX)
                 return iove_refuse(refusal, IOV_RET_LIMIT, index, "a transaction has at most %u operations", IOVE_OPERATIONS_MAX);
         if (reserve((void **)&t->operations, &t->n_allocated, t->n_operations + 1, sizeof(*t->operations)) < 0 ||
-            reserve((void **)&t->records, &t->records_allocated, t->records_size + op->size, 1) < 0)
+            reserve((void **)&t->records, &t->records_allocated, t->records_size + size, 1) < 0)
                 return -ENOMEM;
         if (op->verb != IOV_VERB_SET && op->verb != IOV_VERB_REMOVE && op->verb != IOV_VERB_RENAME)
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "operation %u: unknown verb %u", index, op->verb);
         memcpy(t->records + t->records_size, record, op->size);
+        memset(t->records + t->records_size + op->size, 0, size - op->size);
         /* A removal needs no more than a name that ends, a renaming two. */
         const unsigned char *copy = t->records + t->records_size;
         wrong = op->verb == IOV_VERB_SET         ? iove_record_check((enum iov_kind)op->kind, copy)
@@ -81,7 +82,7 @@ static int append_one(struct iove_transaction *t, const struct iov_mb_op *op, co
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "%s %.63s: %s",
                                    iov_records_get((enum iov_kind)op->kind)->name, (const char *)copy, wrong);
         t->operations[t->n_operations++] = (struct operation){op->verb, op->kind, t->records_size};
-        t->records_size += op->size;
+        t->records_size += size;
         return 0;
 }
 
@@ -99,9 +100,11 @@ int iove_transaction_append(struct iove_transaction *t, const void *operations, 
                 if (!iov_kind_is_config((enum iov_kind)op.kind))
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, index,
                                            "operation %u: objects of kind %u cannot be changed", index, op.kind);
-                if (op.size != iov_records_get((enum iov_kind)op.kind)->size || (size_t)(end - p) < op.size)
-                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "operation %u: a %s has %u bytes, not %u",
-                                           index, iov_records_get((enum iov_kind)op.kind)->name,
+                if (op.size < IOV_NAME_SIZE || op.size > iov_records_get((enum iov_kind)op.kind)->size ||
+                    (size_t)(end - p) < op.size)
+                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index,
+                                           "operation %u: a %s has at most %u bytes, not %u", index,
+                                           iov_records_get((enum iov_kind)op.kind)->name,
                                            iov_records_get((enum iov_kind)op.kind)->size, op.size);
                 int r = append_one(t, &op, p, refusal);
                 if (r < 0)

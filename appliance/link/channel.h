@@ -9,13 +9,14 @@
 #include <stdint.h>
 
 #include "vpc/model.h"
+#include "vpc/report.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, counters, then one per medium */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, then one per medium */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
         /* worker to control */
@@ -27,6 +28,12 @@ enum link_message_type {
         LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
         LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
+};
+
+/* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
+struct link_shared {
+        struct iov_counter counters;
+        struct vpc_report report;
 };
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */

@@ -28,7 +28,7 @@ struct link_slot {
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
-        struct iov_counter *counters;
+        struct link_shared *shared;
         struct vpc_session *session;
         struct vpc_function *function;
         struct vpc_connection *connection;
@@ -185,7 +185,7 @@ static int slot_take_up(struct link_slot *s) {
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
         const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
-        void *counters = NULL;
+        void *shared = NULL;
         int r;
 
         if (!model || s->escrow->n_fds < 3)
@@ -197,17 +197,19 @@ static int slot_bring_up(struct link_slot *s) {
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        r = map_fd(s->escrow->fds[2], sizeof(*s->counters), &counters);
+        r = map_fd(s->escrow->fds[2], sizeof(*s->shared), &shared);
         if (r < 0)
                 return r;
-        s->counters = counters;
+        s->shared = shared;
         r = slot_open_media(s);
         if (r == 0)
                 r = slot_open_session(s);
         if (r == 0)
-                r = vpc_function_new(s->loop, model, s->image, s->counters, &environment, &s->function);
-        if (r == 0)
-                r = slot_take_up(s);
+                r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
+        if (r < 0)
+                return r;
+        r = slot_take_up(s);
+        vpc_function_set_report(s->function, &s->shared->report);
         return r < 0 ? r : loop_add_fd(s->loop, s->escrow->fds[0], POLLIN, on_listener, s, &s->listener_source);
 }
 
@@ -249,8 +251,8 @@ void link_slot_free(struct link_slot *s) {
                 media_file_free(s->media[i]);
         if (s->image)
                 munmap(s->image, s->image_size);
-        if (s->counters)
-                munmap(s->counters, sizeof(*s->counters));
+        if (s->shared)
+                munmap(s->shared, sizeof(*s->shared));
         if (s->session)
                 munmap(s->session, sizeof(*s->session));
         link_escrow_slot_free(s->escrow);

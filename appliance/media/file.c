@@ -2,7 +2,9 @@
 #include "media/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/falloc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,12 +69,35 @@ static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
         return &io->private.rest;
 }
 
+/* Ways to make a range read as zeroes. Not every file can all of them (tmpfs only punches), but each can be written to. */
+enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
+
+static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
+
+static bool is_clearing(const struct vpc_io *io) {
+        return io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO;
+}
+
+static int start_clearing(struct media_file *media, struct vpc_io *io) {
+        static const int modes[] = {[WAY_ZERO] = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                    [WAY_PUNCH] = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
+        uint64_t left = io->length - io->private.progress;
+
+        if (io->private.way != WAY_WRITE)
+                return loop_fallocate(media->loop, &io->private.request, media->fd, modes[io->private.way], io->offset,
+                                      io->length);
+        io->private.rest = (struct iovec){zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes)};
+        return loop_writev(media->loop, &io->private.request, media->fd, &io->private.rest, 1, io->offset + io->private.progress);
+}
+
 static int start(struct media_file *media, struct vpc_io *io) {
         unsigned int n = 0;
         const struct iovec *iov = NULL;
 
         if (io->op == VPC_IO_FLUSH)
                 return loop_fdatasync(media->loop, &io->private.request, media->fd);
+        if (is_clearing(io))
+                return start_clearing(media, io);
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
@@ -142,7 +167,12 @@ static void on_done(struct loop_io *request, int32_t result) {
                 start_or_wait(media, io);
                 return;
         }
-        if (!error && io->op != VPC_IO_FLUSH) {
+        if (result == -EOPNOTSUPP && is_clearing(io) && io->private.way != WAY_WRITE) {
+                io->private.way++;
+                start_or_wait(media, io);
+                return;
+        }
+        if (!error && io->op != VPC_IO_FLUSH && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
                 io->private.progress += (uint64_t)result;
                 if (result > 0 && io->private.progress < io->length) {
                         start_or_wait(media, io);
@@ -190,6 +220,7 @@ void media_file_free(struct media_file *media) {
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
         io->private.medium = media;
         io->private.progress = 0;
+        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : WAY_ZERO;
         io->private.request.done = on_done;
         if (io->op != VPC_IO_FLUSH && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);

@@ -16,7 +16,8 @@
 struct vpc_dma_window {
         uint64_t address, size;
         uint32_t flags;
-        char *memory; /* NULL: none behind it */
+        char *memory;                   /* NULL: none behind it */
+        uint64_t device, inode, offset; /* what is */
         void *mapping;
         size_t mapping_length;
         struct vpc_session_window *record; /* NULL: not kept */
@@ -118,6 +119,9 @@ static int map_memory(struct vpc_dma_window *window, int fd, uint64_t offset) {
         /* A core dump of this process is no place for a guest's memory. */
         madvise(p, window->mapping_length, MADV_DONTDUMP);
         window->mapping = p;
+        window->device = st.st_dev;
+        window->inode = st.st_ino;
+        window->offset = offset;
         window->memory = (char *)p + slack;
         return 0;
 }
@@ -299,6 +303,18 @@ void vpc_dma_clear(struct vpc_dma *dma) {
         free_windows(dma, &dma->releasing);
         free(TAKE_PTR(dma->windows));
         dma->capacity = 0;
+}
+
+void vpc_dma_describe(const struct vpc_dma *dma, unsigned int i, struct vpc_dma_description *ret_description) {
+        const struct vpc_dma_window *w = dma->windows[i];
+
+        *ret_description = (struct vpc_dma_description){.address = w->address,
+                                                        .size = w->size,
+                                                        .device = w->device,
+                                                        .inode = w->inode,
+                                                        .offset = w->offset,
+                                                        .flags = w->flags,
+                                                        .has_memory = w->memory != NULL};
 }
 
 int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,

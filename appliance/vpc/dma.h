@@ -39,6 +39,13 @@ void vpc_dma_release_prepare(struct vpc_dma *dma);
 void vpc_dma_release(struct vpc_dma *dma);
 /* Unmap everything at once; nothing may be under way. */
 void vpc_dma_clear(struct vpc_dma *dma);
+/* What a window is, and which part of which file is behind it where it has memory; `i` is below n_windows. */
+struct vpc_dma_description {
+        uint64_t address, size;
+        uint64_t device, inode, offset;
+        uint32_t flags, has_memory;
+};
+void vpc_dma_describe(const struct vpc_dma *dma, unsigned int i, struct vpc_dma_description *ret_description);
 /* Host addresses of a range, see vpc_host.dma_map: the number of pieces, -EFAULT or -E2BIG. */
 int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
                       unsigned int max);

@@ -8,6 +8,7 @@
 #include "vpc/function.h"
 #include "vpc/image.h"
 #include "vpc/irq.h"
+#include "vpc/report.h"
 #include "vpc/session.h"
 
 /* A token bucket: what a guest can make the device log must not fill a disk. */
@@ -20,6 +21,7 @@ struct vpc_log_limit {
 struct vpc_function {
         struct loop *loop;
         const struct vpc_model *model;
+        struct vpc_description description; /* the model's, with the interrupts of this vAdapter */
         void *image;
         struct vpc_image *header;
         struct iov_counter *counters;
@@ -33,6 +35,7 @@ struct vpc_function {
         struct vpc_config config;
         struct vpc_dma dma;
         struct vpc_irq irq;
+        struct vpc_report *report; /* NULL: nobody wants one */
 
         /*
          * Requests under way are counted in the epoch in which they were submitted. A quiesce starts a new epoch and waits until

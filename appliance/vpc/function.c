@@ -22,9 +22,11 @@ int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *ima
         function->counters = counters;
         function->environment = *environment;
         vpc_host_init(function);
-        r = vpc_config_init(&function->config, model->description, function->header->persona.unique_id, image);
+        r = vpc_description_make(model, &function->header->persona, &function->description);
         if (r >= 0)
-                r = vpc_irq_init(&function->irq, model->description, &function->config, function->header, counters);
+                r = vpc_config_init(&function->config, &function->description, function->header->persona.unique_id, image);
+        if (r >= 0)
+                r = vpc_irq_init(&function->irq, &function->description, &function->config, function->header, counters);
         if (r >= 0)
                 r = vpc_host_timer_init(function);
         if (r >= 0)
@@ -59,17 +61,36 @@ void vpc_function_free(struct vpc_function *function) {
         free(function);
 }
 
+static void report(struct vpc_function *function) {
+        if (function->report)
+                vpc_report_write(function->report, &function->dma, &function->irq);
+}
+
+void vpc_function_set_report(struct vpc_function *function, struct vpc_report *arg_report) {
+        function->report = arg_report;
+        report(function);
+}
+
 int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64_t size, int fd, uint64_t fd_offset,
                          uint32_t flags) {
-        return vpc_dma_map(&function->dma, address, size, fd, fd_offset, flags);
+        CLEANUP_CLOSE int owned = fd;
+        /* What is never accessed is not mapped either: a window without memory. */
+        int r = vpc_dma_map(&function->dma, address, size, function->model->no_dma ? -1 : take_fd(&owned), fd_offset, flags);
+
+        report(function);
+        return r;
 }
 
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size) {
-        return vpc_dma_unmap(&function->dma, address, size);
+        int r = vpc_dma_unmap(&function->dma, address, size);
+
+        report(function);
+        return r;
 }
 
 int vpc_function_dma_unmap_all(struct vpc_function *function) {
         vpc_dma_unmap_all(&function->dma);
+        report(function);
         return 0;
 }
 
@@ -93,7 +114,10 @@ unsigned int vpc_function_irq_count(const struct vpc_function *function, unsigne
 }
 
 int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsigned int start, const int *fds, unsigned int n) {
-        return vpc_irq_set(&function->irq, index, start, fds, n);
+        int r = vpc_irq_set(&function->irq, index, start, fds, n);
+
+        report(function);
+        return r;
 }
 
 int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked) {
@@ -106,6 +130,7 @@ int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, 
 
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index) {
         vpc_irq_disable(&function->irq, index);
+        report(function);
 }
 
 /* The one reset function. Configuration space first: with Bus Master Enable clear the model can reach no memory in its own reset.
@@ -124,4 +149,5 @@ void vpc_function_disconnect(struct vpc_function *function) {
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
                 vpc_irq_disable(&function->irq, index);
         vpc_dma_unmap_all(&function->dma);
+        report(function);
 }

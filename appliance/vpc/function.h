@@ -11,6 +11,7 @@
 
 #include "loop/loop.h"
 #include "vpc/model.h"
+#include "vpc/report.h"
 
 struct vpc_function;
 
@@ -83,6 +84,9 @@ int vpc_function_irq_set(struct vpc_function *function, unsigned int index, unsi
 int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n, bool masked);
 int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
+
+/* Keep a report from now on, until the function is freed. */
+void vpc_function_set_report(struct vpc_function *function, struct vpc_report *report);
 
 void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
 /* The client is gone: windows and eventfds are dropped, Bus Master Enable is cleared, the device state is kept. Follow it with

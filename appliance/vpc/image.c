@@ -35,20 +35,24 @@ static bool is_terminated(const char *field, size_t size) {
 
 static bool persona_is_valid(const struct vpc_persona *persona) {
         return is_terminated(persona->name, sizeof(persona->name)) && is_terminated(persona->serial, sizeof(persona->serial)) &&
-               persona->n_media <= VPC_MEDIA_MAX;
+               persona->n_media <= VPC_MEDIA_MAX && persona->interrupts <= IOV_INTERRUPTS_INTX;
 }
 
 int vpc_image_init(void *image, const struct vpc_model *model, const struct vpc_persona *persona) {
         struct vpc_image *header = vpc_image_header(image);
         CLEANUP_FREE struct vpc_config *config = NULL;
+        struct vpc_description description;
         int r = 0;
 
         if (!persona_is_valid(persona))
                 return -EINVAL;
+        r = vpc_description_make(model, persona, &description);
+        if (r < 0)
+                return r;
         config = malloc(sizeof(*config));
         if (!config)
                 return -ENOMEM;
-        r = vpc_config_init(config, model->description, persona->unique_id, image);
+        r = vpc_config_init(config, &description, persona->unique_id, image);
         if (r < 0)
                 return r;
         r = field_set(header->model, sizeof(header->model), model->name);

@@ -8,15 +8,22 @@
 
 #include "loop/loop.h"
 
-enum vpc_io_op { VPC_IO_READ, VPC_IO_WRITE, VPC_IO_FLUSH };
+enum vpc_io_op {
+        VPC_IO_READ,
+        VPC_IO_WRITE,
+        VPC_IO_FLUSH,
+        VPC_IO_DISCARD, /* the range reads as zeroes, and its space is given back where the medium can */
+        VPC_IO_ZERO,    /* the range reads as zeroes, and keeps its space */
+        VPC_IO_OPS
+};
 
 struct vpc_io {
         /* filled in by the model */
         enum vpc_io_op op;
         uint64_t offset;            /* bytes from the start of the medium; the model has checked the range */
-        const struct iovec *iov;    /* guest memory, from host->dma_map(); unused by FLUSH; stays until done */
+        const struct iovec *iov;    /* guest memory, from host->dma_map(); of READ and WRITE; stays until done */
         unsigned int n_iov;
-        uint64_t length;            /* bytes: the sum of iov */
+        uint64_t length;            /* bytes: of READ and WRITE the sum of iov; unused by FLUSH */
         /* Called once, never from within the submission: 0 or a negative errno. Short transfers are finished before. */
         void (*done)(struct vpc_io *io, int error);
 
@@ -28,6 +35,7 @@ struct vpc_io {
                 struct vpc_io *next;
                 uint64_t progress;
                 struct iovec rest;
+                unsigned int way; /* of DISCARD and ZERO: the medium's choice */
                 unsigned int epoch;
         } private;
 };

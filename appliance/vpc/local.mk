@@ -5,6 +5,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/config-build.c \
 	appliance/vpc/config-space.c appliance/vpc/config-space.h \
 	appliance/vpc/counters.h \
+	appliance/vpc/description.c \
 	appliance/vpc/dma.c appliance/vpc/dma.h \
 	appliance/vpc/function.c appliance/vpc/function.h appliance/vpc/function-private.h \
 	appliance/vpc/host.c appliance/vpc/host.h \
@@ -14,6 +15,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/messages.c \
 	appliance/vpc/model.h \
 	appliance/vpc/region.c \
+	appliance/vpc/report.c appliance/vpc/report.h \
 	appliance/vpc/server.c appliance/vpc/server.h appliance/vpc/server-private.h \
 	appliance/vpc/session.c appliance/vpc/session.h \
 	appliance/vpc/version.c

@@ -36,7 +36,7 @@ struct vpc_persona {
         char mac[24], wwnn[24], wwpn[24], nqn[224]; /* empty where the kind of adapter has none */
         uint64_t unique_id; /* the vAdapter's id; the 64-bit device serial number is made from it */
         uint32_t n_media;
-        uint32_t reserved;
+        uint32_t interrupts; /* enum iov_interrupts: AUTO is what the model describes, the others leave all but one way out */
         struct vpc_medium media[VPC_MEDIA_MAX];
 };
 
@@ -68,6 +68,14 @@ struct vpc_description {
         bool has_aer, has_dsn;
 };
 
+/*
+ * The PCI face of one vAdapter: the model's description with the interrupts that the persona asks for. A model that describes
+ * MSI-X alone has MSI too, with as many of its vectors as MSI can have (32, PCI Express Base 5.0 section 7.7.1.2).
+ * -EOPNOTSUPP: the model cannot interrupt that way.
+ */
+struct vpc_model;
+int vpc_description_make(const struct vpc_model *model, const struct vpc_persona *persona, struct vpc_description *ret_description);
+
 /* A mappable part of a BAR; the fd is the model's and is passed to the client as it is. */
 struct vpc_area {
         uint64_t offset, size;
@@ -79,6 +87,7 @@ struct vpc_area {
 struct vpc_model {
         const char *name; /* "nvme" */
         const struct vpc_description *description;
+        bool no_dma;             /* never reads or writes its server's memory, so that none is mapped for it */
         uint32_t state_version; /* of the state behind VPC_IMAGE_MODEL_OFFSET */
         size_t state_size;
         /* Fill in the state for power-on; `state` is zeroed. */

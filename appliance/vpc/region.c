@@ -11,7 +11,7 @@
 
 uint64_t vpc_function_region_size(const struct vpc_function *function, unsigned int region) {
         if (region < VPC_BARS)
-                return function->model->description->bars[region].size;
+                return function->description.bars[region].size;
         return region == VFIO_PCI_CONFIG_REGION_INDEX ? VPC_CONFIG_SIZE : 0;
 }
 
@@ -61,7 +61,7 @@ static uint64_t table_access(struct vpc_function *function, uint64_t offset, uns
 
 /* One naturally aligned access to a part of the MSI-X structures; tables begin at multiples of 8, so it lies in one of them. */
 static uint64_t msix_access(struct vpc_function *function, uint64_t offset, unsigned int length, const uint64_t *value) {
-        const struct vpc_description *d = function->model->description;
+        const struct vpc_description *d = &function->description;
         uint64_t pending = 0;
 
         if (overlaps(offset, length, d->msix_table_offset, msix_table_size(d)))
@@ -85,7 +85,7 @@ static void bar_read(struct vpc_function *function, unsigned int bar, uint64_t o
                 unsigned int piece = natural_piece(offset, length);
                 uint64_t value = 0;
 
-                if (is_msix(function->model->description, bar, offset, piece))
+                if (is_msix(&function->description, bar, offset, piece))
                         value = msix_access(function, offset, piece, NULL);
                 else
                         value = function->model->bar_read(function->device, bar, offset, piece);
@@ -104,7 +104,7 @@ static void bar_write(struct vpc_function *function, unsigned int bar, uint64_t 
 
                 memcpy(&value, data, piece);
                 value = le64toh(value);
-                if (is_msix(function->model->description, bar, offset, piece))
+                if (is_msix(&function->description, bar, offset, piece))
                         msix_access(function, offset, piece, &value);
                 else
                         function->model->bar_write(function->device, bar, offset, piece, value);
@@ -122,7 +122,7 @@ static bool in_region(const struct vpc_function *function, unsigned int region, 
 
 static bool bar_bulk(struct vpc_function *function, unsigned int bar, uint64_t offset, void *buffer, size_t length,
                      bool is_write) {
-        return function->model->bar_bulk && !is_msix(function->model->description, bar, offset, length) &&
+        return function->model->bar_bulk && !is_msix(&function->description, bar, offset, length) &&
                function->model->bar_bulk(function->device, bar, offset, buffer, length, is_write);
 }
 

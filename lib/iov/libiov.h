@@ -71,6 +71,11 @@ int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const v
 int iov_identify(struct iov_appliance *appliance, struct iov_mb_identify *ret_identify);
 /* The configuration space of a vAdapter, 4096 bytes. */
 int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void *ret_config);
+/*
+ * Who can reach what: for each slot in use a REQUESTER and after it what is its own; the caller frees the rows, whose strings
+ * end. -EOPNOTSUPP: the appliance does not tell.
+ */
+int iov_isolation_read(struct iov_appliance *appliance, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
 /* The appliance's log text that it still has; the caller frees it. */
 int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
 /*
@@ -179,6 +184,7 @@ int iov_fault_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_link_state_to_string(uint32_t state);
 const char *iov_server_state_to_string(uint32_t state);
 const char *iov_vadapter_state_to_string(uint32_t state);
+const char *iov_host_state_to_string(uint32_t state);
 
 /*
  * Give an object of a config kind (no member, no pool) another name, at once and everywhere: what refers to it follows, its data,
@@ -200,6 +206,31 @@ int iov_history_list(struct iov_appliance *appliance, struct iov_mb_history_entr
  * more), -EPROTO: it was damaged on the way or makes no sense; both are logged.
  */
 int iov_history_load(struct iov_appliance *appliance, uint64_t generation, struct iov_model **ret_model);
+
+/* ---- confirming ---- */
+
+/* CLOCK_REALTIME in ns when the present generation is taken back unless it is confirmed; 0: nothing waits. */
+int iov_confirm_get_time(struct iov_appliance *appliance, uint64_t *ret_time_ns);
+/* Keep what waits. -ENOENT: nothing does (any more). `ret_error` as of iov_command(). */
+int iov_confirm_keep(struct iov_appliance *appliance, struct iov_mb_error *ret_error);
+/*
+ * Go back from what waits now: one transaction that makes every object what it was in the generation before, ids, identities and
+ * data included, also where a running server loses a device by it. -ENOENT: nothing waits.
+ */
+int iov_confirm_take_back(struct iov_appliance *appliance, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/* ---- events ---- */
+
+/* The number that the next event will have; they count up from 0, the start of iovd. */
+int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
+/*
+ * Copy events from *number on, at most `max`; those that the appliance has no more are left out. *number moves to the one behind
+ * the last, so that the next call goes on there: where it does not move, that was all. An event's number is its `sequence` less
+ * one.
+ */
+int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
+/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
 
 /* ---- sizes and rates ---- */
 
@@ -239,7 +270,8 @@ struct iov_diagnostic {
         unsigned int line, column, length;
         const char *text;   /* one line: what is wrong, and what to do */
         const char *source; /* the source line for a terminal (of a long one the part at issue), NULL: not known */
-        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for. */
+        /* A second place that has to do with it, which the text names too: of what was there first, of what an alias stands for.
+         */
         const char *related_text; /* "first here", "defined here", NULL: none */
         const char *related_file;
         unsigned int related_line, related_column, related_length;
@@ -254,8 +286,9 @@ int iov_diagnostics_print(const struct iov_diagnostics *diagnostics, FILE *strea
 
 /*
  * Read one document of `kind: topology` or `kind: chassis`; `file` is its name for messages. Adds to `model`, so that several
- * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused. All findings go to `diagnostics`. -EBADMSG: there were
- * errors; the model is then incomplete. Only what can be seen without an appliance is checked.
+ * files make one; a name defined twice is refused with both places. Aliases stand for what was anchored, merge keys are refused.
+ * All findings go to `diagnostics`. -EBADMSG: there were errors; the model is then incomplete. Only what can be seen without an
+ * appliance is checked.
  */
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
                       struct iov_diagnostics *diagnostics);
@@ -294,6 +327,51 @@ int iov_plan_new(struct iov_model *have, struct iov_model *want, unsigned int fl
 struct iov_plan *iov_plan_unref(struct iov_plan *plan);
 size_t iov_plan_count(const struct iov_plan *plan);
 const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
+
+/* What a change does to the server that drives a vAdapter; more is worse. */
+enum iov_disturbance {
+        IOV_DISTURB_NONE,   /* it notices nothing */
+        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_UNPLUG, /* it loses the device */
+};
+/* "none", "live", "replug", "unplug"; NULL: unknown. */
+const char *iov_disturbance_to_string(enum iov_disturbance disturbance);
+/*
+ * What going from `have` to `want` does to the server that the vAdapter is in, if it runs with it. Both are whole states of an
+ * appliance, or derived, see iov_model_derive().
+ */
+enum iov_disturbance iov_vadapter_disturbance(const struct iov_model *have, const struct iov_model *want, const char *vadapter);
+/* A step that disturbs a server: the one that runs with the vAdapter, which is that of the plan's `have`. */
+struct iov_disturbed {
+        size_t step;
+        enum iov_disturbance disturbance;
+        const struct iov_vadapter *vadapter;
+};
+/*
+ * All that the plan disturbs, in the order of the steps; the caller frees the array. Only vAdapters that are connected count:
+ * nobody else would notice. A vAdapter is listed with every step that has a part in it.
+ */
+int iov_plan_disturbed(const struct iov_plan *plan, struct iov_disturbed **ret_disturbed, size_t *ret_n);
+/* Let the plan be taken back by the appliance that many seconds after it was applied, unless it is confirmed; 0: it stays. */
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds);
+/*
+ * A plan that was saved: `kind: plan`, with the generation and the appliance that it was made for, and what each step takes to be
+ * there. Reading needs no appliance; all findings go to `diagnostics`, -EBADMSG: there were errors.
+ */
+struct iov_saved_plan;
+int iov_saved_plan_read(struct iov_ctx *ctx, const char *file, const char *text, size_t length,
+                        struct iov_diagnostics *diagnostics, struct iov_saved_plan **ret_saved);
+struct iov_saved_plan *iov_saved_plan_unref(struct iov_saved_plan *saved);
+uint64_t iov_saved_plan_get_generation(const struct iov_saved_plan *saved);
+/* The id of the appliance, 32 hexadecimal digits; see struct iov_mb_identify. */
+const char *iov_saved_plan_get_appliance(const struct iov_saved_plan *saved);
+/*
+ * What `have` will be with it; iov_plan_new() with IOV_PLAN_PRUNE then makes the plan anew. -ESTALE: what the plan takes to be
+ * there is not, each place is in `diagnostics`.
+ */
+int iov_saved_plan_bind(const struct iov_saved_plan *saved, const struct iov_model *have, struct iov_diagnostics *diagnostics,
+                        struct iov_model **ret_want);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
  * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.

@@ -87,7 +87,6 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_104(type, name) iov_type_##type name[104];
 #define IOV_DECLARE_144(type, name) iov_type_##type name[144];
 #define IOV_DECLARE_224(type, name) iov_type_##type name[224];
-#define IOV_DECLARE_228(type, name) iov_type_##type name[228];
 #define IOV_DECLARE_512(type, name) iov_type_##type name[512];
 #define IOV_DECLARE_112(type, name) iov_type_##type name[112];
 #define IOV_DECLARE_152(type, name) iov_type_##type name[152];
@@ -117,11 +116,19 @@ enum iov_server_state {
         IOV_SERVER_DOWN, /* its worker is not running */
 };
 enum iov_vadapter_state {
-        IOV_VADAPTER_DETACHED,  /* not in a slot */
-        IOV_VADAPTER_ATTACHED,  /* in a slot, waiting for the server */
-        IOV_VADAPTER_CONNECTED, /* a server drives it */
-        IOV_VADAPTER_FAILED,    /* could not be brought up; the event log says why */
+        IOV_VADAPTER_DETACHED,   /* not in a slot */
+        IOV_VADAPTER_ATTACHED,   /* in a slot, waiting for the server */
+        IOV_VADAPTER_CONNECTED,  /* a server drives it */
+        IOV_VADAPTER_FAILED,     /* could not be brought up, plugged or unplugged: see reason */
+        IOV_VADAPTER_PLUGGING,   /* its server's hypervisor is asked to plug it, or it waits until it is free elsewhere */
+        IOV_VADAPTER_UNPLUGGING, /* a guest is asked to let go of it */
 };
+enum iov_host_state {
+        IOV_HOST_NONE,  /* the server has no hypervisor that could be asked */
+        IOV_HOST_AWAY,  /* it does not answer: see host_reason */
+        IOV_HOST_READY, /* it plugs and unplugs */
+};
+#define IOV_HOST_FAULT_UNPLUG_MSIX UINT32_C(1) /* of host_faults */
 enum iov_vlan_mode {
         IOV_VLAN_ACCESS, /* the guest's frames are untagged, and in `vlan` */
         IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
@@ -155,7 +162,8 @@ struct iov_mb_error {
         char text[504]; /* what, where, why and what to do */
 };
 struct iov_mb_identify {
-        char chassis[80]; /* name of the chassis */
+        char chassis[64]; /* name of the chassis */
+        uint8_t id[16];   /* random, made with the state directory; all zero: not known */
         char version[32]; /* of iovd */
         char run_dir[108];
         uint32_t reserved;
@@ -176,7 +184,7 @@ enum iov_op_verb { IOV_VERB_SET = 1 /* create or replace */, IOV_VERB_REMOVE = 2
 struct iov_mb_op {
         uint16_t verb; /* enum iov_op_verb */
         uint16_t kind; /* enum iov_kind: server, volume, vadapter or namespace */
-        uint32_t size; /* bytes that follow: the record size of the kind */
+        uint32_t size; /* bytes that follow, a name at least; what is missing to the record size of the kind is zero */
 };
 struct iov_mb_txn_result {
         uint64_t generation; /* after the commit; unchanged where nothing had to change */
@@ -189,6 +197,48 @@ struct iov_mb_link_control {
         uint32_t action; /* enum iov_link_action */
 };
 
+/*
+ * Both sides of every translation: what a server names, and what is behind it. A memory is part of a file (memfd, hugetlbfs ...),
+ * known by the appliance's kernel as device, inode and offset; an eventfd by its id; a volume by its id and its file.
+ */
+enum iov_isolation_kind {
+        IOV_ISOLATION_REQUESTER = 1, /* a slot with a vAdapter; the rows that follow are its own */
+        IOV_ISOLATION_WINDOW,        /* a DMA window; no inode: no memory is behind it */
+        IOV_ISOLATION_VECTOR,        /* an interrupt vector: index is vfio's (0 INTx, 1 MSI, 2 MSI-X) */
+        IOV_ISOLATION_MEDIUM,        /* a volume; index is the namespace's or drive's number */
+        IOV_ISOLATION_MAPPING,       /* memory that the kernel says a worker has, and no window says so */
+};
+#define IOV_ISOLATION_READ UINT32_C(1)       /* the device may read it */
+#define IOV_ISOLATION_WRITE UINT32_C(2)      /* the device may write it */
+#define IOV_ISOLATION_VERIFIED UINT32_C(4)   /* the kernel says the same, not the worker alone */
+#define IOV_ISOLATION_INCOMPLETE UINT32_C(8) /* of a requester: more is there than is told, or what is told makes no sense */
+struct iov_mb_isolation_read {
+        uint64_t first; /* row to begin with; 0 takes a new look, the others go on with it */
+};
+struct iov_mb_isolation_part {
+        uint64_t first;
+        uint64_t total; /* rows there are */
+};
+struct iov_mb_isolation_row {
+        char server[80];
+        char vadapter[80]; /* empty for a MAPPING, which is its worker's */
+        char object[80];   /* name of the volume */
+        uint32_t kind;     /* enum iov_isolation_kind */
+        uint32_t flags;    /* IOV_ISOLATION_* */
+        uint32_t slot;
+        uint32_t worker_pid;
+        uint32_t peer_pid; /* process that drives the vAdapter, 0: none */
+        uint32_t index;
+        uint32_t vector;
+        uint32_t reserved;
+        uint64_t address; /* WINDOW: first address of the server */
+        uint64_t size;    /* bytes of a window, mapping or medium */
+        uint64_t device;  /* st_dev of what is behind it */
+        uint64_t inode;   /* st_ino, 0: none */
+        uint64_t offset;  /* where in it */
+        uint64_t id;      /* of the volume, or of the eventfd; 0: not known */
+};
+
 #define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */
 struct iov_mb_history_entry {
         uint64_t generation;
@@ -196,8 +246,10 @@ struct iov_mb_history_entry {
         uint32_t uid;       /* who committed it, or IOV_UID_APPLIANCE */
         uint32_t n_objects; /* objects that it has */
         uint32_t n_changes; /* operations that changed something */
-        uint32_t reserved;
+        uint32_t flags;     /* IOV_HISTORY_* */
 };
+#define IOV_HISTORY_WAITS UINT32_C(1)      /* it is taken back at CONFIRM_TIME unless it is confirmed */
+#define IOV_HISTORY_TAKEN_BACK UINT32_C(2) /* it took back the one before, which was not confirmed: by time, or by its user */
 struct iov_mb_history_read {
         uint64_t generation;
         uint64_t offset; /* into the bytes of its objects */

@@ -24,8 +24,24 @@ static int flush(struct batch *batch) {
         return r;
 }
 
+/* Of a removal the name is enough; what a record ends with and is zero need not be sent: most of what a vAdapter can have is not
+ * wanted. */
+static uint32_t size_sent(const struct iov_plan_step *step) {
+        const unsigned char *record = step->want;
+        size_t size = step->want ? iov_records_get(step->kind)->size : IOV_NAME_SIZE;
+        uint64_t word = 0;
+
+        while (size > IOV_NAME_SIZE) {
+                memcpy(&word, record + size - sizeof(word), sizeof(word));
+                if (word)
+                        break;
+                size -= sizeof(word);
+        }
+        return (uint32_t)size;
+}
+
 static int append(struct batch *batch, const struct iov_plan_step *step) {
-        uint32_t size = iov_records_get(step->kind)->size;
+        uint32_t size = size_sent(step);
         struct iov_mb_op op = {.verb = step->want ? IOV_VERB_SET : IOV_VERB_REMOVE, .kind = (uint16_t)step->kind, .size = size};
 
         if (sizeof(batch->bytes) - batch->used < sizeof(op) + size) {
@@ -40,9 +56,14 @@ static int append(struct batch *batch, const struct iov_plan_step *step) {
         return 0;
 }
 
+void iov_plan_set_confirm(struct iov_plan *plan, uint32_t seconds) {
+        plan->confirm_s = seconds;
+}
+
 int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags,
                    struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error) {
-        struct iov_mb_txn_begin begin = {.generation = iov_model_get_generation(plan->have), .flags = flags};
+        struct iov_mb_txn_begin begin = {
+                .generation = iov_model_get_generation(plan->have), .flags = flags, .confirm_s = plan->confirm_s};
         struct iov_mb_txn_result result = {0};
         size_t reply_length = 0;
         CLEANUP_FREE struct batch *batch = malloc(sizeof(*batch));

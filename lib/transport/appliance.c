@@ -62,6 +62,13 @@ int iov_write(struct iov_appliance *a, unsigned int bar, uint64_t offset, const 
         return r < 0 ? access_failed(a, r, "write", bar, offset) : 0;
 }
 
+int appliance_post(struct iov_appliance *a, unsigned int bar, uint64_t offset, const void *buffer, size_t size) {
+        if (!is_within(bar, offset, size))
+                return -EINVAL;
+        int r = a->transport->ops->post(a->transport, bar, offset, buffer, size);
+        return r < 0 ? access_failed(a, r, "write", bar, offset) : 0;
+}
+
 int iov_read32(struct iov_appliance *a, unsigned int bar, uint64_t offset, uint32_t *ret_value) {
         uint32_t value = 0;
         int r = offset % sizeof(value) ? -EINVAL : iov_read(a, bar, offset, &value, sizeof(value));

@@ -15,10 +15,13 @@ struct iov_appliance {
         size_t payload_size; /* of the mailbox, bytes */
         int command_ms;      /* how long a mailbox command may take */
         bool problem_told;
+        bool mailbox_free; /* our last command is done, and nobody else has this mailbox */
 };
 
 /* iov_open() with another time for answers. */
 int appliance_open(struct iov_ctx *ctx, const char *address, int timeout_ms, struct iov_appliance **ret_appliance);
+/* iov_write() that does not wait until it is done. */
+int appliance_post(struct iov_appliance *a, unsigned int bar, uint64_t offset, const void *buffer, size_t size);
 /* Log an error about the appliance, with its address in front; returns `error`. */
 int appliance_error(struct iov_appliance *a, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* NULL, or the field of an object's record that is malformed: what came from an appliance is input like any other. */

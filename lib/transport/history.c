@@ -36,10 +36,9 @@ struct pieces {
         size_t done;
 };
 
-/* The ledger's past identities are kept with the rest, and are nothing to go back to. */
+/* Past identities, links that were held down and faults are kept with the rest, and are nothing to go back to. */
 static bool is_kept(unsigned int kind) {
-        return kind < IOV_KIND_COUNT &&
-               (iov_kind_is_config((enum iov_kind)kind) || kind == IOV_KIND_IDENTITY || kind == IOV_KIND_ADAPTER);
+        return kind < IOV_KIND_COUNT && iov_kind_is_object((enum iov_kind)kind);
 }
 
 /* More than tables that are full can hold is nonsense. */
@@ -110,7 +109,7 @@ static ssize_t put_object(const struct pieces *p, size_t offset, struct iov_mode
         /* Of a version whose records were shorter: what came to them later is zero. */
         memset(record, 0, sizeof(record));
         memcpy(record, p->bytes + offset, op.size);
-        if (op.kind == IOV_KIND_IDENTITY || op.kind == IOV_KIND_ADAPTER)
+        if (!iov_kind_is_config((enum iov_kind)op.kind))
                 return (ssize_t)(offset + op.size);
         if (record_check((enum iov_kind)op.kind, record))
                 return pieces_broken(p, "an object has a malformed field");

@@ -1,7 +1,10 @@
 # Transports, register access, the mailbox, the appliance's tables as a model.
 libiov_core_la_SOURCES += \
 	lib/transport/appliance.c lib/transport/appliance.h \
+	lib/transport/confirm.c \
+	lib/transport/events.c \
 	lib/transport/history.c \
+	lib/transport/isolation.c \
 	lib/transport/mailbox.c \
 	lib/transport/rename.c \
 	lib/transport/model-load.c \

@@ -10,13 +10,22 @@
 
 #define FIELD(REG, NAME, value) ((value) >> IOV_##REG##_##NAME##_SHIFT & ((UINT64_C(1) << IOV_##REG##_##NAME##_WIDTH) - 1))
 
-/* The doorbell is mostly clear again by the first look, because the appliance works off a command before it answers the write. */
-static int doorbell_wait(struct iov_appliance *a, int64_t deadline) {
-        for (;;) {
-                uint32_t control = 0;
-                int r = iov_read32(a, 0, IOV_REG_MB_CONTROL, &control);
+/* The registers between the capabilities and the payload, which are read together. */
+struct __attribute__((packed)) mailbox_registers {
+        uint32_t control;
+        uint64_t command, status;
+};
+_Static_assert(IOV_REG_MB_COMMAND == IOV_REG_MB_CONTROL + 4 && IOV_REG_MB_STATUS == IOV_REG_MB_CONTROL + 12, "mailbox registers");
 
-                if (r < 0 || !FIELD(MB_CONTROL, DOORBELL, (uint64_t)control))
+/* The doorbell is mostly clear again by the first look, because the appliance works off a command before it answers the write. */
+static int doorbell_wait(struct iov_appliance *a, int64_t deadline, struct mailbox_registers *ret_registers) {
+        for (;;) {
+                struct mailbox_registers now = {0};
+                int r = iov_read(a, 0, IOV_REG_MB_CONTROL, &now, sizeof(now));
+
+                if (r >= 0 && !FIELD(MB_CONTROL, DOORBELL, (uint64_t)now.control))
+                        *ret_registers = now;
+                if (r < 0 || !FIELD(MB_CONTROL, DOORBELL, (uint64_t)now.control))
                         return r;
                 if (appliance_now_ms() >= deadline)
                         return appliance_error(a, -ETIMEDOUT, "a command is not done after %d s; look into its log",
@@ -27,14 +36,28 @@ static int doorbell_wait(struct iov_appliance *a, int64_t deadline) {
         }
 }
 
-static int doorbell_ring(struct iov_appliance *a) {
+static int doorbell_ring(struct iov_appliance *a, struct mailbox_registers *ret_registers) {
         int usual_ms = a->transport->timeout_ms;
         int64_t deadline = appliance_now_ms() + a->command_ms;
 
         a->transport->timeout_ms = a->command_ms;
         int r = iov_write32(a, 0, IOV_REG_MB_CONTROL, 1u << IOV_MB_CONTROL_DOORBELL_SHIFT);
         a->transport->timeout_ms = usual_ms;
-        return r < 0 ? r : doorbell_wait(a, deadline);
+        return r < 0 ? r : doorbell_wait(a, deadline, ret_registers);
+}
+
+/* Run a command; the request is posted, so that only the doorbell and the look at it are waited for. */
+static int command_run(struct iov_appliance *a, uint64_t command, const void *request, size_t request_size,
+                       struct mailbox_registers *ret_registers) {
+        int r = a->mailbox_free ? 0 : doorbell_wait(a, appliance_now_ms() + a->command_ms, ret_registers);
+
+        a->mailbox_free = false;
+        if (r < 0 || (r = appliance_post(a, 0, IOV_REG_MB_PAYLOAD, request, request_size)) < 0 ||
+            (r = appliance_post(a, 0, IOV_REG_MB_COMMAND, &command, sizeof(command))) < 0 ||
+            (r = doorbell_ring(a, ret_registers)) < 0)
+                return r;
+        a->mailbox_free = true;
+        return 0;
 }
 
 /* The appliance's words go to terminals: keep them to one line without control characters. */
@@ -65,25 +88,22 @@ static int command_failed(struct iov_appliance *a, enum iov_opcode opcode, unsig
 int iov_command(struct iov_appliance *a, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
                 size_t reply_size, size_t *ret_reply_length, struct iov_mb_error *ret_error) {
         uint64_t command = (uint64_t)opcode << IOV_MB_COMMAND_OPCODE_SHIFT | (uint64_t)request_size
-                                                                                     << IOV_MB_COMMAND_LENGTH_SHIFT,
-                 status = 0;
-        int r;
+                                                                                     << IOV_MB_COMMAND_LENGTH_SHIFT;
+        struct mailbox_registers registers = {0};
 
         if (ret_error) /* of failures that are not the appliance's, and are in the log */
                 *ret_error = (struct iov_mb_error){.op_index = UINT32_MAX};
         if (request_size > a->payload_size)
                 return appliance_error(a, -E2BIG, "a request of %zu bytes does not fit into its mailbox of %zu", request_size,
                                        a->payload_size);
-        if ((r = doorbell_wait(a, appliance_now_ms() + a->command_ms)) < 0 ||
-            (r = iov_write(a, 0, IOV_REG_MB_PAYLOAD, request, request_size)) < 0 ||
-            (r = iov_write64(a, 0, IOV_REG_MB_COMMAND, command)) < 0 || (r = doorbell_ring(a)) < 0 ||
-            (r = iov_read64(a, 0, IOV_REG_MB_STATUS, &status)) < 0 || (r = iov_read64(a, 0, IOV_REG_MB_COMMAND, &command)) < 0)
+        int r = command_run(a, command, request, request_size, &registers);
+        if (r < 0)
                 return r;
-        size_t length = (size_t)FIELD(MB_COMMAND, LENGTH, command);
+        size_t length = (size_t)FIELD(MB_COMMAND, LENGTH, registers.command);
         if (length > a->payload_size)
                 return appliance_error(a, -EPROTO, "command 0x%04x: a reply of %zu bytes from a mailbox of %zu", opcode, length,
                                        a->payload_size);
-        unsigned int code = (unsigned int)FIELD(MB_STATUS, RETURN_CODE, status);
+        unsigned int code = (unsigned int)FIELD(MB_STATUS, RETURN_CODE, registers.status);
         if (code != IOV_RET_SUCCESS)
                 return command_failed(a, opcode, code, length, ret_error);
         if (length > reply_size)

@@ -15,27 +15,20 @@ static const enum iov_kind object_kinds[] = {IOV_KIND_SERVER,    IOV_KIND_ADAPTE
                                              IOV_KIND_LUN,       IOV_KIND_DRIVE,   IOV_KIND_POOL,   IOV_KIND_PROFILE_SLOT,
                                              IOV_KIND_IDENTITY,  IOV_KIND_LINK,    IOV_KIND_FAULT};
 
-/* Rows of the objects as they were copied. */
+/* What is copied: the directory, and the rows of objects to where the model keeps them. */
 struct copy {
         struct tables tables;
-        unsigned char *rows[ARRAY_LENGTH(object_kinds)];
+        struct iov_model *model;
 };
-
-static void copy_free(struct copy *copy) {
-        for (size_t i = 0; i < ARRAY_LENGTH(copy->rows); i++)
-                free(copy->rows[i]);
-}
 
 static int copy_rows(struct copy *copy, size_t n_kinds) {
         for (size_t i = 0; i < n_kinds; i++) {
                 const struct iov_table *entry = &copy->tables.directory[object_kinds[i]];
-                size_t size = (size_t)entry->rows * entry->record_size;
-                unsigned char *rows = realloc(copy->rows[i], size ? size : 1);
+                void *rows = NULL;
+                int r = model_rows_begin(copy->model, object_kinds[i], entry->rows, &rows);
 
-                if (!rows)
-                        return -ENOMEM;
-                copy->rows[i] = rows;
-                int r = tables_copy(&copy->tables, entry->offset, rows, size);
+                if (r == 0 && entry->rows)
+                        r = tables_copy(&copy->tables, entry->offset, rows, (size_t)entry->rows * entry->record_size);
                 if (r < 0)
                         return r;
         }
@@ -68,17 +61,14 @@ static int copy_make(struct copy *copy, size_t n_kinds) {
 
 /* Strings end within their field, are padded with NULs and hold nothing that a terminal would obey. */
 static bool string_is_valid(const char *s, size_t size) {
+        static const char zeroes[IOV_VADAPTER_RECORD_SIZE]; /* no field is longer than the largest record */
         size_t length = strnlen(s, size);
 
         for (size_t i = 0; i < length; i++)
                 if ((unsigned char)s[i] < 0x20 || s[i] == 0x7f)
                         return false;
-        for (size_t i = length; i < size; i++)
-                if (s[i])
-                        return false;
-        return length < size;
+        return length < size && memcmp(s + length, zeroes, size - length) == 0;
 }
-
 const char *record_check(enum iov_kind kind, const void *record) {
         const struct iov_record_info *info = iov_records_get(kind);
 
@@ -99,30 +89,29 @@ const char *record_check(enum iov_kind kind, const void *record) {
         return iov_name_is_valid((const char *)record) ? NULL : "name";
 }
 
-static int put_records(struct iov_appliance *a, struct iov_model *model, enum iov_kind kind, const unsigned char *rows,
-                       unsigned int n) {
+static int take_rows(struct iov_appliance *a, struct iov_model *model, enum iov_kind kind, unsigned int n) {
         const struct iov_record_info *info = iov_records_get(kind);
+        unsigned int row = 0;
+        void *rows = NULL;
+        int r = model_rows_begin(model, kind, n, &rows); /* where they are */
 
-        for (unsigned int row = 0; row < n; row++) {
-                const unsigned char *record = rows + (size_t)row * info->size;
+        if (r < 0)
+                return r;
+        for (; row < n; row++) {
+                const unsigned char *record = (unsigned char *)rows + (size_t)row * info->size;
+                const char *field = *record ? record_check(kind, record) : NULL;
 
-                if (!*record)
-                        continue;
-                const char *field = record_check(kind, record);
                 if (field)
                         return appliance_error(a, -EPROTO, "its tables cannot be read: %s in row %u: malformed %s", info->name,
                                                row, field);
-                int r = model_put(model, kind, row, record);
-                if (r == -EEXIST)
-                        return appliance_error(a, -EPROTO, "its tables cannot be read: %s in row %u: a second `%s`", info->name,
-                                               row, (const char *)record);
-                if (r < 0)
-                        return r;
         }
-        return 0;
+        r = model_rows_end(model, kind, n, &row);
+        return r == -EEXIST ? appliance_error(a, -EPROTO, "its tables cannot be read: %s in row %u: a second `%s`", info->name,
+                                              row, (const char *)rows + (size_t)row * info->size)
+                            : r;
 }
 
-static int model_fill(struct iov_appliance *a, struct copy *copy, struct iov_model *model) {
+static int model_fill(struct iov_appliance *a, struct copy *copy) {
         uint32_t links = 0, slots = 0;
         int r;
 
@@ -130,10 +119,10 @@ static int model_fill(struct iov_appliance *a, struct copy *copy, struct iov_mod
                 return r;
         if (links > LINKS_MAX || slots > LINKS_MAX)
                 return appliance_error(a, -EPROTO, "impossible numbers of links (%u) or slots (%u)", links, slots);
-        iov_model_set_links(model, links, slots);
-        iov_model_set_generation(model, copy->tables.generation);
+        iov_model_set_links(copy->model, links, slots);
+        iov_model_set_generation(copy->model, copy->tables.generation);
         for (size_t i = 0; i < ARRAY_LENGTH(object_kinds); i++) {
-                r = put_records(a, model, object_kinds[i], copy->rows[i], copy->tables.directory[object_kinds[i]].rows);
+                r = take_rows(a, copy->model, object_kinds[i], copy->tables.directory[object_kinds[i]].rows);
                 if (r < 0)
                         return r;
         }
@@ -142,20 +131,19 @@ static int model_fill(struct iov_appliance *a, struct copy *copy, struct iov_mod
 
 int iov_model_load(struct iov_appliance *a, struct iov_model **ret_model) {
         struct copy copy = {0};
-        struct iov_model *model = NULL;
+        int r = iov_model_new(a->ctx, &copy.model);
 
+        if (r < 0)
+                return r;
         tables_init(&copy.tables, a);
-        int r = copy_make(&copy, ARRAY_LENGTH(object_kinds));
+        r = copy_make(&copy, ARRAY_LENGTH(object_kinds));
         if (r >= 0)
-                r = iov_model_new(a->ctx, &model);
-        if (r >= 0)
-                r = model_fill(a, &copy, model);
-        copy_free(&copy);
+                r = model_fill(a, &copy);
         if (r < 0) {
-                iov_model_unref(model);
+                iov_model_unref(copy.model);
                 return r;
         }
-        *ret_model = model;
+        *ret_model = copy.model;
         return 0;
 }
 

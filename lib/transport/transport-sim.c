@@ -42,6 +42,12 @@ static int sim_write(struct transport *t, unsigned int bar, uint64_t offset, con
         return inner->ops->write(inner, bar, offset, buffer, size);
 }
 
+static int sim_post(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size) {
+        struct transport *inner = inner_of(t);
+
+        return inner->ops->post(inner, bar, offset, buffer, size);
+}
+
 static int sim_map(struct transport *t, const void **ret_tables) {
         struct transport *inner = inner_of(t);
 
@@ -127,8 +133,13 @@ static void sim_close(struct transport *t) {
         free(s);
 }
 
-static const struct transport_ops sim_ops = {
-        .read = sim_read, .write = sim_write, .map = sim_map, .wait = sim_wait, .close = sim_close, .problem = sim_problem};
+static const struct transport_ops sim_ops = {.read = sim_read,
+                                             .write = sim_write,
+                                             .post = sim_post,
+                                             .map = sim_map,
+                                             .wait = sim_wait,
+                                             .close = sim_close,
+                                             .problem = sim_problem};
 
 /* The last line is what it ended with; the ones before are log. */
 static const char *last_line(struct sim_transport *s, char *text) {

@@ -33,6 +33,10 @@ static int vfio_user_write(struct transport *t, unsigned int bar, uint64_t offse
         return vfio_user_client_write(client_of(t), bar, offset, buffer, size, false);
 }
 
+static int vfio_user_post(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size) {
+        return vfio_user_client_write(client_of(t), bar, offset, buffer, size, true);
+}
+
 /* Only memory that cannot shrink is mapped: a file cut off by the appliance would kill this process with SIGBUS. */
 static bool is_safe_to_map(const struct vfio_user_region *region) {
         struct stat st;
@@ -92,6 +96,7 @@ static void vfio_user_close(struct transport *t) {
 
 static const struct transport_ops vfio_user_ops = {.read = vfio_user_read,
                                                    .write = vfio_user_write,
+                                                   .post = vfio_user_post,
                                                    .map = vfio_user_map,
                                                    .wait = vfio_user_wait,
                                                    .close = vfio_user_close,

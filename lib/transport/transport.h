@@ -22,6 +22,8 @@ struct transport_ops {
         /* Within BAR `bar`, which was checked to be big enough; naturally aligned where 4 or 8 bytes. */
         int (*read)(struct transport *t, unsigned int bar, uint64_t offset, void *buffer, size_t size);
         int (*write)(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size);
+        /* The same without waiting until it is done: what follows comes after it (PCI Express Base 3.0 section 2.4.1). */
+        int (*post)(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size);
         /* IOV_BAR2_SIZE bytes of BAR2, read only, until close; -EOPNOTSUPP. */
         int (*map)(struct transport *t, const void **ret_tables);
         /* Wait until the appliance may have something new to say: for that long, or less. An error where it is gone. */

@@ -125,5 +125,5 @@ static const struct key chassis_keys[] = {
 
 int iov_chassis_read(struct iov_model *model, const char *file, const char *text, size_t length,
                      struct iov_diagnostics *diagnostics) {
-        return reader_document(model, file, text, length, diagnostics, "chassis", chassis_keys, ARRAY_LENGTH(chassis_keys));
+        return reader_document(model, file, text, length, diagnostics, "chassis", chassis_keys, ARRAY_LENGTH(chassis_keys), NULL);
 }

@@ -81,8 +81,8 @@ int reader_take_name(struct reader *r, const char *what, enum iov_kind refers, c
         struct place place = reader_place(r);
         int e = reader_text(r, what, &text);
 
-        if (e <= 0)
-                return e;
+        if (e <= 0 || !text)
+                return e < 0 ? e : 0;
         if (!iov_name_is_valid(text))
                 return reader_refuse_name(r, what, text);
         field_set(field, IOV_NAME_SIZE, text);

@@ -1,6 +1,8 @@
 # YAML in and out, diagnostics, sizes and rates, the plan.
 libiov_core_la_SOURCES += \
 	lib/plan/apply.c \
+	lib/plan/disturbance.c \
+	lib/plan/saved.c lib/plan/saved.h \
 	lib/plan/plan.c \
 	lib/plan/plan.h \
 	lib/yaml/alias.c lib/yaml/alias.h \
@@ -12,6 +14,7 @@ libiov_core_la_SOURCES += \
 	lib/yaml/identity-read.c \
 	lib/yaml/mapping.c \
 	lib/yaml/near.c lib/yaml/near.h \
+	lib/yaml/plan-read.c lib/yaml/plan-value.c lib/yaml/plan-read.h \
 	lib/yaml/profile-read.c \
 	lib/yaml/reader.c lib/yaml/reader.h \
 	lib/yaml/scalar.c lib/yaml/scalar.h \

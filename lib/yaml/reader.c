@@ -273,7 +273,7 @@ int reader_read_document_name(struct reader *r, const struct key *key, void *obj
         return reader_twice(r, &place, &first, "name: this is %s, and it was %s", name, have);
 }
 
-static int read_root(struct reader *r, const char *kind, const struct key *keys, size_t n_keys) {
+static int read_root(struct reader *r, const char *kind, const struct key *keys, size_t n_keys, void *object) {
         struct value values[READER_KEYS_MAX];
         struct subject subject = {.kind = kind};
         int e = reader_advance(r); /* start of the stream */
@@ -291,7 +291,7 @@ static int read_root(struct reader *r, const char *kind, const struct key *keys,
         subject.place = reader_place(r);
         e = reader_check(r);
         if (e > 0)
-                e = reader_mapping(r, keys, n_keys, &subject, NULL, values);
+                e = reader_mapping(r, keys, n_keys, &subject, object, values);
         if (e < 0)
                 return e;
         e = reader_advance(r); /* end of the document */
@@ -304,7 +304,7 @@ static int read_root(struct reader *r, const char *kind, const struct key *keys,
 }
 
 int reader_document(struct iov_model *model, const char *file, const char *text, size_t length,
-                    struct iov_diagnostics *diagnostics, const char *kind, const struct key *keys, size_t n_keys) {
+                    struct iov_diagnostics *diagnostics, const char *kind, const struct key *keys, size_t n_keys, void *object) {
         struct reader r = {.diagnostics = diagnostics, .model = model};
 
         /* libyaml skips a byte order mark only where it may guess the encoding, which it may not. */
@@ -324,7 +324,7 @@ int reader_document(struct iov_model *model, const char *file, const char *text,
                 return -ENOMEM;
         yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, length);
-        e = read_root(&r, kind, keys, n_keys);
+        e = read_root(&r, kind, keys, n_keys, object);
         release(&r);
         aliases_free(r.aliases);
         yaml_parser_delete(&r.parser);

@@ -61,9 +61,10 @@ struct value {
 
 /* ---- the whole text ---- */
 
-/* Read one document whose root is a mapping with these keys. */
+/* Read one document whose root is a mapping with these keys, which are given `object`. */
 int reader_document(struct iov_model *model, const char *file, const char *text, size_t length,
-                    struct iov_diagnostics *diagnostics, const char *kind, const struct key *keys, size_t n_keys);
+                    struct iov_diagnostics *diagnostics, const char *kind, const struct key *keys, size_t n_keys,
+                    void *object);
 
 /* Its head: `version`, `kind` (key->words is the one wanted), `name` of the model. */
 int reader_read_version(struct reader *r, const struct key *key, void *object);

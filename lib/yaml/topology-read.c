@@ -218,5 +218,5 @@ static const struct key topology_keys[] = {
 
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
                       struct iov_diagnostics *diagnostics) {
-        return reader_document(model, file, text, length, diagnostics, "topology", topology_keys, ARRAY_LENGTH(topology_keys));
+        return reader_document(model, file, text, length, diagnostics, "topology", topology_keys, ARRAY_LENGTH(topology_keys), NULL);
 }

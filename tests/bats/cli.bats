@@ -140,7 +140,7 @@ teardown() {
         is 'db01' iovctl --complete db -a "$IOV_APPLIANCE" server show
         is $'unix:\nsim:' iovprov --complete '' -a
         is ':files' iovprov --complete '' plan --prune rack.yaml
-        is $'topology\nchassis\nregisters\npci\nbundle' iovdump --complete '' help
+        is $'topology\nchassis\nregisters\npci\nisolation\nbundle' iovdump --complete '' help
         is $'0\n1' iovprov --complete '' rollback
         is '--delay' iovtop --complete --de
         is '' iovctl --complete '' server list

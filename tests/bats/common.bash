@@ -13,6 +13,7 @@ appliance_setup() {
         # Socket paths are limited to 107 characters, and bats' own directories are deep.
         T=$(mktemp -d "${TMPDIR:-/tmp}/iov.XXXXXX")
         IOVD_PID=
+        SERVER_PIDS=()
         cd "$T" || return
         cp "$IOV_SOURCE"/examples/*.yaml .
         chmod u+w ./*.yaml
@@ -24,6 +25,11 @@ appliance_setup() {
 }
 
 appliance_teardown() {
+        local pid
+        for pid in "${SERVER_PIDS[@]}"; do
+                kill "$pid" 2> /dev/null || true
+                wait "$pid" 2> /dev/null || true
+        done
         if [[ -n $IOVD_PID ]]; then
                 iovd_stop
         fi
@@ -86,6 +92,31 @@ iovd_stop() {
         IOVD_PID=
         kill "$pid"
         wait "$pid"
+}
+
+# server_runs SERVER SLOT VADAPTER: something drives the vAdapter in that slot from now on. Live only.
+server_runs() {
+        local i
+
+        python3 - "$T/run/servers/$1/$2.sock" 3>&- <<'PYTHON' &
+import socket, struct, sys, time
+s = socket.socket(socket.AF_UNIX)
+for _ in range(200):
+    try:
+        s.connect(sys.argv[1])
+        break
+    except OSError:
+        time.sleep(0.05)
+s.sendall(struct.pack('<HHIIIHH', 0, 1, 20, 0, 0, 0, 0))
+while s.recv(4096):
+    pass
+PYTHON
+        SERVER_PIDS+=($!)
+        for ((i = 0; i < 200; i++)); do
+                [[ $(iovctl vadapter show "$3" -o json | jq -r '.vadapters[0].state') != connected ]] || return 0
+                sleep 0.05
+        done
+        return 1
 }
 
 # fails STATUS COMMAND...: it exits so, says something on stderr in one line and nothing on stdout.

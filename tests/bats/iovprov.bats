@@ -48,10 +48,10 @@ doc() {
 
 @test "plan has JSON and YAML with typed fields" {
         run -5 iovprov plan rack.yaml -o json
-        is '{"add":8,"change":0,"remove":0}' jq -c .summary <<< "$output"
+        is '{"add":8,"change":0,"remove":0,"disturbed_servers":0}' jq -c .summary <<< "$output"
         is 1073741824 jq -c '.changes[]|select(.name=="web-boot").fields[]|select(.field=="size").want' <<< "$output"
         run -5 iovprov plan rack.yaml -o yaml
-        [[ $output == *$'summary:\n  add: 8\n  change: 0\n  remove: 0' ]]
+        [[ $output == *$'summary:\n  add: 8\n  change: 0\n  remove: 0\n  disturbed_servers: 0' ]]
         run -5 iovprov plan -q rack.yaml
         [[ -z $output ]]
 }

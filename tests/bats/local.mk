@@ -2,8 +2,12 @@
 # The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
 BATS_TESTS = \
 	tests/bats/cli.bats \
+	tests/bats/confirm.bats \
+	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \
 	tests/bats/docs.bats \
+	tests/bats/events.bats \
+	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
 	tests/bats/iovctl.bats \
@@ -11,6 +15,7 @@ BATS_TESTS = \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
 	tests/bats/iovd-live.bats \
+	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
@@ -19,8 +24,12 @@ BATS_TESTS = \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
+	tests/bats/plan.bats \
+	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/restart-live.bats \
+	tests/bats/saved-plan.bats \
+	tests/bats/saved-plan-live.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)

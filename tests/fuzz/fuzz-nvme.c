@@ -109,6 +109,12 @@ static void irq_level(void *context, int asserted) {
         f.level_told = true;
 }
 
+static bool is_within(const struct iovec *iov, const void *start, size_t size) {
+        const char *p = iov->iov_base, *from = start;
+
+        return p >= from && p + iov->iov_len <= from + size;
+}
+
 static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         uint64_t sum = 0;
 
@@ -116,16 +122,18 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
         if (io->op != VPC_IO_FLUSH) {
-                REQUIRE(io->length && io->length <= NVME_TRANSFER_MAX);
-                REQUIRE(io->offset <= MEDIUM_SIZE && io->length <= MEDIUM_SIZE - io->offset);
+                REQUIRE(io->length && io->offset <= MEDIUM_SIZE && io->length <= MEDIUM_SIZE - io->offset);
+                REQUIRE(io->op == VPC_IO_READ || index == 0); /* the second is read-only */
+        }
+        if (io->op == VPC_IO_READ || io->op == VPC_IO_WRITE) {
+                REQUIRE(io->length <= NVME_TRANSFER_MAX);
                 REQUIRE(io->n_iov >= 1 && io->n_iov <= NVME_IOV_MAX);
                 for (unsigned int i = 0; i < io->n_iov; i++) {
-                        REQUIRE((unsigned char *)io->iov[i].iov_base >= memory);
-                        REQUIRE((unsigned char *)io->iov[i].iov_base + io->iov[i].iov_len <= memory + sizeof(memory));
+                        REQUIRE(is_within(&io->iov[i], memory, sizeof(memory)) ||
+                                is_within(&io->iov[i], f.device->scratch, NVME_SLOTS * sizeof(f.device->scratch[0])));
                         sum += io->iov[i].iov_len;
                 }
                 REQUIRE(sum == io->length);
-                REQUIRE(io->op == VPC_IO_READ || index == 0); /* the second is read-only */
         }
         f.pending[f.n_pending++] = io;
 }

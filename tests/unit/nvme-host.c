@@ -40,7 +40,7 @@ static int dma_map(void *context, uint64_t address, size_t length, enum vpc_dire
                 uint64_t left = 0;
                 unsigned char *p = window(f, address, direction, &left);
 
-                if (!p) {
+                if (!p || (f->no_data && address >= FAKE_DATA)) {
                         f->n_dma_faults++;
                         return -EFAULT;
                 }
@@ -99,8 +99,11 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         assert_true(index < f->persona.n_media);
         assert_non_null(io->done);
         if (io->op != VPC_IO_FLUSH) {
-                assert_true(io->length > 0 && io->length <= NVME_TRANSFER_MAX);
+                assert_true(io->length > 0);
                 assert_true(io->offset <= FAKE_MEDIUM_SIZE && io->length <= FAKE_MEDIUM_SIZE - io->offset);
+        }
+        if (io->op == VPC_IO_READ || io->op == VPC_IO_WRITE) {
+                assert_true(io->length <= NVME_TRANSFER_MAX);
                 for (unsigned int i = 0; i < io->n_iov; i++)
                         sum += io->iov[i].iov_len;
                 assert_int_equal(sum, io->length);
@@ -233,6 +236,8 @@ static int medium_do(struct fake *f, unsigned int medium, const struct vpc_io *i
                 return f->media_error;
         if (io->op == VPC_IO_FLUSH)
                 f->n_flushed[medium]++;
+        else if (io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO)
+                memset(at, 0, io->length);
         else
                 for (unsigned int i = 0; i < io->n_iov; at += io->iov[i].iov_len, i++)
                         memcpy(io->op == VPC_IO_READ ? io->iov[i].iov_base : at, io->op == VPC_IO_READ ? at : io->iov[i].iov_base,

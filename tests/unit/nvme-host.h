@@ -40,11 +40,12 @@ struct fake {
         unsigned char *memory, *second, *ro;
         unsigned char *media[FAKE_MEDIA];
         bool no_bus_master;
+        bool no_data; /* what is at FAKE_DATA and above was taken away */
 
         struct vpc_io *pending[FAKE_PENDING];
         unsigned int pending_medium[FAKE_PENDING], n_pending;
-        int media_error;             /* of every request from now on */
-        unsigned int n_submitted[3]; /* by operation */
+        int media_error;                      /* of every request from now on */
+        unsigned int n_submitted[VPC_IO_OPS]; /* by operation */
         unsigned int n_flushed[FAKE_MEDIA];
         unsigned int last_n_iov;
         unsigned int n_dma_faults;

@@ -25,16 +25,20 @@
 struct loop {
         struct request {
                 struct loop_io *io;
-                enum { READV, WRITEV, SYNC } kind;
+                enum { READV, WRITEV, SYNC, ALLOCATE } kind;
                 int fd;
                 const struct iovec *iov;
                 unsigned int n_iov;
-                uint64_t offset;
+                uint64_t offset, length;
+                int mode;
         } pending[PENDING];
         unsigned int n_pending, room;
         size_t limit;  /* bytes of one transfer */
         int errors[4]; /* results of the next requests, instead of doing them */
         unsigned int n_errors, n_syncs;
+        int refused; /* a mode of fallocate(2) that this file system has not */
+        int modes[4];
+        unsigned int n_modes;
         loop_timer_fn fn;
         void *userdata;
         uint64_t timer;
@@ -73,15 +77,20 @@ static int push(struct loop *loop, struct request request) {
 }
 
 int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        return push(loop, (struct request){io, READV, fd, iov, n_iov, offset});
+        return push(loop, (struct request){.io = io, .kind = READV, .fd = fd, .iov = iov, .n_iov = n_iov, .offset = offset});
 }
 
 int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        return push(loop, (struct request){io, WRITEV, fd, iov, n_iov, offset});
+        return push(loop, (struct request){.io = io, .kind = WRITEV, .fd = fd, .iov = iov, .n_iov = n_iov, .offset = offset});
 }
 
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
-        return push(loop, (struct request){io, SYNC, fd, NULL, 0, 0});
+        return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
+}
+
+int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
+        return push(loop,
+                    (struct request){.io = io, .kind = ALLOCATE, .fd = fd, .mode = mode, .offset = offset, .length = length});
 }
 
 /* As much of it as `limit` allows, in one call as the kernel would do it. */
@@ -115,6 +124,12 @@ static bool step(struct loop *loop) {
                 result = loop->errors[--loop->n_errors];
         } else if (r.kind == SYNC) {
                 loop->n_syncs++;
+        } else if (r.kind == ALLOCATE) {
+                loop->modes[loop->n_modes++ % 4] = r.mode;
+                result = r.mode & loop->refused
+                                 ? -EOPNOTSUPP
+                                 : fallocate(r.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r.offset, (off_t)r.length);
+                assert_true(result == 0 || result == -EOPNOTSUPP);
         } else {
                 result = transfer(loop, &r);
                 assert_true(result >= 0);
@@ -322,6 +337,60 @@ static void test_full_ring(void **state) {
         assert_int_equal(lseek(t->fd, 0, SEEK_END), 10 * 512);
 }
 
+static struct vpc_io clearing(struct test *t, enum vpc_io_op op, uint64_t offset, uint64_t length) {
+        return (struct vpc_io){.op = op, .offset = offset, .length = length, .private = {.finish = finish, .host = t}};
+}
+
+static void assert_byte(struct test *t, off_t at, unsigned char expected) {
+        unsigned char c = 0xaa;
+
+        assert_int_equal(pread(t->fd, &c, 1, at), 1);
+        assert_int_equal(c, expected);
+}
+
+/* Zeroes within, untouched without, whatever the file system can do. */
+static void test_clearing(void **state) {
+        struct test *t = *state;
+        static const struct {
+                int refused, first;
+                enum vpc_io_op op;
+                unsigned int n_modes;
+        } cases[] = {
+                {0, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
+                {0, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1},
+                {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
+                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
+                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
+        };
+
+        for (unsigned int i = 0; i < ARRAY_LENGTH(cases); i++) {
+                struct vpc_io io = clearing(t, cases[i].op, 5000, 300000);
+
+                memset(t->data, 0x77, sizeof(t->data));
+                for (unsigned int at = 0; at < SIZE; at += sizeof(t->data))
+                        assert_int_equal(pwrite(t->fd, t->data, sizeof(t->data), at), sizeof(t->data));
+                t->loop.refused = cases[i].refused;
+                t->loop.n_modes = 0;
+                t->loop.limit = i % 2 ? SIZE_MAX : 10000;
+                do_request(t, &io, 0);
+                assert_int_equal(t->loop.modes[0], cases[i].first | FALLOC_FL_KEEP_SIZE);
+                assert_int_equal(t->loop.n_modes, cases[i].n_modes);
+                assert_byte(t, 4999, 0x77);
+                for (off_t at = 5000; at < 305000; at += 997)
+                        assert_byte(t, at, 0);
+                assert_byte(t, 304999, 0);
+                assert_byte(t, 305000, 0x77);
+        }
+        struct vpc_io io = clearing(t, VPC_IO_DISCARD, SIZE - 512, 1024);
+        do_request(t, &io, -EINVAL);
+        io = clearing(t, VPC_IO_ZERO, 0, 0);
+        do_request(t, &io, -EINVAL);
+        io = clearing(t, VPC_IO_ZERO, 0, SIZE);
+        t->loop.errors[0] = -ENOSPC;
+        t->loop.n_errors = 1;
+        do_request(t, &io, -ENOSPC);
+}
+
 static void finish_and_free(struct vpc_io *io, int error) {
         struct test *t = io->private.host;
 
@@ -366,6 +435,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_clearing, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_free_from_finish, setup, teardown),
                 cmocka_unit_test(test_bad_fd),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -66,7 +67,19 @@ static void test_all(void **state) {
         transfer_all(media, VPC_IO_READ, data);
         memset(copy + N / 2 * BLOCK + 100, 0, N / 2 * BLOCK - 100);
         assert_memory_equal(data, copy, N * BLOCK);
-        assert_int_equal(n_done, 4 * N);
+        /* What is discarded is given back. */
+        struct stat st = {0};
+        assert_int_equal(fstat(same, &st), 0);
+        assert_true(st.st_blocks > 0);
+        transfer_all(media, VPC_IO_DISCARD, data);
+        assert_int_equal(fstat(same, &st), 0);
+        assert_int_equal(st.st_blocks, 0);
+        transfer_all(media, VPC_IO_WRITE, data);
+        transfer_all(media, VPC_IO_ZERO, data);
+        transfer_all(media, VPC_IO_READ, data);
+        memset(copy, 0, N * BLOCK);
+        assert_memory_equal(data, copy, N * BLOCK);
+        assert_int_equal(n_done, 8 * N);
         media_file_free(media);
         loop_free(the_loop);
 }

@@ -62,7 +62,8 @@ static void test_identify_controller(void **state) {
         assert_int_equal(d[513], 0x44);
         assert_int_equal(get(f, 516, 4), NVME_NAMESPACES);
         assert_int_equal(d[525], 7);
-        assert_int_equal(get(f, 536, 4), 0); /* SGLS */
+        assert_int_equal(get(f, 520, 2), 0x9f); /* ONCS */
+        assert_int_equal(get(f, 536, 4), 2);    /* SGLS */
         assert_memory_equal(d + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
         assert_int_equal(strlen(d + 768), 32 + 36);
         assert_int_equal(d[3072], 0);
@@ -149,6 +150,7 @@ static void test_identify_lists(void **state) {
 /* Only what the effects log names is executed, and all of it. */
 static void test_opcodes(void **state) {
         struct fake *f = *state;
+        struct fake_queue q;
         uint32_t effects[512];
 
         assert_int_equal(admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_GET_LOG,
@@ -167,6 +169,10 @@ static void test_opcodes(void **state) {
         assert_int_equal(effects[NVME_ADMIN_AER], 1);
         assert_int_equal(effects[256 + NVME_IO_WRITE], 3);
         assert_int_equal(effects[256 + NVME_IO_READ], 1);
+        fake_queue_create(f, &q, 1, 16);
+        for (unsigned int opcode = 0; opcode < 256; opcode++)
+                assert_int_equal(fake_status(f, &q, (struct nvme_sqe){.opcode = (uint8_t)opcode}) != DNR(NVME_SC_INVALID_OPCODE),
+                                 effects[256 + opcode] & 1);
 }
 
 static void test_flags(void **state) {

@@ -21,6 +21,7 @@
 #include "media/file.h"
 #include "util.h"
 #include "vpc/function.h"
+#include "vpc/image.h"
 
 #define MEMORY_BASE UINT64_C(0x80000000)
 #define MEMORY_SIZE (1u << 20)
@@ -28,7 +29,10 @@
 #define COMMAND 0x04 /* PCI Express Base 5.0, section 7.5.1.1.3 */
 #define BUS_MASTER 0x06
 #define REGION_CONFIG 7
+#define IRQ_MSI 1
 #define IRQ_MSIX 2
+#define CAP_MSI 0x05 /* PCI Express Base 5.0, sections 7.7.1 and 7.7.2 */
+#define CAP_MSIX 0x11
 
 /* guest memory */
 #define ASQ MEMORY_BASE
@@ -83,21 +87,28 @@ static uint32_t register_read(struct test *t, uint64_t offset) {
         return value;
 }
 
-/* Find the MSI-X capability and set its enable bit; then hand over the eventfds as a client does. */
-static void enable_msix(struct test *t) {
+/* 0: the chain has none. */
+static uint8_t find_capability(struct test *t, uint8_t id) {
         unsigned char config[256];
-        uint16_t control = 0x8000;
         uint8_t at = 0;
 
         assert_int_equal(vpc_function_region_read(t->function, REGION_CONFIG, 0, config, sizeof(config)), 0);
-        for (at = config[0x34]; at && config[at] != 0x11; at = config[at + 1])
+        for (at = config[0x34]; at && config[at] != id; at = config[at + 1])
                 ;
+        return at;
+}
+
+/* Hand over the eventfds as a client does, then set the enable bit; of MSI with two messages (section 7.7.1.2). */
+static void enable_vectors(struct test *t) {
+        const bool msi = find_capability(t, CAP_MSI) != 0;
+        const uint16_t control = msi ? 1 | 1 << 4 : 0x8000;
+        const uint8_t at = find_capability(t, msi ? CAP_MSI : CAP_MSIX);
+
         assert_int_not_equal(at, 0);
-        assert_true(vpc_function_irq_count(t->function, IRQ_MSIX) >= 2);
         for (unsigned int i = 0; i < 2; i++) {
                 int fd = dup(t->events[i]);
 
-                assert_int_equal(vpc_function_irq_set(t->function, IRQ_MSIX, i, &fd, 1), 0);
+                assert_int_equal(vpc_function_irq_set(t->function, msi ? IRQ_MSI : IRQ_MSIX, i, &fd, 1), 0);
         }
         config_write(t, at + 2u, &control, sizeof(control));
 }
@@ -106,7 +117,7 @@ static void enable(struct test *t) {
         const uint16_t command = BUS_MASTER;
 
         config_write(t, COMMAND, &command, sizeof(command));
-        enable_msix(t);
+        enable_vectors(t);
         register_write(t, NVME_REG_AQA, 31 << 16 | 31);
         register_write(t, NVME_REG_ASQ, (uint32_t)ASQ);
         register_write(t, NVME_REG_ASQ + 4, (uint32_t)(ASQ >> 32));
@@ -151,7 +162,7 @@ static void create_queues(struct test *t) {
         admin(t, (struct nvme_sqe){.opcode = NVME_ADMIN_CREATE_SQ, .prp1 = SQ, .cdw10 = 31 << 16 | 1, .cdw11 = 1 << 16 | 1});
 }
 
-static int setup(void **state) {
+static int setup_with(void **state, uint32_t interrupts) {
         const struct vpc_model *model = vpc_model_for_adapter(IOV_ADAPTER_SSD);
         struct test *t = calloc(1, sizeof(*t));
         const struct vpc_environment environment = {.context = t, .io_submit = io_submit, .log = log_text};
@@ -159,6 +170,7 @@ static int setup(void **state) {
                                             .serial = "S",
                                             .unique_id = 1,
                                             .n_media = 1,
+                                            .interrupts = interrupts,
                                             .media = {{.id = 1, .block_size = 512, .size = MEDIUM_SIZE, .unique_id = 1}}};
         int fd = memfd_create("medium", MFD_CLOEXEC);
 
@@ -182,6 +194,18 @@ static int setup(void **state) {
         assert_int_equal(loop_add_fd(t->loop, t->events[1], 1 /* POLLIN */, on_event, t, &t->event_source), 0);
         *state = t;
         return 0;
+}
+
+static int setup(void **state) {
+        return setup_with(state, IOV_INTERRUPTS_AUTO);
+}
+
+static int setup_msi(void **state) {
+        return setup_with(state, IOV_INTERRUPTS_MSI);
+}
+
+static int setup_intx(void **state) {
+        return setup_with(state, IOV_INTERRUPTS_INTX);
 }
 
 static int teardown(void **state) {
@@ -209,6 +233,41 @@ static void test_class(void **state) {
         assert_memory_equal(config, "\xf4\x1a\xf1\x10", 4);
         assert_memory_equal(config + 9, "\x02\x08\x01", 3);
         assert_int_equal(vpc_function_region_size(t->function, 0), 0x4000);
+}
+
+/* What the persona asks for is all that the function offers, and its MSI has as many messages as there can be. */
+static void test_interrupts(void **state) {
+        struct test *t = *state;
+        const bool msi = find_capability(t, CAP_MSI) != 0, msix = find_capability(t, CAP_MSIX) != 0;
+        uint16_t control = 0;
+
+        switch (((const struct vpc_image *)(void *)((char *)t->image + VPC_CONFIG_SIZE))->persona.interrupts) {
+        case IOV_INTERRUPTS_MSI:
+                assert_true(msi && !msix);
+                assert_int_equal(vpc_function_irq_count(t->function, IRQ_MSI), 32);
+                assert_int_equal(vpc_function_irq_count(t->function, IRQ_MSIX), 0);
+                assert_int_equal(
+                        vpc_function_region_read(t->function, REGION_CONFIG, find_capability(t, CAP_MSI) + 2u, &control, 2), 0);
+                assert_int_equal(control >> 1 & 7, 5); /* Multiple Message Capable: 32 */
+                break;
+        case IOV_INTERRUPTS_INTX:
+                assert_true(!msi && !msix);
+                assert_int_equal(vpc_function_irq_count(t->function, IRQ_MSI), 0);
+                assert_int_equal(vpc_function_irq_count(t->function, IRQ_MSIX), 0);
+                break;
+        default:
+                assert_true(!msi && msix);
+        }
+        assert_int_equal(vpc_function_irq_count(t->function, 0), 1);
+}
+
+/* The image is another process's work: an unknown choice is refused. */
+static void test_bad_interrupts(void **state) {
+        struct test *t = *state;
+        const struct vpc_model *model = vpc_model_for_adapter(IOV_ADAPTER_SSD);
+
+        ((struct vpc_image *)(void *)((char *)t->image + VPC_CONFIG_SIZE))->persona.interrupts = IOV_INTERRUPTS_INTX + 1;
+        assert_int_equal(vpc_image_check(t->image, vpc_image_size(model), model), -EBADMSG);
 }
 
 /* Without Bus Master Enable nothing is fetched. */
@@ -292,6 +351,11 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_bus_master, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_data, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_medium_refuses, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_data, setup_msi, teardown),
+                cmocka_unit_test_setup_teardown(test_interrupts, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_interrupts, setup_msi, teardown),
+                cmocka_unit_test_setup_teardown(test_interrupts, setup_intx, teardown),
+                cmocka_unit_test_setup_teardown(test_bad_interrupts, setup, teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

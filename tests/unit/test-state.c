@@ -110,6 +110,44 @@ static int load(struct fixture *f, struct iov_model **ret_model, uint64_t *ret_l
         return r;
 }
 
+/* How a generation waits, and what it is, comes back with it; a generation of the history can be loaded. */
+static void test_confirm(void **s) {
+        struct fixture *f = *s;
+        struct state *state = NULL;
+        struct iov_model *m = sample(f, 3), *again = NULL;
+        CLEANUP_FREE void *bytes = NULL;
+        size_t size = 0;
+        struct state_info info = {.last_id = 19, .confirm_s = IOV_CONFIRM_MAX, .flags = IOV_HISTORY_TAKEN_BACK};
+        struct iov_link up = {.state = IOV_LINK_L0}, down = {.number = 1, .state = IOV_LINK_DISABLED};
+
+        field_set(up.name, sizeof(up.name), "0");
+        field_set(down.name, sizeof(down.name), "1");
+        assert_int_equal(iov_model_set(m, IOV_KIND_LINK, &up), 0);
+        assert_int_equal(iov_model_set(m, IOV_KIND_LINK, &down), 0);
+        assert_int_equal(state_open(f->ctx, f->path, 0, &state), 0);
+        assert_int_equal(state_encode(m, &info, &bytes, &size), 0);
+        assert_int_equal(info.n_objects, 5);
+        assert_int_equal(state_write(state_get_directory(state), bytes, size), 0);
+        assert_int_equal(iov_model_new(f->ctx, &again), 0);
+        assert_int_equal(state_load_generation(state, 0, again), 0);
+        assert_int_equal(state_load_generation(state, 2, again), -ENOENT);
+        assert_int_equal(iov_model_count(again, IOV_KIND_SERVER), 0);
+        assert_int_equal(state_load_generation(state, 3, again), 0);
+        assert_int_equal(iov_model_count(again, IOV_KIND_SERVER), 1);
+        /* Only what is held down is kept. */
+        assert_int_equal(iov_model_count(again, IOV_KIND_LINK), 1);
+        assert_non_null(iov_model_get(again, IOV_KIND_LINK, "1"));
+        iov_model_unref(again);
+        state_close(state);
+        again = NULL;
+        memset(&info, 0, sizeof(info));
+        assert_int_equal(load_info(f, &again, &info), 0);
+        assert_int_equal(info.confirm_s, IOV_CONFIRM_MAX);
+        assert_int_equal(info.flags, IOV_HISTORY_TAKEN_BACK);
+        iov_model_unref(again);
+        iov_model_unref(m);
+}
+
 static void test_empty(void **s) {
         struct fixture *f = *s;
         struct iov_model *m = NULL;
@@ -456,6 +494,7 @@ static void test_history_elsewhere(void **s) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_empty, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_confirm, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_second_owner_is_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_damage, setup, teardown),

@@ -161,6 +161,95 @@ static void test_tree(void **state) {
         table_free(t);
 }
 
+static char *write_json(const struct table *t) {
+        char *text = NULL;
+        size_t length;
+        FILE *f = open_memstream(&text, &length);
+
+        assert_non_null(f);
+        table_write_json(t, f);
+        fclose(f);
+        return text;
+}
+
+/* The same as the tree's, whatever is in the cells, at any depth. */
+static void test_json(void **state) {
+        static const struct column one_column[] = {{"x", 0, ""}, {0}};
+        static const struct column cells[] = {{"text", 0, ""},  {"hex", 0, ""},  {"real", 0, ""},
+                                              {"no", 0, ""},    {"none", 0, ""}, {"record", 0, ""},
+                                              {"empty", 0, ""}, {"rows", 0, ""}, {0}};
+        struct table *t = table_new("all", cells), *deep = table_new("deep", one_column);
+
+        table_row(deep);
+        put_text(deep, "in");
+        for (unsigned int i = 0; i < 12; i++) { /* json-c reads 32 levels */
+                struct table *outer = table_new("deep", one_column);
+
+                table_row(outer);
+                put_table(outer, deep);
+                deep = outer;
+        }
+        for (unsigned int row = 0; row < 3; row++) {
+                struct table *record = table_new("record", one_column);
+
+                if (row == 1) {
+                        table_row(record);
+                        put_text(record, "y");
+                }
+                table_row(t);
+                put_text(t, row == 0 ? "\"\\/\b\f\n\r\t\x01\x1f\x7f \xc3\xa9" : row == 1 ? "plain" : NULL);
+                put_hex(t, 0x1b36, 4);
+                put_real(t, 1.5 * row);
+                put_bool(t, row == 1);
+                put_null(t);
+                put_record(t, record);
+                put_table(t, table_new("empty", one_column));
+                put_table(t, row == 2 ? deep : table_new("rows", one_column));
+        }
+        CLEANUP_FREE char *text = write_json(t);
+        struct json_object *read = json_tokener_parse(text), *tree = table_to_tree(t);
+        assert_non_null(read);
+        assert_string_equal(json_object_to_json_string_ext(read, JSON_C_TO_STRING_PLAIN),
+                            json_object_to_json_string_ext(tree, JSON_C_TO_STRING_PLAIN));
+        json_object_put(read);
+        json_object_put(tree);
+        table_free(t);
+}
+
+static void test_json_layout(void **state) {
+        struct table *t = make_table();
+        CLEANUP_FREE char *text = write_json(t);
+
+        assert_string_equal(text, "{\n  \"schema\": 1,\n  \"things\": [\n    {\n      \"name\": \"unter\",\n      \"big_size\": "
+                                  "18446744073709551615,\n      \"inner\": [\n        {\n          \"a\": true,\n          "
+                                  "\"b\": null\n        }\n      ]\n    }\n  ]\n}\n");
+        table_free(t);
+}
+
+/* Rows that are taken back, texts that outgrow what is set aside for them. */
+static void test_rows(void **state) {
+        static const struct column one_column[] = {{"x", 0, ""}, {0}};
+        struct table *t = table_new("rows", one_column);
+        char text[3001];
+
+        for (unsigned int i = 0; i < 3000; i++) {
+                memset(text, 'a' + (int)(i % 26), i);
+                text[i] = 0;
+                table_row(t);
+                put_text(t, text);
+                if (i % 3 == 1)
+                        table_drop_row(t);
+        }
+        assert_int_equal(table_n_rows(t), 2000);
+        for (unsigned int r = 1; r < 2000; r++) {
+                unsigned int i = r / 2 * 3 + r % 2 * 2;
+
+                assert_int_equal(strlen(table_cell(t, r, 0)->text), i);
+                assert_int_equal(table_cell(t, r, 0)->text[i - 1], 'a' + (int)(i % 26));
+        }
+        table_free(t);
+}
+
 static char *write_tree(struct json_object *root, enum format format) {
         char *text = NULL;
         size_t length;
@@ -235,6 +324,9 @@ int main(void) {
                 cmocka_unit_test(test_sizes),
                 cmocka_unit_test(test_rates_text),
                 cmocka_unit_test(test_tree),
+                cmocka_unit_test(test_json),
+                cmocka_unit_test(test_json_layout),
+                cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_yaml_quoting),
                 cmocka_unit_test(test_columns),
                 cmocka_unit_test(test_status),

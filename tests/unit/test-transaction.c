@@ -22,7 +22,8 @@ static void test_commit(void **state) {
         set_vadapter(f, "d0", "ssd0", "a", 0, "");
         commit(f);
         assert_int_equal(f->changed, 1);
-        assert_string_not_equal(((const struct iov_vadapter *)iov_model_get(f->model, IOV_KIND_VADAPTER, "d0"))->serial, "SERIAL0");
+        assert_string_not_equal(((const struct iov_vadapter *)iov_model_get(f->model, IOV_KIND_VADAPTER, "d0"))->serial,
+                                "SERIAL0");
 }
 
 static void test_auto_serial(void **state) {
@@ -191,6 +192,34 @@ static void test_hostile_operations(void **state) {
         assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_SERVER, &s), -EBADMSG);
 }
 
+/* What a record ends with may be left out where it is zero, but not its name. */
+static void test_short_records(void **state) {
+        struct fixture *f = *state;
+        struct {
+                struct iov_mb_op op;
+                struct iov_volume volume;
+        } x = {{IOV_VERB_SET, IOV_KIND_VOLUME, 0}, {.name = "short", .adapter = "ssd0", .size = 65536}};
+        const struct iov_volume *v;
+
+        for (uint32_t size = 0; size < IOV_NAME_SIZE; size += 79) {
+                x.op.size = size;
+                assert_int_equal(iove_transaction_append(f->transaction, &x, sizeof(x.op) + size, &f->refusal), -EBADMSG);
+        }
+        x.op.size = offsetof(struct iov_volume, on_remove);
+        memset(&x.volume.on_remove, 0xff, sizeof(x.volume) - x.op.size);
+        assert_int_equal(iove_transaction_append(f->transaction, &x, sizeof(x.op) + x.op.size, &f->refusal), 0);
+        commit(f);
+        v = iov_model_get(f->model, IOV_KIND_VOLUME, "short");
+        assert_non_null(v);
+        assert_int_equal(v->size, 65536);
+        assert_int_equal(v->on_remove, IOV_ON_REMOVE_DELETE);
+        begin(f, IOV_GENERATION_ANY, 0);
+        x.op = (struct iov_mb_op){IOV_VERB_REMOVE, IOV_KIND_VOLUME, IOV_NAME_SIZE};
+        assert_int_equal(iove_transaction_append(f->transaction, &x, sizeof(x.op) + x.op.size, &f->refusal), 0);
+        commit(f);
+        assert_null(iov_model_get(f->model, IOV_KIND_VOLUME, "short"));
+}
+
 static void test_socket_path(void **state) {
         struct fixture *f = *state;
         const struct iove_limits limits = {.run_dir_length = 60};
@@ -209,6 +238,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_auto_serial, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_ids_are_never_used_twice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_remove_takes_namespaces, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_short_records, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_links, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_volumes, setup, teardown),

@@ -1,6 +1,7 @@
 # Unit tests of lib/yaml and lib/plan.
 YAML_TESTS = \
 	tests/unit/test-diagnostics \
+	tests/unit/test-disturbance \
 	tests/unit/test-plan \
 	tests/unit/test-plan-apply \
 	tests/unit/test-units \
@@ -12,6 +13,8 @@ YAML_TEST_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(YAML_CFLAGS)
 YAML_TEST_LDADD = libiov-core.la $(CMOCKA_LIBS)
 tests_unit_test_diagnostics_CFLAGS = $(YAML_TEST_CFLAGS)
 tests_unit_test_diagnostics_LDADD = $(YAML_TEST_LDADD)
+tests_unit_test_disturbance_CFLAGS = $(YAML_TEST_CFLAGS)
+tests_unit_test_disturbance_LDADD = $(YAML_TEST_LDADD)
 tests_unit_test_plan_CFLAGS = $(YAML_TEST_CFLAGS)
 tests_unit_test_plan_LDADD = $(YAML_TEST_LDADD)
 tests_unit_test_plan_apply_CFLAGS = $(YAML_TEST_CFLAGS)

@@ -10,5 +10,10 @@ const char *step_name(const struct iov_plan_step *step);
 bool plan_removes(const struct iov_plan *plan);
 /* Print the plan in the format asked for; returns an exit code. */
 int changes_print(const struct tool *tool, const struct iov_plan *plan);
+/* The same, in a document that starts with `head`, which is taken over. */
+struct json_object;
+int changes_print_in(const struct tool *tool, const struct iov_plan *plan, struct json_object *head);
+/* What is still to do after all was done: one error for each object or field, wanted and actual. */
+void changes_report_rest(const struct tool *tool, const struct iov_plan *rest);
 
 #endif

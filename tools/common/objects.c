@@ -143,12 +143,14 @@ static struct table *counters_table(const struct iov_counter *c) {
         if (!c)
                 return t;
         table_row(t);
-        for (unsigned int i = 0; i < info->n_fields; i++) {
+        /* The columns are in the order of the fields, some of which have none. */
+        for (unsigned int i = 0, column = 0; i < info->n_fields && counter_columns[column].name; i++) {
                 const struct iov_rfield_info *f = &info->fields[i];
                 uint64_t value;
 
-                if (column_find(counter_columns, f->name, strlen(f->name)) < 0)
+                if (strcmp(counter_columns[column].name, f->name) != 0)
                         continue;
+                column++;
                 memcpy(&value, (const char *)c + f->offset, sizeof(value));
                 if (strcmp(f->name, "read_bytes") == 0 || strcmp(f->name, "write_bytes") == 0)
                         put_size(t, value);

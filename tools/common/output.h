@@ -67,6 +67,8 @@ static inline void free_table(struct table **t) {
 
 /* Start a row; then one put for each column, in order. */
 void table_row(struct table *table);
+/* Take back the row that was started last. */
+void table_drop_row(struct table *table);
 void put_null(struct table *table);
 /* NULL and "" are null. */
 void put_text(struct table *table, const char *text);
@@ -98,6 +100,8 @@ int column_find(const struct column *columns, const char *name, size_t length);
 
 /* Text of a cell for people; the caller frees it. */
 char *cell_format(const struct cell *cell, bool bytes);
+/* The same to a stream. */
+void cell_write(const struct cell *cell, bool bytes, FILE *stream);
 /* `1.5GiB`, `10Gbit`, and 12.3M for a plain number. */
 void human_size(uint64_t bytes, char *buffer, size_t size);
 void human_rate(uint64_t bits, char *buffer, size_t size);
@@ -109,6 +113,8 @@ int table_write_text(const struct table *table, const struct output *output, boo
 /* The same as a tree: {"schema": 1, PLURAL: [{...}]}. The caller owns it. */
 struct json_object;
 struct json_object *table_to_tree(const struct table *table);
+/* What tree_write() writes of that tree as JSON, without the tree: it costs more than all else of a long list. */
+void table_write_json(const struct table *table, FILE *stream);
 /* Write a tree as JSON or YAML. 0 or -errno. */
 int tree_write(struct json_object *root, enum format format, FILE *stream);
 

@@ -4,10 +4,18 @@
 #include <math.h>
 #include <string.h>
 #include <time.h>
-#include <strings.h>
 
 #include "tools/common/tool.h"
 #include "util.h"
+
+/* Texts of cells are kept together: a list may have a million. They go when their table goes. */
+struct chunk {
+        struct chunk *next;
+        size_t used, size;
+        char bytes[];
+};
+#define CHUNK_LEAST 64
+#define CHUNK_MOST 65536
 
 struct table {
         const char *plural;
@@ -15,6 +23,7 @@ struct table {
         unsigned int n_columns, at; /* `at`: next cell of the row under way */
         struct cell *cells;
         size_t n_rows, n_allocated;
+        struct chunk *chunks; /* the one being filled is the first */
 };
 
 struct table *table_new(const char *plural, const struct column *columns) {
@@ -27,26 +36,57 @@ struct table *table_new(const char *plural, const struct column *columns) {
         return t;
 }
 
+static void cells_free(struct cell *cells, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                table_free(cells[i].table);
+        free(cells);
+}
+
 struct table *table_free(struct table *t) {
         if (!t)
                 return NULL;
-        for (size_t i = 0; i < t->n_rows * t->n_columns; i++) {
-                free(t->cells[i].text);
-                table_free(t->cells[i].table);
+        cells_free(t->cells, t->n_rows * t->n_columns);
+        while (t->chunks) {
+                struct chunk *next = t->chunks->next;
+
+                free(t->chunks);
+                t->chunks = next;
         }
-        free(t->cells);
         free(t);
         return NULL;
 }
 
+static char *keep_text(struct table *t, const char *text, size_t length) {
+        if (!t->chunks || t->chunks->size - t->chunks->used <= length) {
+                size_t size = t->chunks ? t->chunks->size * 2 : CHUNK_LEAST;
+
+                size = size > CHUNK_MOST ? CHUNK_MOST : size;
+                size = size > length ? size : length + 1;
+                struct chunk *chunk = xrealloc(NULL, 1, sizeof(*chunk) + size);
+                *chunk = (struct chunk){.next = t->chunks, .size = size};
+                t->chunks = chunk;
+        }
+        char *kept = memcpy(t->chunks->bytes + t->chunks->used, text, length);
+        kept[length] = 0;
+        t->chunks->used += length + 1;
+        return kept;
+}
+
 void table_row(struct table *t) {
         if (t->n_rows == t->n_allocated) {
-                t->n_allocated = t->n_allocated ? t->n_allocated * 2 : 16;
+                /* Most tables in tables have one row. */
+                t->n_allocated = t->n_allocated ? t->n_allocated * 4 : 1;
                 t->cells = xrealloc(t->cells, t->n_allocated * t->n_columns, sizeof(*t->cells));
         }
         memset(&t->cells[t->n_rows * t->n_columns], 0, t->n_columns * sizeof(*t->cells));
         t->n_rows++;
         t->at = 0;
+}
+
+void table_drop_row(struct table *t) {
+        t->n_rows--;
+        for (unsigned int c = 0; c < t->n_columns; c++)
+                table_free(t->cells[t->n_rows * t->n_columns + c].table);
 }
 
 static struct cell *next_cell(struct table *t, enum cell_type type) {
@@ -62,15 +102,18 @@ void put_null(struct table *t) {
 
 void put_text(struct table *t, const char *text) {
         if (text && *text)
-                next_cell(t, CELL_TEXT)->text = xstrdup(text);
+                next_cell(t, CELL_TEXT)->text = keep_text(t, text, strlen(text));
         else
                 put_null(t);
 }
 
 void put_field(struct table *t, const char *field, size_t size) {
-        CLEANUP_FREE char *copy = xstrndup(field, size);
+        size_t length = strnlen(field, size);
 
-        put_text(t, copy);
+        if (length)
+                next_cell(t, CELL_TEXT)->text = keep_text(t, field, length);
+        else
+                put_null(t);
 }
 
 void put_number(struct table *t, uint64_t number) {
@@ -123,7 +166,7 @@ void put_cell(struct table *t, const struct cell *cell) {
         struct cell *c = next_cell(t, cell->type);
 
         *c = *cell;
-        c->text = cell->text ? xstrdup(cell->text) : NULL;
+        c->text = cell->text ? keep_text(t, cell->text, strlen(cell->text)) : NULL;
 }
 
 void table_select(struct table *t, const size_t *rows, size_t n) {
@@ -136,11 +179,7 @@ void table_select(struct table *t, const size_t *rows, size_t n) {
                 /* taken over */
                 memset(from, 0, t->n_columns * sizeof(*cells));
         }
-        for (size_t i = 0; i < t->n_rows * t->n_columns; i++) {
-                free(t->cells[i].text);
-                table_free(t->cells[i].table);
-        }
-        free(t->cells);
+        cells_free(t->cells, t->n_rows * t->n_columns);
         t->cells = cells;
         t->n_rows = t->n_allocated = n;
 }
@@ -194,6 +233,12 @@ static char *table_join(const struct table *t, bool bytes) {
                         joined = longer;
                 }
         return joined;
+}
+
+void cell_write(const struct cell *cell, bool bytes, FILE *stream) {
+        CLEANUP_FREE char *text = cell->type == CELL_TEXT ? NULL : cell_format(cell, bytes);
+
+        fputs(text ? text : cell->text, stream);
 }
 
 char *cell_format(const struct cell *cell, bool bytes) {

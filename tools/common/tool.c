@@ -100,7 +100,11 @@ int output_tree(const struct tool *tool, struct json_object *root) {
 }
 
 int output_table(const struct tool *tool, const struct table *table, bool show) {
-        if (tool->output.format == FORMAT_JSON || tool->output.format == FORMAT_YAML)
+        if (tool->output.format == FORMAT_JSON) {
+                table_write_json(table, stdout);
+                return STATUS_DONE;
+        }
+        if (tool->output.format == FORMAT_YAML)
                 return output_tree(tool, table_to_tree(table));
         int r = table_write_text(table, &tool->output, show, stdout);
         return r < 0 ? report_errno(tool, r, "writing the output failed") : STATUS_DONE;

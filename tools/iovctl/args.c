@@ -55,6 +55,21 @@ static void add_vadapter(struct arguments *a, const struct iov_vadapter *v) {
         json_object_put(device);
 }
 
+/* So that the appliance can plug and unplug while the guest runs. A comma in a value is doubled. */
+static void add_monitor(struct arguments *a, const struct iov_server *s) {
+        CLEANUP_FREE char *path = xcalloc(2, sizeof(s->qemu));
+        size_t n = 0;
+
+        for (const char *c = s->qemu; c < s->qemu + sizeof(s->qemu) && *c; c++) {
+                if (*c == ',')
+                        path[n++] = ',';
+                path[n++] = *c;
+        }
+        CLEANUP_FREE char *value = xasprintf("unix:%s,server=on,wait=off", path);
+        json_object_array_add(a->list, json_object_new_string("-qmp"));
+        json_object_array_add(a->list, json_object_new_string(value));
+}
+
 static int add_all(const struct tool *tool, struct arguments *a, const struct iov_model *model, const char *server) {
         for (unsigned int slot = 0; slot < iov_model_get_slots(model); slot++) {
                 const struct iov_vadapter *v = iov_vadapter_in_slot(model, server, slot);
@@ -116,12 +131,15 @@ int server_args(struct tool *tool, char **words, unsigned int n_words) {
 
         if (status != STATUS_DONE)
                 return status;
-        if (!iov_model_get(model, IOV_KIND_SERVER, words[0]))
+        const struct iov_server *s = iov_model_get(model, IOV_KIND_SERVER, words[0]);
+        if (!s)
                 return report_error(tool, STATUS_FAILED, "%s: no such server; 'iovctl server list' shows them", words[0]);
         if (arg_ports > iov_model_get_slots(model))
                 return report_error(tool, STATUS_USAGE, "--ports %u: this chassis has %u slots under each link", arg_ports,
                                     iov_model_get_slots(model));
         struct arguments a = {json_object_new_array()};
+        if (*s->qemu)
+                add_monitor(&a, s);
         status = add_all(tool, &a, model, words[0]);
         if (status == STATUS_DONE)
                 status = print_arguments(tool, &a);

@@ -21,10 +21,13 @@ int profile_move(struct tool *tool, char **words, unsigned int n_words);
 int profile_take_off(struct tool *tool, char **words, unsigned int n_words);
 int identity_list(struct tool *tool, char **words, unsigned int n_words);
 int identity_show(struct tool *tool, char **words, unsigned int n_words);
+int event_list(struct tool *tool, char **words, unsigned int n_words);
+int event_follow(struct tool *tool, char **words, unsigned int n_words);
+int event_wait(struct tool *tool, char **words, unsigned int n_words);
 int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option args_options[], attach_options[], detach_options[], add_options[], volume_add_options[],
-        vadapter_add_options[], set_options[], remove_options[], list_options[];
-extern const struct column identity_columns[];
+        vadapter_add_options[], set_options[], remove_options[], list_options[], follow_options[], wait_options[];
+extern const struct column identity_columns[], event_columns[];
 
 #endif

@@ -264,6 +264,12 @@ static const struct command commands[] = {
          identity_columns, FORMATS_OBJECTS, identity_list},
         {"identity", "show", "show the holder and the earlier holders of an identity", identity_argument, NULL, identity_columns,
          FORMATS_OBJECTS, identity_show},
+        {"event", "list", "list what has happened, the oldest first", NULL, list_options, event_columns, FORMATS_OBJECTS,
+         event_list},
+        {"event", "follow", "print events as they happen, until interrupted; -o json prints a line each", NULL, follow_options,
+         event_columns, FORMATS_TREE, event_follow},
+        {"event", "wait", "wait for one event that passes the filters, and print it", NULL, wait_options, event_columns,
+         FORMATS_TREE, event_wait},
         {0},
 };
 

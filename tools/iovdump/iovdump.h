@@ -9,10 +9,16 @@ int dump_topology(struct tool *tool, char **words, unsigned int n_words);
 int dump_chassis(struct tool *tool, char **words, unsigned int n_words);
 int dump_registers(struct tool *tool, char **words, unsigned int n_words);
 int dump_pci(struct tool *tool, char **words, unsigned int n_words);
+int dump_isolation(struct tool *tool, char **words, unsigned int n_words);
 int dump_bundle(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option registers_options[];
-extern const struct column register_columns[];
+extern const struct column register_columns[], isolation_columns[];
+
+/* For each row, the index of one of another server that reaches the same thing, SIZE_MAX: none; returns how many pairs there are
+ * at least. `ret_with` has room for n. */
+size_t isolation_overlaps(const struct iov_mb_isolation_row *rows, size_t n, size_t *ret_with);
+struct table *isolation_table(const struct iov_mb_isolation_row *rows, size_t n, const size_t *with);
 
 /* Every register with its fields and values; 0 or -errno. */
 int registers_read(struct iov_appliance *appliance, struct table **ret_table);

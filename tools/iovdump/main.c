@@ -15,6 +15,11 @@ static const struct command commands[] = {
          register_columns, FORMATS_TREE | FORMAT_BIT(FORMAT_WIDE) | FORMAT_BIT(FORMAT_NAME), dump_registers},
         {NULL, "pci", "print the configuration space of a server's vAdapters as lspci -F reads it; slot N is bus N+1",
          server_argument, NULL, NULL, FORMATS_TREE, dump_pci},
+        {NULL, "isolation",
+         "print both sides of every translation: DMA windows, interrupt vectors and media of all vAdapters; exits with 1 where "
+         "two "
+         "servers reach the same",
+         NULL, NULL, isolation_columns, FORMATS_TREE | FORMAT_BIT(FORMAT_WIDE), dump_isolation},
         {NULL, "bundle", "write topology, registers, configuration spaces, state and log to one archive; '-' is standard output",
          file_argument, NULL, NULL, FORMATS_TEXT, dump_bundle},
         {0},

@@ -11,6 +11,11 @@
 #include "util.h"
 
 static bool arg_prune, arg_dry_run, arg_yes, arg_force;
+static const char *arg_confirm;
+static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
+static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_wait;
+static double arg_timeout;
+static const char *arg_plan;
 
 const struct option plan_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
@@ -21,6 +26,12 @@ const struct option apply_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
+         "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
+        {"plan", 0, VALUE_FILE, "FILE", &arg_plan, "apply a plan that 'plan -o yaml' saved; refused where it no longer fits"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
+        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
 
@@ -28,6 +39,9 @@ const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
+        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
 
@@ -37,32 +51,69 @@ static int make_plan(const struct tool *tool, struct iov_model *have, struct iov
         return r < 0 ? report_errno(tool, r, "planning failed") : STATUS_DONE;
 }
 
+void basis_free(struct basis *basis) {
+        basis->have = iov_model_unref(basis->have);
+}
+
+int basis_load(struct tool *tool, struct basis *ret_basis) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        uint32_t appliance_status = 0;
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = iov_identify(appliance, &ret_basis->id);
+        if (r >= 0)
+                r = iov_read32(appliance, 0, IOV_REG_STATUS, &appliance_status);
+        if (r >= 0)
+                r = iov_model_load(appliance, &ret_basis->have);
+        ret_basis->sim = appliance_status >> IOV_STATUS_SIM_SHIFT & 1;
+        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+}
+
 /* Read everything, then look at the appliance, then plan. */
-static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct iov_plan **ret_plan) {
-        CLEANUP_MODEL struct iov_model *have = NULL;
+static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct basis *basis,
+                   struct iov_plan **ret_plan) {
         int status = wanted_read(tool, words, n_words, wanted);
 
         if (status == STATUS_DONE)
-                status = session_load(tool, &have);
-        return status == STATUS_DONE ? make_plan(tool, have, wanted->model, ret_plan) : status;
+                status = basis_load(tool, basis);
+        return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
+}
+
+/* The same from a saved plan, which names all that it removes. */
+static int prepare_saved(struct tool *tool, unsigned int n_words, struct wanted *wanted, struct basis *basis,
+                         struct iov_plan **ret_plan) {
+        if (n_words || arg_prune)
+                return report_error(tool, STATUS_USAGE, "--plan goes without %s: the plan says it all",
+                                    n_words ? "files" : "--prune");
+        int status = basis_load(tool, basis);
+        if (status == STATUS_DONE)
+                status = saved_load(tool, arg_plan, basis, wanted);
+        arg_prune = true;
+        return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 
 int prov_plan(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_BASIS struct basis basis = {0};
         CLEANUP_PLAN struct iov_plan *plan = NULL;
-        int status = prepare(tool, words, n_words, &wanted, &plan);
+        int status = prepare(tool, words, n_words, &wanted, &basis, &plan);
 
         if (status != STATUS_DONE)
                 return status;
         report_diagnostics(tool, wanted.diagnostics);
-        status = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
+        status = tool->quiet ? STATUS_DONE : saved_print(tool, plan, &basis);
         return status == STATUS_DONE && iov_plan_count(plan) ? STATUS_PENDING : status;
 }
 
 /* What the files do not name is a difference too. */
 int prov_status(struct tool *tool, char **words, unsigned int n_words) {
         arg_prune = true;
-        return prov_plan(tool, words, n_words);
+        int status = prov_plan(tool, words, n_words);
+        if (status == STATUS_DONE || status == STATUS_PENDING)
+                confirm_say(tool);
+        return status;
 }
 
 /* A refusal by the appliance, shown where the object at fault stands in the files. */
@@ -105,8 +156,11 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
 
         if (status != STATUS_DONE)
                 return status;
-        int r = iov_plan_apply(plan, appliance, flags, &result, &error);
+        progress_tell(tool, "commit", "committing %zu changes", iov_plan_count(plan));
+        int r = take_back && !arg_dry_run ? iov_confirm_take_back(appliance, &result, &error)
+                                          : iov_plan_apply(plan, appliance, flags, &result, &error);
         if (r < 0) {
+                progress_end(tool);
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
@@ -118,29 +172,41 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
         CLEANUP_PLAN struct iov_plan *rest = NULL;
         int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_removals(tool, plan, NULL);
 
-        if (status == STATUS_DONE && iov_plan_count(plan))
+        if (status == STATUS_DONE && (iov_plan_count(plan) || take_back))
                 status = execute(tool, plan, wanted, &rest);
+        progress_end(tool);
         if (status != STATUS_DONE)
                 return status;
         report_diagnostics(tool, wanted->diagnostics);
         if (!tool->quiet)
                 status = changes_print(tool, plan);
         if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
-                const struct iov_plan_step *step = iov_plan_get(rest, 0);
-
-                return report_error(tool, STATUS_PARTLY,
-                                    "applied, but %zu objects are still not as wanted, first %s %s; 'iovprov plan' shows them",
-                                    iov_plan_count(rest), iov_records_get(step->kind)->name, step_name(step));
+                changes_report_rest(tool, rest);
+                return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
         }
+        if (status == STATUS_DONE && (arg_wait || arg_timeout > 0) && !arg_dry_run)
+                status =
+                        wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout > 0 ? arg_timeout : 60);
         return status;
 }
 
 int prov_apply(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_BASIS struct basis basis = {0};
         CLEANUP_PLAN struct iov_plan *plan = NULL;
-        int status = prepare(tool, words, n_words, &wanted, &plan);
+        uint32_t seconds = 0;
+        int status = arg_confirm ? confirm_parse(tool, arg_confirm, &seconds) : STATUS_DONE;
 
-        return status == STATUS_DONE ? carry_out(tool, plan, &wanted) : status;
+        if (status == STATUS_DONE)
+                status = arg_plan ? prepare_saved(tool, n_words, &wanted, &basis, &plan)
+                                  : prepare(tool, words, n_words, &wanted, &basis, &plan);
+        if (status != STATUS_DONE)
+                return status;
+        iov_plan_set_confirm(plan, seconds);
+        status = carry_out(tool, plan, &wanted);
+        if (seconds && status != STATUS_FAILED && !arg_dry_run)
+                confirm_say(tool);
+        return status;
 }
 
 /* What the appliance has, and what it had in the generation to go back to. */
@@ -158,6 +224,14 @@ static int load_earlier(struct tool *tool, const char *word, struct iov_model **
                 return report_errno(tool, r, "reading the appliance's tables failed");
         if (!word)
                 status = generation_before(tool, appliance, iov_model_get_generation(*ret_have), &generation);
+        if (status == STATUS_DONE && generation + 1 == iov_model_get_generation(*ret_have)) {
+                uint64_t time_ns = 0;
+
+                r = iov_confirm_get_time(appliance, &time_ns);
+                if (r < 0)
+                        return report_errno(tool, r, "reading the appliance's registers failed");
+                take_back = time_ns;
+        }
         return status == STATUS_DONE ? generation_load(tool, appliance, generation, ret_want) : status;
 }
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* history and show: what the appliance was, who made it so, and when. */
 #include <errno.h>
-#include <pwd.h>
 
 #include "tools/common/changes.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
+#include "tools/common/user.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
@@ -16,25 +16,13 @@ const struct column history_columns[] = {
         {"objects", COLUMN_RIGHT, "number of servers, volumes, vAdapters and namespaces in it"},
         {"changes", COLUMN_RIGHT, "number of objects that the commit changed"},
         {"current", 0, "whether it is what the appliance has now"},
+        {"confirm_until", 0, "when it is taken back unless it is confirmed, UTC"},
+        {"takes_back", COLUMN_RIGHT, "the generation before it, which was not confirmed and which it took back"},
         {"uid", COLUMN_RIGHT | COLUMN_WIDE, "the user's number"},
         {0},
 };
 
-static void put_user(struct table *t, uint32_t uid) {
-        const struct passwd *user = uid == IOV_UID_APPLIANCE ? NULL : getpwuid(uid);
-
-        if (uid == IOV_UID_APPLIANCE) {
-                put_text(t, "iovd");
-        } else if (user) {
-                put_text(t, user->pw_name);
-        } else {
-                CLEANUP_FREE char *number = xasprintf("%u", uid);
-
-                put_text(t, number);
-        }
-}
-
-static struct table *history_table(const struct iov_mb_history_entry *entries, size_t n) {
+static struct table *history_table(const struct iov_mb_history_entry *entries, size_t n, uint64_t confirm_ns) {
         struct table *t = table_new("generations", history_columns);
 
         /* What happened last is what is looked for. */
@@ -46,6 +34,11 @@ static struct table *history_table(const struct iov_mb_history_entry *entries, s
                 put_number(t, entries[i].n_objects);
                 put_number(t, entries[i].n_changes);
                 put_bool(t, i + 1 == n);
+                put_time(t, entries[i].flags & IOV_HISTORY_WAITS && i + 1 == n ? confirm_ns : 0);
+                if (entries[i].flags & IOV_HISTORY_TAKEN_BACK)
+                        put_number(t, entries[i].generation - 1);
+                else
+                        put_null(t);
                 if (entries[i].uid != IOV_UID_APPLIANCE)
                         put_number(t, entries[i].uid);
                 else
@@ -57,16 +50,19 @@ static struct table *history_table(const struct iov_mb_history_entry *entries, s
 int prov_history(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         CLEANUP_FREE struct iov_mb_history_entry *entries = NULL;
+        uint64_t confirm_ns = 0;
         size_t n = 0;
         int status = session_open(tool, &appliance);
 
         if (status != STATUS_DONE)
                 return status;
         int r = iov_history_list(appliance, &entries, &n);
+        if (r == 0)
+                r = iov_confirm_get_time(appliance, &confirm_ns);
         iov_close(TAKE_PTR(appliance));
         if (r < 0)
                 return report_errno(tool, r, "reading the history failed");
-        CLEANUP_TABLE struct table *t = history_table(entries, n);
+        CLEANUP_TABLE struct table *t = history_table(entries, n, confirm_ns);
         return output_table(tool, t, false);
 }
 

@@ -23,8 +23,39 @@ int prov_export(struct tool *tool, char **words, unsigned int n_words);
 int prov_history(struct tool *tool, char **words, unsigned int n_words);
 int prov_show(struct tool *tool, char **words, unsigned int n_words);
 int prov_rollback(struct tool *tool, char **words, unsigned int n_words);
+int prov_confirm(struct tool *tool, char **words, unsigned int n_words);
 extern const struct option plan_options[], apply_options[], rollback_options[];
 extern const struct column history_columns[];
+
+/* confirm.c: the value of --confirm; an exit code. */
+int confirm_parse(const struct tool *tool, const char *text, uint32_t *ret_seconds);
+/* Say on stderr that the present generation waits to be confirmed, where it does. */
+void confirm_say(const struct tool *tool);
+/* What is there, and of which appliance. */
+struct basis {
+        struct iov_model *have;
+        struct iov_mb_identify id;
+        bool sim; /* nothing can be plugged there */
+};
+void basis_free(struct basis *basis);
+#define CLEANUP_BASIS __attribute__((cleanup(basis_free)))
+/* Open, read, close; an exit code. */
+int basis_load(struct tool *tool, struct basis *ret_basis);
+
+/* saved.c: plans as documents. */
+int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis);
+/* The plan of a file, if it still fits: what the appliance will be, and the places for refusals. */
+int saved_load(struct tool *tool, const char *file, const struct basis *basis, struct wanted *ret_wanted);
+/* Only read it; as iov_topology_read(). */
+int saved_check(const struct tool *tool, const char *name, const char *text, size_t length, struct iov_diagnostics *diagnostics);
+
+/* wait.c */
+/* Until the appliance is as the model says and each of its vAdapters is where it should be; an exit code. */
+int wait_until_there(struct tool *tool, struct iov_model *want, unsigned int flags, double seconds);
+/* Tell how far it is: on a terminal in one line that changes, else, where it is wanted, as JSON lines. All on stderr. */
+void progress_tell(const struct tool *tool, const char *phase, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void progress_end(const struct tool *tool);
+extern bool arg_progress;
 
 /* history.c; they report and return an exit code. */
 int generation_parse(const struct tool *tool, const char *word, uint64_t *ret_generation);

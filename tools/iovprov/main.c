@@ -24,6 +24,8 @@ static const struct command commands[] = {
          FORMATS_YAML | FORMAT_BIT(FORMAT_DIFF), prov_show},
         {NULL, "rollback", "go back to a generation, in one transaction; the default is the one before the present",
          maybe_generation, rollback_options, NULL, FORMATS_TREE, prov_rollback},
+        {NULL, "confirm", "keep what apply --confirm has made: it is not taken back", NULL, NULL, NULL, FORMATS_TREE,
+         prov_confirm},
         {0},
 };
 

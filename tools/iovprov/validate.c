@@ -14,18 +14,18 @@ void wanted_free(struct wanted *wanted) {
         wanted->diagnostics = iov_diagnostics_unref(wanted->diagnostics);
 }
 
-/* Whether a line says `kind: chassis`; the reader then checks the document, so a wrong guess costs no more than a message. */
-static bool is_chassis(const char *text) {
+/* Whether a line says `kind: KIND`; the reader then checks the document, so a wrong guess costs no more than a message. */
+static bool is_kind(const char *text, const char *kind) {
         for (const char *line = text; line; line = strchr(line, '\n')) {
                 line += *line == '\n';
                 if (strncmp(line, "kind:", 5) == 0)
-                        return strncmp(line + 5 + strspn(line + 5, " \t\"'"), "chassis", 7) == 0;
+                        return strncmp(line + 5 + strspn(line + 5, " \t\"'"), kind, strlen(kind)) == 0;
         }
         return false;
 }
 
-/* A chassis is checked alone: it is no part of the topology that the other files make. */
-static int check_chassis(struct tool *tool, const char *name, const char *text, size_t length) {
+/* A chassis or a saved plan is checked alone: it is no part of the topology that the other files make. */
+static int check_alone(struct tool *tool, const char *name, const char *text, size_t length) {
         CLEANUP_DIAGNOSTICS struct iov_diagnostics *diagnostics = NULL;
         CLEANUP_MODEL struct iov_model *chassis = NULL;
         int r = iov_model_new(tool->ctx, &chassis);
@@ -33,21 +33,22 @@ static int check_chassis(struct tool *tool, const char *name, const char *text, 
         if (r == 0)
                 r = iov_diagnostics_new(&diagnostics);
         if (r == 0)
-                r = iov_chassis_read(chassis, name, text, length, diagnostics);
+                r = is_kind(text, "plan") ? saved_check(tool, name, text, length, diagnostics)
+                                          : iov_chassis_read(chassis, name, text, length, diagnostics);
         if (diagnostics)
                 report_diagnostics(tool, diagnostics);
         return r;
 }
 
-static int read_file(struct tool *tool, const char *file, bool chassis_too, struct wanted *wanted) {
+static int read_file(struct tool *tool, const char *file, bool all_kinds, struct wanted *wanted) {
         CLEANUP_FREE char *text = NULL;
         size_t length;
         int r = input_read(file, &text, &length);
 
         if (r < 0)
                 return report_errno(tool, r, "%s", input_name(file));
-        if (chassis_too && is_chassis(text))
-                r = check_chassis(tool, input_name(file), text, length);
+        if (all_kinds && (is_kind(text, "chassis") || is_kind(text, "plan")))
+                r = check_alone(tool, input_name(file), text, length);
         else
                 r = iov_topology_read(wanted->model, input_name(file), text, length, wanted->diagnostics);
         if (r == -EBADMSG) /* its findings are in the list */
@@ -55,7 +56,7 @@ static int read_file(struct tool *tool, const char *file, bool chassis_too, stru
         return r < 0 ? report_errno(tool, r, "%s", input_name(file)) : STATUS_DONE;
 }
 
-static int read_files(struct tool *tool, char **files, unsigned int n_files, bool chassis_too, struct wanted *wanted) {
+static int read_files(struct tool *tool, char **files, unsigned int n_files, bool all_kinds, struct wanted *wanted) {
         static char dash[] = "-";
         char *standard_input[] = {dash};
         int status = STATUS_DONE;
@@ -73,7 +74,7 @@ static int read_files(struct tool *tool, char **files, unsigned int n_files, boo
                 return report_errno(tool, r, "cannot start");
         /* All errors, then stop. */
         for (unsigned int i = 0; i < n_files; i++) {
-                int s = read_file(tool, files[i], chassis_too, wanted);
+                int s = read_file(tool, files[i], all_kinds, wanted);
 
                 status = status == STATUS_DONE ? s : status;
         }

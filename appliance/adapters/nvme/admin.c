@@ -51,7 +51,7 @@ static uint32_t dispatch(struct nvme_command *command, uint32_t *ret_result) {
 }
 
 void nvme_admin_execute(struct nvme_command *command) {
-        uint32_t result = 0, outcome = nvme_check_flags(&nvme_slot(command)->sqe);
+        uint32_t result = 0, outcome = nvme_check_flags(&nvme_slot(command)->sqe, true);
 
         if (!outcome)
                 outcome = dispatch(command, &result);

@@ -9,7 +9,6 @@
 #define CAP (NVME_CAP_MQES(NVME_QUEUE_MAX - 1) | NVME_CAP_CQR | NVME_CAP_TO(30) | NVME_CAP_CSS_NVM)
 
 /* Without MSI there is one interrupt, INTx, and so one mask bit [3.1.3]. */
-#define INTMS_MASK UINT32_C(1)
 
 bool nvme_is_ready(const struct nvme_device *device) {
         const struct nvme_registers *r = &device->image->registers;
@@ -187,7 +186,7 @@ static void write32(struct nvme_device *device, uint64_t offset, uint32_t value)
 
         switch (offset) {
         case NVME_REG_INTMS:
-                r->intms |= value & INTMS_MASK;
+                r->intms |= value;
                 break;
         case NVME_REG_INTMC:
                 r->intms &= ~value;

@@ -120,8 +120,12 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
 
         if (!device)
                 return -ENOMEM;
+        /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
         device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
-        if (!device->iov) {
+        device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
+        if (!device->iov || !device->scratch) {
+                free(device->iov);
+                free(device->scratch);
                 free(device);
                 return -ENOMEM;
         }
@@ -143,6 +147,7 @@ static void model_detach(void *opaque) {
         device->host->timer(device->host->context, UINT64_MAX);
         nvme_life_update(device);
         free(device->iov);
+        free(device->scratch);
         free(device);
 }
 

@@ -78,8 +78,10 @@ static void identify_controller(const struct nvme_image *image, unsigned char *d
         d[512] = 0x66; /* SQES */
         d[513] = 0x44; /* CQES */
         put32(d, 516, NVME_NAMESPACES);
-        put16(d, 520, 1 << 4); /* ONCS: Select of Get Features, Save of Set Features */
-        d[525] = 3 << 1 | 1;   /* VWC: there is one; flush takes NSID ffffffffh */
+        /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, verify */
+        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 7);
+        d[525] = 3 << 1 | 1; /* VWC: there is one; flush takes NSID ffffffffh */
+        put32(d, 536, 2);    /* SGLS: with dword alignment, for I/O */
         memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
         put16(d, 2048, 2500); /* PSD0: 25 W, the most an x4 slot gives */
 }
@@ -89,6 +91,11 @@ static void identify_namespace(const struct nvme_namespace *ns, unsigned char *d
         put64(d, 0, ns->blocks);
         put64(d, 8, ns->blocks);
         put64(d, 16, ns->blocks);
+        /* The medium works in pages: [5.15.2.1] NPWG, NPWA, NPDG, NPDA, 0's based, which NSFEAT bit 4 says are there. */
+        d[24] = 1 << 4;
+        for (unsigned int i = 64; i < 72; i += 2)
+                put16(d, i, (uint16_t)(NVME_PAGE_SIZE >> ns->block_shift) - 1);
+        d[33] = 1 << 3 | 1;         /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
         d[99] = ns->read_only != 0; /* NSATTR: write protected */
         memcpy(d + 104, ns->nguid, sizeof(ns->nguid));
         memcpy(d + 120, ns->eui64, sizeof(ns->eui64));
@@ -144,5 +151,5 @@ uint32_t nvme_identify(struct nvme_command *command) {
         default:
                 return NVME_INVALID_FIELD(40);
         }
-        return nvme_prp_send(command, device->data, sizeof(device->data), sizeof(device->data));
+        return nvme_data_send(command, device->data, sizeof(device->data), sizeof(device->data));
 }

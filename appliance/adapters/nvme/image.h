@@ -13,7 +13,7 @@
 #include "adapters/nvme/spec.h"
 #include "iov/registers.h"
 
-#define NVME_STATE_VERSION 1
+#define NVME_STATE_VERSION 2
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -26,6 +26,7 @@
 #define NVME_ABORT_MAX 4
 #define NVME_ERROR_ENTRIES 64
 #define NVME_NAMESPACES IOV_NSID_MAX
+#define NVME_BAD_RANGES 64
 #define NVME_PAGE_SIZE 4096 /* CAP.MPSMIN = CAP.MPSMAX = 0 */
 #define NVME_MDTS 8         /* 2^8 pages: 1 MiB */
 #define NVME_TRANSFER_MAX ((uint32_t)NVME_PAGE_SIZE << NVME_MDTS)
@@ -91,6 +92,13 @@ struct nvme_namespace {
         uint8_t eui64[8];
 };
 
+/* Blocks that Write Uncorrectable has marked [6.16]. */
+struct nvme_bad_range {
+        uint64_t first, end;
+        uint32_t nsid; /* 0: an unused entry */
+        uint32_t reserved;
+};
+
 struct nvme_event {
         uint32_t pending; /* bit i: event information i */
         uint32_t masked;  /* reported; until the host reads the log page */
@@ -128,6 +136,10 @@ struct nvme_image {
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
         struct nvme_slot slots[NVME_SLOTS];
+
+        uint32_t n_bad; /* of the ranges below that are used */
+        uint32_t reserved2;
+        struct nvme_bad_range bad[NVME_BAD_RANGES];
 
         struct nvme_life life;
 };

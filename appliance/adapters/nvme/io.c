@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The NVM command set [6]: flush, write, read. A command is one or more requests to media, one after the other. */
+/* The NVM command set [6]: flush, write, read, and where the others go. A command is one or more requests to media, in turn. */
 #include <errno.h>
 
 #include "adapters/nvme/nvme.h"
@@ -16,15 +16,7 @@ const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, 
         return &image->namespaces[nsid - 1];
 }
 
-static uint64_t first_block(const struct nvme_sqe *sqe) {
-        return sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
-}
-
-static uint32_t block_count(const struct nvme_sqe *sqe) {
-        return (sqe->cdw12 & 0xffff) + 1;
-}
-
-static void submit_flush(struct nvme_command *command, unsigned int medium) {
+void nvme_io_flush(struct nvme_command *command, unsigned int medium) {
         command->io = (struct vpc_io){.op = VPC_IO_FLUSH};
         nvme_media_submit(command, medium);
 }
@@ -33,15 +25,15 @@ static void submit_flush(struct nvme_command *command, unsigned int medium) {
 static uint32_t submit_transfer(struct nvme_command *command, const struct nvme_namespace *ns) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         bool is_read = sqe->opcode == NVME_IO_READ;
-        uint32_t length = block_count(sqe) << ns->block_shift;
+        uint32_t length = nvme_block_count(sqe) << ns->block_shift;
         unsigned int n = 0;
-        uint32_t outcome = nvme_prp_map(command, length, is_read ? VPC_DMA_FROM_DEVICE : VPC_DMA_TO_DEVICE, &n);
+        uint32_t outcome = nvme_data_map(command, length, is_read ? VPC_DMA_FROM_DEVICE : VPC_DMA_TO_DEVICE, &n);
 
         if (outcome)
                 return outcome;
         command->io = (struct vpc_io){
                 .op = is_read ? VPC_IO_READ : VPC_IO_WRITE,
-                .offset = first_block(sqe) << ns->block_shift,
+                .offset = nvme_first_block(sqe) << ns->block_shift,
                 .iov = nvme_iov(command),
                 .n_iov = n,
                 .length = length,
@@ -50,22 +42,38 @@ static uint32_t submit_transfer(struct nvme_command *command, const struct nvme_
         return NVME_LATER;
 }
 
+const struct nvme_namespace *nvme_io_target(struct nvme_command *command, unsigned int how, uint32_t *ret_outcome) {
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        const struct nvme_namespace *ns = nvme_namespace_get(command->device->image, sqe->nsid, ret_outcome);
+
+        if (!ns)
+                return NULL;
+        if ((how & NVME_TARGET_TRANSFER) && nvme_block_count(sqe) > NVME_TRANSFER_MAX >> ns->block_shift)
+                *ret_outcome = NVME_INVALID_FIELD(48);
+        else if (nvme_first_block(sqe) > ns->blocks || nvme_block_count(sqe) > ns->blocks - nvme_first_block(sqe))
+                *ret_outcome = NVME_ERROR(NVME_SC_LBA_OUT_OF_RANGE | NVME_DNR, 40);
+        else if ((how & NVME_TARGET_WRITE) && ns->read_only)
+                *ret_outcome = NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
+        else
+                return ns;
+        return NULL;
+}
+
 static uint32_t start_transfer(struct nvme_command *command) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        const struct nvme_image *image = command->device->image;
+        const bool is_read = sqe->opcode == NVME_IO_READ;
         uint32_t outcome = 0;
-        const struct nvme_namespace *ns = nvme_namespace_get(command->device->image, sqe->nsid, &outcome);
+        const struct nvme_namespace *ns =
+                nvme_io_target(command, NVME_TARGET_TRANSFER | (is_read ? 0 : NVME_TARGET_WRITE), &outcome);
 
         if (!ns)
                 return outcome;
-        if (block_count(sqe) > NVME_TRANSFER_MAX >> ns->block_shift) /* [5.15.2.2] MDTS */
-                return NVME_INVALID_FIELD(48);
-        if (first_block(sqe) > ns->blocks || block_count(sqe) > ns->blocks - first_block(sqe))
-                return NVME_ERROR(NVME_SC_LBA_OUT_OF_RANGE | NVME_DNR, 40);
-        if (sqe->opcode == NVME_IO_WRITE && ns->read_only)
-                return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
-        if (sqe->opcode == NVME_IO_READ && (sqe->cdw12 & NVME_IO_FUA)) {
+        if (is_read && image->n_bad && nvme_bad_overlaps(image, sqe->nsid, nvme_first_block(sqe), nvme_block_count(sqe)))
+                return NVME_ERROR(NVME_SC_READ_ERROR | NVME_DNR, NVME_NOWHERE);
+        if (is_read && (sqe->cdw12 & NVME_IO_FUA)) {
                 /* [6.9] what is cached is committed before it is read */
-                submit_flush(command, ns->medium);
+                nvme_io_flush(command, ns->medium);
                 return NVME_LATER;
         }
         return submit_transfer(command, ns);
@@ -90,37 +98,48 @@ static uint32_t start_flush(struct nvme_command *command) {
 
                 if (medium < 0)
                         return 0;
-                submit_flush(command, (unsigned int)medium);
+                nvme_io_flush(command, (unsigned int)medium);
                 return NVME_LATER;
         }
         const struct nvme_namespace *ns = nvme_namespace_get(image, sqe->nsid, &outcome);
         if (!ns)
                 return outcome;
-        submit_flush(command, ns->medium);
+        nvme_io_flush(command, ns->medium);
         return NVME_LATER;
 }
 
-void nvme_io_execute(struct nvme_command *command) {
-        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        uint32_t outcome = nvme_check_flags(sqe);
-
-        if (outcome) {
-                nvme_complete(command, outcome, 0);
-                return;
-        }
-        switch (sqe->opcode) {
+static uint32_t dispatch(struct nvme_command *command) {
+        switch (nvme_slot(command)->sqe.opcode) {
         case NVME_IO_FLUSH:
-                outcome = start_flush(command);
-                break;
+                return start_flush(command);
         case NVME_IO_WRITE:
         case NVME_IO_READ:
-                outcome = start_transfer(command);
-                break;
+                return start_transfer(command);
+        case NVME_IO_WRITE_UNCORRECTABLE:
+                return nvme_write_uncorrectable(command);
+        case NVME_IO_COMPARE:
+        case NVME_IO_VERIFY:
+                return nvme_compare_start(command);
+        case NVME_IO_WRITE_ZEROES:
+                return nvme_write_zeroes_start(command);
+        case NVME_IO_DATASET:
+                return nvme_dataset_start(command);
         default:
-                outcome = NVME_ERROR(NVME_SC_INVALID_OPCODE | NVME_DNR, 0);
+                return NVME_ERROR(NVME_SC_INVALID_OPCODE | NVME_DNR, 0);
         }
+}
+
+void nvme_io_execute(struct nvme_command *command) {
+        uint32_t outcome = nvme_check_flags(&nvme_slot(command)->sqe, false);
+
+        if (!outcome)
+                outcome = dispatch(command);
         if (outcome != NVME_LATER)
                 nvme_complete(command, outcome, 0);
+}
+
+static bool is_reading(uint8_t opcode) {
+        return opcode == NVME_IO_READ || opcode == NVME_IO_COMPARE || opcode == NVME_IO_VERIFY;
 }
 
 /* [4.6.1] Do Not Retry where the next attempt would end in the same way. */
@@ -128,8 +147,7 @@ static uint32_t media_error(struct nvme_device *device, const struct nvme_sqe *s
         switch (error) {
         case -EIO:
                 device->image->life.media_errors++;
-                return NVME_ERROR((sqe->opcode == NVME_IO_READ ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR,
-                                  NVME_NOWHERE);
+                return NVME_ERROR((is_reading(sqe->opcode) ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR, NVME_NOWHERE);
         case -ENOSPC:
         case -EDQUOT:
         case -EFBIG:
@@ -152,30 +170,56 @@ static uint32_t medium_nsid(const struct nvme_image *image, unsigned int medium)
         return NVME_NAMESPACES;
 }
 
-/* A request succeeded: the next one, or an outcome. */
-static uint32_t next_request(struct nvme_command *command) {
-        const struct nvme_image *image = command->device->image;
+/*
+ * Blocks were written, and can be read again. [6.15] Force Unit Access, and [5.21.1.6] the write cache may be off: then the
+ * command ends when it is on the medium.
+ */
+static uint32_t written(struct nvme_command *command) {
+        struct nvme_image *image = command->device->image;
         const struct nvme_slot *slot = nvme_slot(command);
         const struct nvme_sqe *sqe = &slot->sqe;
-        int medium = -1;
+
+        if (command->io.op == VPC_IO_FLUSH)
+                return 0;
+        if (image->n_bad && !nvme_bad_clear(image, sqe->nsid, nvme_first_block(sqe), nvme_block_count(sqe)))
+                return NVME_ERROR(NVME_SC_WRITE_FAULT, NVME_NOWHERE);
+        if (!(sqe->cdw12 & NVME_IO_FUA) && image->features[NVME_FEAT_WRITE_CACHE])
+                return 0;
+        nvme_io_flush(command, slot->medium);
+        return NVME_LATER;
+}
+
+static uint32_t flushed(struct nvme_command *command) {
+        const struct nvme_image *image = command->device->image;
+        const struct nvme_slot *slot = nvme_slot(command);
+        int medium = slot->sqe.nsid == NVME_NSID_ALL ? next_medium(image, medium_nsid(image, slot->medium) + 1) : -1;
+
+        if (medium < 0)
+                return 0;
+        nvme_io_flush(command, (unsigned int)medium);
+        return NVME_LATER;
+}
+
+/* A request succeeded: the next one, or an outcome. */
+static uint32_t next_request(struct nvme_command *command) {
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
 
         switch (sqe->opcode) {
         case NVME_IO_FLUSH:
-                if (sqe->nsid == NVME_NSID_ALL)
-                        medium = next_medium(image, medium_nsid(image, slot->medium) + 1);
-                break;
-        case NVME_IO_WRITE: /* [6.15] Force Unit Access, and [5.21.1.6] the write cache may be off */
-                if (command->io.op == VPC_IO_WRITE && ((sqe->cdw12 & NVME_IO_FUA) || !image->features[NVME_FEAT_WRITE_CACHE]))
-                        medium = slot->medium;
-                break;
+                return flushed(command);
+        case NVME_IO_WRITE:
+        case NVME_IO_WRITE_ZEROES:
+                return written(command);
+        case NVME_IO_COMPARE:
+        case NVME_IO_VERIFY:
+                return nvme_compare_next(command);
+        case NVME_IO_DATASET:
+                return nvme_dataset_next(command);
         default:
                 if (command->io.op == VPC_IO_FLUSH)
-                        return submit_transfer(command, &image->namespaces[sqe->nsid - 1]);
-        }
-        if (medium < 0)
+                        return submit_transfer(command, &command->device->image->namespaces[sqe->nsid - 1]);
                 return 0;
-        submit_flush(command, (unsigned int)medium);
-        return NVME_LATER;
+        }
 }
 
 void nvme_io_advance(struct nvme_command *command, int error) {

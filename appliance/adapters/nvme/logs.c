@@ -69,13 +69,16 @@ static size_t log_effects(unsigned char *d) {
                                         NVME_ADMIN_DELETE_CQ, NVME_ADMIN_CREATE_CQ,    NVME_ADMIN_IDENTIFY,
                                         NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
                                         NVME_ADMIN_AER};
+        static const struct {
+                uint8_t opcode, effects;
+        } io[] = {{NVME_IO_FLUSH, 1},   {NVME_IO_WRITE, 3},   {NVME_IO_READ, 1},   {NVME_IO_WRITE_UNCORRECTABLE, 3},
+                  {NVME_IO_COMPARE, 1}, {NVME_IO_DATASET, 3}, {NVME_IO_VERIFY, 1}, {NVME_IO_WRITE_ZEROES, 3}};
 
         for (size_t i = 0; i < sizeof(admin); i++)
                 d[(size_t)admin[i] * 4] = 1;
         d += 1024;
-        d[(size_t)NVME_IO_FLUSH * 4] = 1;
-        d[(size_t)NVME_IO_WRITE * 4] = 3;
-        d[(size_t)NVME_IO_READ * 4] = 1;
+        for (size_t i = 0; i < sizeof(io) / sizeof(io[0]); i++)
+                d[(size_t)io[i].opcode * 4] = io[i].effects;
         return NVME_DATA_SIZE;
 }
 
@@ -115,7 +118,7 @@ uint32_t nvme_get_log(struct nvme_command *command) {
                 return NVME_INVALID_FIELD(42);
         if (offset % 4 || offset > size)
                 return NVME_INVALID_FIELD(48);
-        uint32_t outcome = nvme_prp_send(command, device->data + offset, size - offset, (uint32_t)length);
+        uint32_t outcome = nvme_data_send(command, device->data + offset, size - offset, (uint32_t)length);
         if (!outcome && !retain && page == NVME_LOG_ERROR)
                 nvme_event_clear(device, NVME_EVENT_ERROR);
         if (!outcome && !retain && page == NVME_LOG_SMART)

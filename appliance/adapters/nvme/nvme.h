@@ -15,6 +15,8 @@
 /* Worst case: every page apart, and data that starts within a page. */
 #define NVME_IOV_MAX ((1u << NVME_MDTS) + 1)
 #define NVME_NONE UINT16_MAX
+/* Compare and Verify go through what they look at in pieces of this size. */
+#define NVME_SCRATCH 16384u
 
 struct nvme_device;
 
@@ -24,6 +26,9 @@ struct nvme_command {
         struct nvme_device *device;
         uint16_t index; /* of the slot */
         uint16_t next;  /* in a list of slots: free, or held for a completion queue; NVME_NONE: last */
+        uint32_t n_ranges;
+        uint64_t progress; /* of a command of many requests: bytes, or ranges, that are done */
+        struct iovec scratch;
 };
 
 struct nvme_list {
@@ -54,7 +59,8 @@ struct nvme_device {
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
         struct nvme_command commands[NVME_SLOTS];
-        struct iovec (*iov)[NVME_IOV_MAX]; /* of each slot; 1 MiB of it that is never touched while idle */
+        struct iovec (*iov)[NVME_IOV_MAX];      /* of each slot; 1 MiB of it that is never touched while idle */
+        unsigned char (*scratch)[NVME_SCRATCH]; /* of each slot too: what a command brings from a medium to look at it */
 };
 
 /* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */
@@ -123,17 +129,43 @@ void nvme_held_drop(struct nvme_device *device, unsigned int sq_id);
 /* A queue that is being deleted is gone once its commands have ended. */
 void nvme_delete_sq_finish(struct nvme_device *device, unsigned int sq_id);
 
-/* prp.c */
+/* data.c, prp.c, sgl.c */
 /* Map the data of a command into its scatter list, nvme_iov(); *ret_n pieces. An outcome. */
-uint32_t nvme_prp_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n);
+uint32_t nvme_data_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n);
 /* Send `length` bytes to the host: `size` bytes of `data`, then zeroes. */
-uint32_t nvme_prp_send(struct nvme_command *command, const void *data, size_t size, uint32_t length);
+uint32_t nvme_data_send(struct nvme_command *command, const void *data, size_t size, uint32_t length);
+/* Fetch `length` bytes from the host, once. */
+uint32_t nvme_data_receive(struct nvme_command *command, void *data, uint32_t length);
 
 /* admin.c, identify.c, features.c, logs.c, events.c, io.c */
 void nvme_admin_execute(struct nvme_command *command);
 void nvme_io_execute(struct nvme_command *command);
 /* A request of the command has ended. */
 void nvme_io_advance(struct nvme_command *command, int error);
+static inline uint64_t nvme_first_block(const struct nvme_sqe *sqe) {
+        return sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
+}
+static inline uint32_t nvme_block_count(const struct nvme_sqe *sqe) {
+        return (sqe->cdw12 & 0xffff) + 1;
+}
+/* What all commands on a range of blocks check: a namespace, which may be written to, with these blocks. NULL and the outcome. */
+#define NVME_TARGET_WRITE 1u    /* changes the blocks */
+#define NVME_TARGET_TRANSFER 2u /* has data, which MDTS limits [5.15.2.2] */
+const struct nvme_namespace *nvme_io_target(struct nvme_command *command, unsigned int how, uint32_t *ret_outcome);
+void nvme_io_flush(struct nvme_command *command, unsigned int medium);
+/* compare.c: Compare and Verify, in pieces */
+uint32_t nvme_compare_start(struct nvme_command *command);
+uint32_t nvme_compare_next(struct nvme_command *command);
+/* ranges.c: Write Zeroes, Dataset Management */
+uint32_t nvme_write_zeroes_start(struct nvme_command *command);
+uint32_t nvme_dataset_start(struct nvme_command *command);
+uint32_t nvme_dataset_next(struct nvme_command *command);
+/* bad.c: blocks that were made unreadable [6.16] */
+uint32_t nvme_write_uncorrectable(struct nvme_command *command);
+bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
+/* The blocks were written: they can be read again. false: they cannot, for want of room to say which others cannot. */
+bool nvme_bad_clear(struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
+void nvme_bad_forget(struct nvme_image *image, uint32_t nsid);
 /* A namespace that can be used; NULL and the outcome where it cannot. */
 const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
 uint32_t nvme_identify(struct nvme_command *command);
@@ -150,9 +182,12 @@ void nvme_events_report(struct nvme_device *device);
 /* [5.14.1.2] critical warning of the SMART log. */
 uint8_t nvme_critical_warning(const struct nvme_image *image);
 
-/* What all commands have in common [4.2]: no fused operations, no SGLs. */
-static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe) {
-        return sqe->flags & (NVME_SQE_FLAGS_FUSE | NVME_SQE_FLAGS_PSDT) ? NVME_INVALID_FIELD(1) : 0;
+/* What all commands have in common [4.2]: no fused operations [6.2], and SGLs for I/O only [4.4]. */
+static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe, bool is_admin) {
+        const uint8_t psdt = sqe->flags & NVME_SQE_FLAGS_PSDT;
+
+        return sqe->flags & NVME_SQE_FLAGS_FUSE || psdt == NVME_SQE_FLAGS_PSDT_NONE || (is_admin && psdt) ? NVME_INVALID_FIELD(1)
+                                                                                                          : 0;
 }
 
 /* resume.c: go on with the commands of an image that another process left. */

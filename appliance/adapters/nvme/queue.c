@@ -258,10 +258,12 @@ void nvme_fetch(struct nvme_device *device) {
 /* [7.5.1] INTx is a level: some completion queue has entries that the host has not read. The host ignores what it is not set to.
  */
 void nvme_irq_update(struct nvme_device *device) {
-        uint64_t vectors = device->irq_pending;
+        /* [3.1.3] Bit n holds back vector n of MSI, bit 0 the pin; with MSI-X the host leaves the register alone. */
+        const uint64_t masked = device->irq_pending & device->image->registers.intms;
+        uint64_t vectors = device->irq_pending & ~masked;
         bool level = device->cq_nonempty && !(device->image->registers.intms & 1);
 
-        device->irq_pending = 0;
+        device->irq_pending = masked;
         for (; vectors; vectors &= vectors - 1)
                 device->host->irq_raise(device->host->context, (unsigned int)__builtin_ctzll(vectors));
         if (level != device->irq_level || !device->irq_level_told) {

@@ -35,7 +35,7 @@ void nvme_slot_free(struct nvme_command *command) {
 static void account_io(struct nvme_device *device, const struct nvme_slot *slot) {
         struct nvme_life *life = &device->image->life;
         const struct nvme_namespace *ns = &device->image->namespaces[(slot->sqe.nsid - 1) % NVME_NAMESPACES];
-        uint64_t bytes = (uint64_t)((slot->sqe.cdw12 & 0xffff) + 1) << ns->block_shift;
+        uint64_t bytes = (uint64_t)nvme_block_count(&slot->sqe) << ns->block_shift;
         uint64_t now = nvme_clock(device);
 
         nvme_count(&device->counters->busy_ns, now - slot->start_ns);
@@ -58,6 +58,25 @@ static void account_io(struct nvme_device *device, const struct nvme_slot *slot)
                 }
         } else {
                 nvme_count(&device->counters->other_ops, 1);
+                if (slot->sqe.opcode == NVME_IO_COMPARE) { /* [5.14.1.2] it is a read in the controller's own figures */
+                        life->reads++;
+                        life->read_bytes += slot->outcome ? 0 : bytes;
+                }
+        }
+}
+
+/* [5.14.1.1] the first block of a command that names one */
+static bool has_blocks(const struct nvme_slot *slot) {
+        switch (slot->sqe.opcode) {
+        case NVME_IO_WRITE:
+        case NVME_IO_READ:
+        case NVME_IO_WRITE_UNCORRECTABLE:
+        case NVME_IO_COMPARE:
+        case NVME_IO_WRITE_ZEROES:
+        case NVME_IO_VERIFY:
+                return slot->sq_id != 0;
+        default:
+                return false;
         }
 }
 
@@ -71,8 +90,8 @@ static void account_error(struct nvme_device *device, const struct nvme_slot *sl
                 .nsid = sqe->nsid,
         };
 
-        if (slot->sq_id && (sqe->opcode == NVME_IO_READ || sqe->opcode == NVME_IO_WRITE))
-                entry.lba = sqe->cdw10 | (uint64_t)sqe->cdw11 << 32;
+        if (has_blocks(slot))
+                entry.lba = nvme_first_block(sqe);
         nvme_count(&device->counters->errors, 1);
         nvme_log_error(device, &entry);
 }

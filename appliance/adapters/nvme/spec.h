@@ -62,6 +62,7 @@ struct nvme_sqe {
 _Static_assert(sizeof(struct nvme_sqe) == 64, "[4.2]");
 #define NVME_SQE_FLAGS_FUSE 0x03
 #define NVME_SQE_FLAGS_PSDT 0xc0
+#define NVME_SQE_FLAGS_PSDT_NONE 0xc0 /* reserved; 40h and 80h are SGLs, which differ in the metadata that we have not */
 
 /* [4.6] completion queue entry */
 struct nvme_cqe {
@@ -84,7 +85,12 @@ enum nvme_status {
         NVME_SC_ABORT_REQUESTED = 0x007,
         NVME_SC_INVALID_NAMESPACE = 0x00b,
         NVME_SC_SEQUENCE_ERROR = 0x00c,
+        NVME_SC_SGL_SEGMENT_INVALID = 0x00d,
+        NVME_SC_SGL_COUNT_INVALID = 0x00e,
+        NVME_SC_SGL_LENGTH_INVALID = 0x00f,
+        NVME_SC_SGL_TYPE_INVALID = 0x011,
         NVME_SC_PRP_OFFSET_INVALID = 0x013,
+        NVME_SC_SGL_GRANULARITY = 0x01e,
         NVME_SC_WRITE_PROTECTED = 0x020,
         NVME_SC_LBA_OUT_OF_RANGE = 0x080,
         NVME_SC_CAPACITY_EXCEEDED = 0x081,
@@ -103,6 +109,7 @@ enum nvme_status {
         /* [4.6.1.2.3] media and data integrity errors */
         NVME_SC_WRITE_FAULT = 0x280,
         NVME_SC_READ_ERROR = 0x281,
+        NVME_SC_COMPARE_FAILURE = 0x285,
 };
 
 /* [5] admin command opcodes */
@@ -121,11 +128,39 @@ enum {
 
 /* [6] NVM command opcodes */
 enum {
-        NVME_IO_FLUSH = 0x00, /* [6.8] */
-        NVME_IO_WRITE = 0x01, /* [6.15] */
-        NVME_IO_READ = 0x02,  /* [6.9] */
+        NVME_IO_FLUSH = 0x00,               /* [6.8] */
+        NVME_IO_WRITE = 0x01,               /* [6.15] */
+        NVME_IO_READ = 0x02,                /* [6.9] */
+        NVME_IO_WRITE_UNCORRECTABLE = 0x04, /* [6.16] */
+        NVME_IO_COMPARE = 0x05,             /* [6.6] */
+        NVME_IO_WRITE_ZEROES = 0x08,        /* [6.17] */
+        NVME_IO_DATASET = 0x09,             /* [6.7] */
+        NVME_IO_VERIFY = 0x0c,              /* [6.14] */
 };
-#define NVME_IO_FUA (UINT32_C(1) << 30) /* command dword 12 of read and write */
+#define NVME_IO_FUA (UINT32_C(1) << 30)  /* command dword 12 of commands that read or write blocks */
+#define NVME_IO_DEAC (UINT32_C(1) << 25) /* of write zeroes: the blocks may be deallocated */
+
+/* [6.7.1.1] a range of Dataset Management */
+struct nvme_range {
+        uint32_t attributes, blocks;
+        uint64_t first;
+};
+_Static_assert(sizeof(struct nvme_range) == 16, "[6.7.1.1]");
+#define NVME_RANGES_MAX 256u
+#define NVME_DATASET_DEALLOCATE UINT32_C(4) /* command dword 11 */
+
+/* [4.4] a Scatter Gather List descriptor: type in bits 7:4 of the last byte, sub type in 3:0 */
+struct nvme_sgl {
+        uint64_t address;
+        uint32_t length;
+        uint8_t reserved[3], type;
+};
+_Static_assert(sizeof(struct nvme_sgl) == 16, "[4.4]");
+enum {
+        NVME_SGL_DATA = 0x00,
+        NVME_SGL_SEGMENT = 0x20,
+        NVME_SGL_LAST_SEGMENT = 0x30,
+};
 
 #define NVME_NSID_ALL UINT32_C(0xffffffff)
 

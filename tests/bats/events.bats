@@ -1,0 +1,83 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# iovctl event list, follow, wait.
+load common
+
+setup() {
+        appliance_setup
+}
+
+teardown() {
+        appliance_teardown
+}
+
+@test "list shows what has happened, in order, with who did it" {
+        is_live || return 0
+        iovprov apply -q rack.yaml
+        iovctl event list -o json > events.json
+        is true jq -e '[.events[].number] == [range(.events|length)]' events.json
+        is '"notice"' jq -e '.events[]|select(.text|startswith("generation 1: "))|.level' events.json
+        is "\"$(id -un)\"" jq -e '.events[]|select(.text|startswith("generation 1: "))|.user' events.json
+        run -0 iovctl event list --filter level=notice -o number,text
+        [[ $output == *'generation 1: '* ]]
+}
+
+@test "a simulator has nothing to follow, and says so" {
+        is_live && return 0
+        iovctl event list
+        fails 1 iovctl event follow
+        says 'use a running iovd'
+        fails 1 iovctl event wait
+}
+
+@test "wait ends with the first event that passes the filters" {
+        is_live || return 0
+        iovctl event wait --since 0 --filter 'text~generation 2' -o json > waited 3>&- &
+        local pid=$!
+        iovprov apply -q rack.yaml
+        iovctl server add app01 5
+        wait "$pid"
+        is '"generation 2: 1 changes"' jq -e .text waited
+        # What has happened already counts from a number on.
+        is '"generation 1: 8 changes"' json .text iovctl event wait --since 0 --filter 'text~generation' -o json
+}
+
+@test "wait gives up after its time" {
+        is_live || return 0
+        fails 1 iovctl event wait --filter text=never --timeout 0.2
+        says 'no such event within 0.2 seconds'
+        fails 2 iovctl event wait --since x
+        fails 2 iovctl event wait --filter colour=red
+}
+
+@test "follow prints a line of JSON for each event, until it is interrupted" {
+        is_live || return 0
+        # A background job of a script ignores SIGINT unless it says otherwise.
+        python3 - "$IOV_BUILD/iovctl" > status 3>&- <<'PYTHON' &
+import json, signal, subprocess, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+p = subprocess.Popen([sys.argv[1], "event", "follow", "--since", "0", "--filter", "text~generation", "-o", "json"], stdout=subprocess.PIPE)
+texts = [json.loads(p.stdout.readline())["text"] for i in range(2)]
+p.send_signal(signal.SIGINT)
+print(p.wait(), texts)
+PYTHON
+        local pid=$!
+        iovprov apply -q rack.yaml
+        iovctl server add app01 5
+        wait "$pid"
+        is "0 ['generation 1: 8 changes', 'generation 2: 1 changes']" cat status
+}
+
+@test "follow says that the appliance has gone" {
+        is_live || return 0
+        iovctl event follow > followed 2> lost 3>&- &
+        local pid=$!
+        # It has the connection once it is in the list of sockets; an event that it prints shows it.
+        for _ in {1..100}; do
+                iovctl server add app01 5 && iovctl server remove app01 --yes
+                [[ -s followed ]] && break
+        done
+        iovd_stop
+        run -3 wait "$pid"
+        grep -q 'does not answer any more' lost
+}
