@@ -158,13 +158,14 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
         free(gone);
 }
 
-/* Memory that two processes share. Sealed, so that neither can take it away under the other's feet. */
-static int shared_memory(const char *name, size_t size, void **ret_memory, int *ret_fd) {
+/* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
+ * the other's feet. */
+static int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd) {
         CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
                 return -errno;
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        void *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
         *ret_memory = p;
@@ -198,13 +199,13 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         int r;
 
         i->image_size = vpc_image_size(model);
-        r = shared_memory("iov-image", i->image_size, &i->image, &fds[1]);
+        r = shared_memory("iov-image", i->image_size, i->image_size, &i->image, &fds[1]);
         if (r < 0)
                 return r;
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
-        r = shared_memory("iov-shared", sizeof(*i->shared), &shared, &fds[2]);
+        r = shared_memory("iov-shared", LINK_SHARED_SIZE, sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;
         i->shared = shared;

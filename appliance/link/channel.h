@@ -10,6 +10,7 @@
 
 #include "vpc/model.h"
 #include "vpc/report.h"
+#include "vpc/session.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
@@ -35,6 +36,9 @@ struct link_shared {
         struct iov_counter counters;
         struct vpc_report report;
 };
+/* Behind it, in the same memory, what a slot's server has set up (session.h): only the worker looks there. */
+#define LINK_SESSION_OFFSET ((sizeof(struct link_shared) + 4095) / 4096 * 4096)
+#define LINK_SHARED_SIZE (LINK_SESSION_OFFSET + sizeof(struct vpc_session))
 
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {

@@ -83,7 +83,6 @@ struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow) {
                 if (slot->used)
                         continue;
                 memset(slot, 0, sizeof(*slot));
-                slot->session = -1;
                 return slot;
         }
         return NULL;
@@ -93,9 +92,7 @@ void link_escrow_slot_free(struct link_escrow_slot *slot) {
         __atomic_store_n(&slot->used, 0, __ATOMIC_RELEASE);
         for (unsigned int i = 0; i < slot->n_fds; i++)
                 close_fd(&slot->fds[i]);
-        close_fd(&slot->session);
         slot->n_fds = 0;
-        slot->session = -1;
 }
 
 struct fd_list {
@@ -120,7 +117,7 @@ static int list_add(struct fd_list *list, int fd) {
 }
 
 static int list_add_session(struct fd_list *list, int fd) {
-        struct vpc_session *session = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*session), PROT_READ, MAP_SHARED, fd, 0);
+        struct vpc_session *session = mmap(NULL, sizeof(*session), PROT_READ, MAP_SHARED, fd, LINK_SESSION_OFFSET);
         int r = 0;
 
         if (session == MAP_FAILED)
@@ -159,10 +156,8 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         continue;
                 for (unsigned int k = 0; k < slot->n_fds && r == 0; k++)
                         r = list_add(&list, slot->fds[k]);
-                if (r == 0)
-                        r = list_add(&list, slot->session);
-                if (r == 0)
-                        r = list_add_session(&list, slot->session);
+                if (r == 0 && slot->n_fds > 2)
+                        r = list_add_session(&list, slot->fds[2]);
         }
         if (r == 0) {
                 if (list.n)

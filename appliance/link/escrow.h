@@ -21,7 +21,6 @@ struct link_escrow_slot {
         uint32_t used; /* stored last, cleared first */
         uint32_t removing;
         uint32_t peer_pid, peer_uid;
-        int32_t session; /* memory of a struct vpc_session; -1: not made yet */
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
         struct link_message message; /* the SLOT_ADD that it was made from */

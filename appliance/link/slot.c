@@ -147,26 +147,17 @@ static int slot_open_media(struct link_slot *s) {
 }
 
 /* What the client sets up goes into memory that outlives this process. */
-static int slot_open_session(struct link_slot *s) {
-        CLEANUP_CLOSE int fd = -1;
-        void *memory = NULL;
-        int r;
+static int slot_open_shared(struct link_slot *s) {
+        void *shared = NULL;
+        int r = map_fd(s->escrow->fds[2], LINK_SHARED_SIZE, &shared);
 
-        if (s->escrow->session >= 0) {
-                r = map_fd(s->escrow->session, sizeof(*s->session), &memory);
-                s->session = memory;
-                return r < 0 ? r : vpc_session_check(s->session);
-        }
-        fd = memfd_create("iov-session", MFD_CLOEXEC);
-        if (fd < 0 || ftruncate(fd, sizeof(*s->session)) < 0)
-                return -errno;
-        r = map_fd(fd, sizeof(*s->session), &memory);
         if (r < 0)
                 return r;
-        s->session = memory;
-        vpc_session_init(s->session);
-        s->escrow->session = take_fd(&fd);
-        return 0;
+        s->shared = shared;
+        s->session = (struct vpc_session *)(void *)((char *)shared + LINK_SESSION_OFFSET);
+        if (!*s->session->magic)
+                vpc_session_init(s->session);
+        return vpc_session_check(s->session);
 }
 
 /* Take up what the server has set up with a process before this one. */
@@ -185,7 +176,6 @@ static int slot_take_up(struct link_slot *s) {
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
         const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
-        void *shared = NULL;
         int r;
 
         if (!model || s->escrow->n_fds < 3)
@@ -197,13 +187,9 @@ static int slot_bring_up(struct link_slot *s) {
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        r = map_fd(s->escrow->fds[2], sizeof(*s->shared), &shared);
-        if (r < 0)
-                return r;
-        s->shared = shared;
-        r = slot_open_media(s);
+        r = slot_open_shared(s);
         if (r == 0)
-                r = slot_open_session(s);
+                r = slot_open_media(s);
         if (r == 0)
                 r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
@@ -252,9 +238,7 @@ void link_slot_free(struct link_slot *s) {
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)
-                munmap(s->shared, sizeof(*s->shared));
-        if (s->session)
-                munmap(s->session, sizeof(*s->session));
+                munmap(s->shared, LINK_SHARED_SIZE);
         link_escrow_slot_free(s->escrow);
         free(s);
 }

@@ -6,12 +6,14 @@
 #include <sys/mman.h>
 
 void vpc_session_init(struct vpc_session *s) {
-        memcpy(s->magic, VPC_SESSION_MAGIC, sizeof(s->magic));
         s->version = VPC_SESSION_VERSION;
         s->size = sizeof(*s);
         s->states[0] = s->states[1] = (struct vpc_session_state){.socket = -1, .out_fd = -1};
         for (unsigned int i = 0; i < VPC_SESSION_LINES; i++)
                 s->lines[i].fd = -1;
+        /* Last: with it there is a session. */
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+        memcpy(s->magic, VPC_SESSION_MAGIC, sizeof(s->magic));
 }
 
 int vpc_session_check(const struct vpc_session *s) {

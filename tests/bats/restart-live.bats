@@ -51,6 +51,10 @@ is_connected() {
 	[[ $(iovctl vadapter list -o json | jq -r '.vadapters[] | select(.name == "web-disk") | .state') == connected ]]
 }
 
+is_connected_or_done() {
+	is_connected || ! kill -0 "$HOST_PID" 2> /dev/null
+}
+
 is_replaced() {
 	[[ $(worker_of web01) != "$web" ]]
 }
@@ -100,7 +104,7 @@ is_replaced() {
 	kill -9 "$before"
 	iovctl server list # nobody need try again
 	[ "$(control_pid)" != "$before" ]
-	until_true 10 is_connected
+	until_true 10 is_connected_or_done
 	sed -i 's/vol1: {adapter: ssd0, size: 64MiB}/&, vol2: {adapter: ssd0, size: 1MiB}/' one.yaml
 	iovprov apply -q one.yaml
 	host_wait
@@ -125,7 +129,7 @@ is_replaced() {
 	kill -HUP "$IOVD_PID"
 	changed() { [[ $(control_pid) != "$before" ]]; }
 	until_true 10 changed
-	until_true 10 is_connected
+	until_true 10 is_connected_or_done
 	[ "$(worker_of db01)" = "$db" ]
 	host_wait
 }
