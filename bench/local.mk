@@ -33,6 +33,11 @@ bench_restart_SOURCES = bench/restart.c $(bench_common)
 bench_restart_CPPFLAGS = $(bench_cppflags)
 bench_restart_LDADD = libiov-core.la
 
-.PHONY: bench
-bench: all $(bench_binaries)
+EXTRA_DIST += bench/restart.sh
+
+.PHONY: bench soak
+bench: all $(bench_binaries) bench/restart
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 200
+soak: all bench/restart
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 1000 control

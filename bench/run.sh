@@ -74,6 +74,8 @@ for s in 0 1 2 3; do for v in 0 1 2 3; do
 	sockets="$sockets $work/run/servers/srv$s/$v.sock"
 done; done
 first=$work/run/servers/srv0/0.sock
+# A socket is there a moment before the worker that is to be measured has said who it is.
+sleep 1
 
 echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
 echo
