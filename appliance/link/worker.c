@@ -15,6 +15,7 @@
 
 #include "link/channel.h"
 #include "link/escrow.h"
+#include "link/sandbox.h"
 #include "link/slot.h"
 #include "loop/loop.h"
 #include "util.h"
@@ -183,7 +184,9 @@ static int serve(struct link_escrow *escrow) {
         int r = escrow->starts ? link_escrow_sweep(escrow) : 0;
 
         if (r == 0)
-                r = loop_new(&w.loop, 256);
+                r = loop_new_confined(&w.loop, 256);
+        if (r == 0)
+                r = link_sandbox_filter(); /* from here on bytes that a server chose are looked at */
         if (r == 0)
                 r = loop_add_fd(w.loop, LINK_CHANNEL_FD, POLLIN, on_channel, &w, &w.channel);
         for (unsigned int i = 0; r == 0 && i < LINK_SLOTS_MAX; i++)
@@ -214,8 +217,12 @@ int link_worker_main(char *mark) {
         signal(SIGINT, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN);
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
         raise_file_limit();
+        int r = link_sandbox_enter();
+        if (r < 0) {
+                fprintf(stderr, "iovd worker: the sandbox cannot be entered: %s\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
         return link_escrow_run(mark, serve);
 }

@@ -3,6 +3,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "loop/loop.h"
@@ -57,7 +58,26 @@ struct loop {
         struct loop_source *todo, **todo_end;
 };
 
-int loop_new(struct loop **ret_loop, unsigned int entries) {
+/* What the ring of a confined loop takes: the operations of this file, and flags that only change how they are done. */
+static int confine(struct io_uring *ring) {
+        static const uint8_t operations[] = {
+                IORING_OP_NOP,         IORING_OP_READV,   IORING_OP_WRITEV,         IORING_OP_FSYNC,        IORING_OP_POLL_ADD,
+                IORING_OP_POLL_REMOVE, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL, IORING_OP_FALLOCATE};
+        struct io_uring_restriction list[ARRAY_LENGTH(operations) + 1] = {0};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(operations); i++)
+                list[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i]};
+        list[ARRAY_LENGTH(operations)] =
+                (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+                                              .sqe_flags = IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS};
+        /* By number: liburing 2.3 declares functions for both and has none. */
+        if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, list, ARRAY_LENGTH(list)) < 0 ||
+            syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+static int make(struct loop **ret_loop, unsigned int entries, bool is_confined) {
         static const unsigned int flags[] = {
                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN,
                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
@@ -71,16 +91,30 @@ int loop_new(struct loop **ret_loop, unsigned int entries) {
                 return -ENOMEM;
         /* An older kernel refuses flags it does not know with EINVAL. */
         for (size_t i = 0; i < ARRAY_LENGTH(flags) && r == -EINVAL; i++) {
-                struct io_uring_params params = {.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+                struct io_uring_params params = {.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+                                                          (is_confined ? IORING_SETUP_R_DISABLED : 0),
                                                  .cq_entries = entries * 4};
 
                 r = io_uring_queue_init_params(entries, &loop->ring, &params);
         }
         if (r < 0)
                 return r;
+        r = is_confined ? confine(&loop->ring) : 0;
+        if (r < 0) {
+                io_uring_queue_exit(&loop->ring);
+                return r;
+        }
         loop->todo_end = &loop->todo;
         *ret_loop = TAKE_PTR(loop);
         return 0;
+}
+
+int loop_new(struct loop **ret_loop, unsigned int entries) {
+        return make(ret_loop, entries, false);
+}
+
+int loop_new_confined(struct loop **ret_loop, unsigned int entries) {
+        return make(ret_loop, entries, true);
 }
 
 /* A submission queue entry; NULL where the queue is full even after submitting (the completion queue overflows, or no memory). */

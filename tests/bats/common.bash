@@ -45,6 +45,8 @@ is_live() {
 iovd_start() {
         local i
 
+        # One that was killed has left its socket, which is not the one to wait for.
+        rm -f "$T/run/mgmt.sock"
         "$IOVD" --state "$T/state" --run "$T/run" > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!
         for ((i = 0; i < 200; i++)); do

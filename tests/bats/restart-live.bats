@@ -70,6 +70,20 @@ is_replaced() {
 	grep -q "web01: worker .* was killed or has crashed: .* goes on in its place" iovd.log
 }
 
+@test "a worker has no capabilities, can gain none, and is filtered; its escrow has none either" {
+	escrow=$(ps -o ppid= -p "$web" | tr -d ' ')
+	for pid in "$web" "$escrow"; do
+		for set in CapInh CapPrm CapEff CapAmb; do
+			grep -Eqx "$set:[[:space:]]*0+" "/proc/$pid/status"
+		done
+		grep -Eqx 'NoNewPrivs:[[:space:]]*1' "/proc/$pid/status"
+	done
+	grep -Eqx 'Seccomp:[[:space:]]*2' "/proc/$web/status"
+	# It holds no file of the appliance but its own medium.
+	run ls -l "/proc/$web/fd"
+	[ "$(grep -c "$T/state" <<< "$output")" -eq "$(grep -c "$T/state/media/ssd0/" <<< "$output")" ]
+}
+
 @test "kills between a system call and what follows it: no error" {
 	# Each call's return is held up, so that most of the kills fall there: what the kernel has done already is not lost or done twice.
 	cat > slow-iovd <<-SCRIPT
