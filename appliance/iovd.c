@@ -7,6 +7,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/access.h"
 #include "control/control.h"
 #include "control/keeper.h"
 #include "link/worker.h"
@@ -19,7 +20,7 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--log-level N]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--log-level N] [--read-group G]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
@@ -28,6 +29,7 @@ static void print_help(void) {
              "  --chassis FILE  the hardware, kind: chassis (default STATE/chassis.yaml, else built in)\n"
              "  --unplug-timeout S  1 to 600: seconds a guest has to let go of a vAdapter (default 30)\n"
              "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
+             "  --read-group G  members of this group may look, and change nothing\n"
              "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
              "  --help, --version");
 }
@@ -59,13 +61,25 @@ static int keep(int argc, char *argv[]) {
 }
 
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_UNPLUG, OPT_SIM_FD, OPT_KEEPER_FD, OPT_HELP, OPT_VERSION };
+        enum {
+                OPT_STATE = 1,
+                OPT_RUN,
+                OPT_CHASSIS,
+                OPT_LOG_LEVEL,
+                OPT_UNPLUG,
+                OPT_SIM_FD,
+                OPT_READ_GROUP,
+                OPT_KEEPER_FD,
+                OPT_HELP,
+                OPT_VERSION
+        };
         static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
                                                 {"run", required_argument, NULL, OPT_RUN},
                                                 {"chassis", required_argument, NULL, OPT_CHASSIS},
                                                 {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
                                                 {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
                                                 {"sim-fd", required_argument, NULL, OPT_SIM_FD},
+                                                {"read-group", required_argument, NULL, OPT_READ_GROUP},
                                                 {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
                                                 {"help", no_argument, NULL, OPT_HELP},
                                                 {"version", no_argument, NULL, OPT_VERSION},
@@ -74,6 +88,7 @@ int main(int argc, char *argv[]) {
                                     .run_directory = "/run/iov",
                                     .sim_fd = -1,
                                     .keeper_fd = -1,
+                                    .read_group = ACCESS_NO_GROUP,
                                     .log_level = LOG_INFO,
                                     .unplug_s = 30};
         int c, seconds;
@@ -104,6 +119,10 @@ int main(int argc, char *argv[]) {
                 case OPT_SIM_FD:
                         if (number(optarg, 65535, &o.sim_fd) < 0)
                                 return usage_error("--sim-fd takes a descriptor", optarg);
+                        break;
+                case OPT_READ_GROUP:
+                        if (access_parse_group(optarg, &o.read_group) < 0)
+                                return usage_error("--read-group: there is no such group", optarg);
                         break;
                 case OPT_KEEPER_FD: /* which the keeper adds */
                         if (number(optarg, 65535, &o.keeper_fd) < 0)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/appliance-id.h"
+#include "control/access.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/isolation.h"
@@ -41,6 +42,9 @@ struct loop *control_get_loop(struct control *c) {
 }
 struct journal *control_get_journal(struct control *c) {
         return c->journal;
+}
+const struct control_options *control_get_options(const struct control *c) {
+        return c->options;
 }
 struct keeping *control_get_keeping(struct control *c) {
         return c->keeping;
@@ -537,6 +541,12 @@ static int make_run_directory(struct control *c, const char *path) {
         if ((mkdir(path, 0710) < 0 && errno != EEXIST) || (mkdir(servers, 0710) < 0 && errno != EEXIST)) {
                 int r = -errno;
                 iov_log(c->ctx, LOG_ERR, "%s: cannot make the run directory: %s", path, strerror(-r));
+                return r;
+        }
+        /* Who may look comes as far as the management socket, and is asked there who he is. */
+        if (c->options->read_group != ACCESS_NO_GROUP && chmod(path, 0711) < 0) {
+                int r = -errno;
+                iov_log(c->ctx, LOG_ERR, "%s: cannot let the read group in: %s", path, strerror(-r));
                 return r;
         }
         return 0;

@@ -1,6 +1,7 @@
 # The control process, and iovd itself.
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	appliance/control/access.c appliance/control/access.h \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/confirm.c \

@@ -220,7 +220,7 @@ static int agree(struct vpc_connection *c, const struct vfio_user_header *header
                 /* The client hangs up when it has read this; where it does not, so do we. */
                 if (!c->timer && loop_add_timer(c->loop, REFUSED_NS, on_refused, c, &c->timer) < 0)
                         start_closing(c, "no memory");
-                return -EBUSY;
+                return c->callbacks->refusal ? -c->callbacks->refusal : -EBUSY;
         }
         r = server_handle(c->function, header->command, message, reply);
         c->s.is_open = r >= 0;

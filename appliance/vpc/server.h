@@ -17,9 +17,11 @@ struct vpc_connection_events {
         void (*closed)(void *userdata, const char *reason);
         /* VERSION was agreed; a server is there. */
         void (*opened)(void *userdata);
+        /* Of a connection without a function: the errno of the reply that refuses it; 0: EBUSY. */
+        int refusal;
 };
 
-/* Take over a connected socket. `function` may be NULL: VERSION is then refused with an error reply (EBUSY) and the connection
+/* Take over a connected socket. `function` may be NULL: VERSION is then refused with an error reply and the connection
  * closed by the peer or after a second, which is how a client is turned away without harm (see the shared note on QEMU). */
 int vpc_connection_new(struct loop *loop, int fd, struct vpc_function *function, const struct vpc_connection_events *events,
                        void *userdata, struct vpc_connection **ret_connection);
