@@ -1,7 +1,7 @@
 # bench: ratios against what the machine can do at best, measured in the same run. Built and run by `make bench` only.
 bench_common = bench/measure.c bench/measure.h bench/nvme-host.c bench/nvme-host.h bench/processes.c bench/processes.h
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-bench_binaries = bench/register-read bench/nvme-read bench/idle bench/scale
+bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
 EXTRA_DIST += bench/run.sh
@@ -13,6 +13,9 @@ bench_nvme_read_SOURCES = bench/nvme-read.c $(bench_common)
 bench_nvme_read_CPPFLAGS = $(bench_cppflags)
 bench_nvme_read_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 bench_nvme_read_LDADD = libiov-core.la $(URING_LIBS)
+bench_nvme_speed_SOURCES = bench/nvme-speed.c $(bench_common)
+bench_nvme_speed_CPPFLAGS = $(bench_cppflags)
+bench_nvme_speed_LDADD = libiov-core.la
 bench_idle_SOURCES = bench/idle.c $(bench_common)
 bench_idle_CPPFLAGS = $(bench_cppflags)
 bench_idle_LDADD = libiov-core.la

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-host VADAPTER_SOCKET identify|smoke|hostile
+ * nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold
+ * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
- * A server without QEMU: say what the vAdapter is, write and read it, or try everything that a server should not. The second and
- * third print TAP and destroy the first blocks of the first namespace. The others are two servers, see share().
+ * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
+ * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
+ * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. The others are two
+ * servers, see share().
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bench/hostile.h"
@@ -88,7 +93,45 @@ static int identify(const char *path) {
         return r < 0 || NVME_HOST_STATUS(&completion) != 0;
 }
 
+static int transfer(const char *path, unsigned int opcode, uint64_t block) {
+        struct nvme_host h;
+        struct nvme_host_command command;
+        struct nvme_host_completion completion = {0};
+        uint64_t iova = 0;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+                return 1;
+        int r = nvme_host_alloc(&h, 4096, &iova) ? 0 : -1;
+        nvme_host_rw(&command, opcode, &h, block, 1, iova);
+        if (r == 0)
+                r = nvme_host_run(&h, &h.io, &command, &completion);
+        if (r >= 0)
+                printf("type %u code 0x%02x\n", NVME_HOST_STATUS(&completion) >> 8 & 7, NVME_HOST_STATUS(&completion) & 0xff);
+        nvme_host_close(&h);
+        return r < 0;
+}
+
+static int hold(const char *path) {
+        struct nvme_host h;
+        int r;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+                return 1;
+        puts("here");
+        fflush(stdout);
+        do
+                r = nvme_host_wait(&h, &h.io);
+        while (r == -ETIMEDOUT);
+        puts(r == -ECONNRESET ? "gone" : "nonsense");
+        nvme_host_close(&h);
+        return r != -ECONNRESET;
+}
+
 int main(int argc, char **argv) {
+        if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
+                return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
+        if (argc == 3 && strcmp(argv[2], "hold") == 0)
+                return hold(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
                 return identify(argv[1]);
         if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
@@ -100,8 +143,8 @@ int main(int argc, char **argv) {
                 hostile_commands(argv[1]);
                 hostile_messages(argv[1]);
         } else {
-                measure_die(
-                        "usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile, or share-nothing|memory|eventfd and another");
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold, read|write BLOCK, or "
+                            "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);
         return n_failed != 0;

@@ -44,7 +44,22 @@ int nvme_host_write64(struct nvme_host *h, uint64_t offset, uint64_t value) {
 
 int nvme_host_doorbell(struct nvme_host *h, unsigned int queue, bool is_cq, uint32_t value) {
         uint64_t offset = 0x1000 + (uint64_t)(2 * queue + is_cq) * h->doorbell_stride;
+        unsigned int i = 2 * queue + is_cq;
 
+        if (h->page) {
+                __atomic_store_n(&h->page[i], value, __ATOMIC_RELEASE);
+                return 0;
+        }
+        if (h->shadow && queue) {
+                uint32_t old = h->shadow[i], event;
+
+                __atomic_store_n(&h->shadow[i], value, __ATOMIC_RELEASE);
+                __atomic_thread_fence(__ATOMIC_SEQ_CST);
+                event = __atomic_load_n(&h->events[i], __ATOMIC_RELAXED);
+                if ((uint16_t)(value - event - 1) >= (uint16_t)(value - old))
+                        return 0;
+        }
+        h->n_rings++;
         return vfio_user_client_write(h->client, BAR0, offset, &value, sizeof(value), true);
 }
 
@@ -292,6 +307,40 @@ int nvme_host_make_queue(struct nvme_host *h, unsigned int entries, bool interru
         return admin(h, &sq, "Create I/O Submission Queue");
 }
 
+int nvme_host_shadow(struct nvme_host *h) {
+        struct nvme_host_command command = {.opcode = NVME_ADMIN_DOORBELL_BUFFER};
+        uint32_t *shadow = nvme_host_alloc(h, NVME_HOST_PAGE, &command.prp1),
+                 *events = nvme_host_alloc(h, NVME_HOST_PAGE, &command.prp2);
+        int r = 0;
+
+        if (!shadow || !events)
+                return -ENOMEM;
+        memset(shadow, 0, NVME_HOST_PAGE);
+        memset(events, 0, NVME_HOST_PAGE);
+        if ((r = admin(h, &command, "Doorbell Buffer Config")) < 0)
+                return r;
+        h->shadow = shadow;
+        h->events = events;
+        return 0;
+}
+
+int nvme_host_map_doorbells(struct nvme_host *h) {
+        struct vfio_user_region region;
+        int r = vfio_user_client_region_info(h->client, BAR0, &region);
+
+        if (r < 0)
+                return r;
+        CLEANUP_CLOSE int fd = region.fd;
+        if (fd < 0 || region.map_offset != 0x1000 || region.map_size < NVME_HOST_PAGE)
+                return -ENOTSUP;
+        void *p =
+                mmap(NULL, NVME_HOST_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)(region.fd_offset + region.map_offset));
+        if (p == MAP_FAILED)
+                return -errno;
+        h->page = p;
+        return 0;
+}
+
 static int socket_connect(const char *path, int *ret_fd) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         CLEANUP_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -374,6 +423,8 @@ int nvme_host_open(struct nvme_host *h, const char *path, size_t memory_size, un
 
 void nvme_host_close(struct nvme_host *h) {
         vfio_user_client_free(h->client);
+        if (h->page)
+                munmap(h->page, NVME_HOST_PAGE);
         if (h->memory)
                 munmap(h->memory, h->memory_size);
         close_fd(&h->memory_fd);

@@ -35,6 +35,7 @@ enum {
         NVME_ADMIN_CREATE_CQ = 0x05,
         NVME_ADMIN_IDENTIFY = 0x06,
         NVME_ADMIN_SET_FEATURES = 0x09,
+        NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
         NVME_IO_FLUSH = 0x00,
         NVME_IO_WRITE = 0x01,
         NVME_IO_READ = 0x02,
@@ -78,6 +79,9 @@ struct nvme_host {
         struct nvme_host_queue admin, io;
         uint32_t nsid, block_size;
         uint64_t n_blocks;
+        uint32_t *shadow, *events; /* NVMe 1.4 section 7.13, NULL: not set up */
+        uint32_t *page;            /* doorbells that are mapped, NULL: they are not */
+        uint64_t n_rings;          /* doorbells by message */
 };
 
 /* Connect to a vAdapter's socket, agree on a version, map the memory, allow bus mastering. No controller is enabled yet. */
@@ -86,6 +90,10 @@ int nvme_host_connect(struct nvme_host *host, const char *path, size_t memory_si
 int nvme_host_start(struct nvme_host *host);
 /* Make the I/O queue pair, with an eventfd for its interrupt or without one. */
 int nvme_host_make_queue(struct nvme_host *host, unsigned int entries, bool interrupt);
+/* Let the device look at doorbells in memory: a shadow of them (after the queues are made), or the page itself, where the device
+ * lets it be mapped (-ENOTSUP: it does not). */
+int nvme_host_shadow(struct nvme_host *host);
+int nvme_host_map_doorbells(struct nvme_host *host);
 /* All of it, prints what went wrong. Where somebody else is connected, or nobody
  * listens, it tries again for 5 s. */
 int nvme_host_open(struct nvme_host *host, const char *path, size_t memory_size, unsigned int entries, bool interrupt);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * restart MGMT_SOCKET VADAPTER_SOCKET SERVER KILLS [PID_FILE]
+ * restart MGMT_SOCKET VADAPTER_SOCKET SERVER KILLS [PID_FILE|- [shadow|page]]
  *
  * Writes and reads 8 KiB blocks at random, eight at a time, and checks all that is read, while the server's worker is killed
  * (and, with PID_FILE, now and then the process whose id is in that file). Every command must complete once, without an error.
- * Prints how often it killed, what went wrong, and how long the server had to wait; exits with 1 where anything went wrong.
+ * Doorbells are rung by messages, in a shadow buffer or in a page that is mapped. Prints how often it killed, what went wrong,
+ * and how long the server had to wait; exits with 1 where anything went wrong.
  */
 #include <errno.h>
 #include <signal.h>
@@ -338,13 +339,16 @@ int main(int argc, char **argv) {
         const unsigned int kills = argc >= 5 ? (unsigned int)strtoul(argv[4], NULL, 10) : 0;
         struct run *r = calloc(1, sizeof(*r));
 
-        if (argc < 5 || argc > 6 || kills < 1 || kills > KILLS_MAX || !r)
-                measure_die("usage: restart MGMT_SOCKET VADAPTER_SOCKET SERVER KILLS [PID_FILE]");
+        if (argc < 5 || argc > 7 || kills < 1 || kills > KILLS_MAX || !r)
+                measure_die("usage: restart MGMT_SOCKET VADAPTER_SOCKET SERVER KILLS [PID_FILE|- [shadow|page]]");
         r->random = 88172645463325252u;
         r->pauses = calloc(kills, sizeof(double));
         r->shared = mmap(NULL, sizeof(*r->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (!r->pauses || r->shared == MAP_FAILED || nvme_host_open(&r->host, argv[2], 1 << 20, ENTRIES, true) < 0)
                 measure_die("restart: cannot begin");
+        if ((argc == 7 && strcmp(argv[6], "shadow") == 0 && nvme_host_shadow(&r->host) < 0) ||
+            (argc == 7 && strcmp(argv[6], "page") == 0 && nvme_host_map_doorbells(&r->host) < 0))
+                measure_die("restart: no such doorbells");
         if (r->host.n_blocks * r->host.block_size < (uint64_t)BLOCK * BLOCKS)
                 measure_die("restart: the first namespace is too small");
         for (unsigned int i = 0; i < DEPTH; i++)
@@ -353,7 +357,7 @@ int main(int argc, char **argv) {
         pid_t killer = fork();
         if (killer == 0) {
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-                kill_all(r->shared, argv[1], argv[3], kills, argc == 6 ? argv[5] : NULL);
+                kill_all(r->shared, argv[1], argv[3], kills, argc >= 6 && strcmp(argv[5], "-") != 0 ? argv[5] : NULL);
                 _exit(0);
         }
         if (killer < 0 || drive(r) < 0) {

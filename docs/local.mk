@@ -1,2 +1,2 @@
 # docs
-EXTRA_DIST += docs/architecture.md docs/register-map.md docs/performance.md
+EXTRA_DIST += docs/architecture.md docs/hypervisors.md docs/register-map.md docs/performance.md

@@ -3,9 +3,11 @@ noinst_LTLIBRARIES += libiov-core.la
 libiov_core_la_SOURCES = \
 	lib/context.c lib/context.h \
 	lib/crc32c.c lib/crc32c.h \
+	lib/hash.h \
 	lib/model.c lib/model.h \
 	lib/kinds.c \
 	lib/objects.c \
+	lib/pages.h \
 	lib/registers.c \
 	lib/util.h \
 	lib/vlans.c \

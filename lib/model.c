@@ -3,16 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "context.h"
+#include "hash.h"
 #include "iov/libiov.h"
 #include "model.h"
+#include "pages.h"
 #include "util.h"
 
 #define NO_ROW UINT32_MAX
-#define MAP_LEAST ((size_t)65536)  /* bytes mapped for a table's first rows: a multiple of any page size */
-#define MAP_HUGE ((size_t)2 << 20) /* from here on large pages are worth it */
 
 /* With the hash at hand, a look-up seldom touches a row that is not the one. */
 struct bucket {
@@ -44,13 +43,8 @@ static const char *table_name(const struct table *t, unsigned int row) {
         return (const char *)(t->rows + (size_t)row * t->record_size);
 }
 
-/* FNV-1a, 32 bit. Its low bits depend on few bits of the last characters, and names mostly differ there. */
 static uint32_t name_hash(const char *name) {
-        uint32_t h = UINT32_C(2166136261);
-
-        for (; *name; name++)
-                h = (h ^ (unsigned char)*name) * UINT32_C(16777619);
-        return h ^ h >> 15;
+        return (uint32_t)hash_text(name, 0);
 }
 
 static unsigned int table_bucket(const struct table *t, const char *name, uint32_t hash) {
@@ -89,29 +83,15 @@ static int table_rehash(struct table *t, unsigned int n_buckets) {
         return 0;
 }
 
-/*
- * Room for at least `n` rows. Rows are mapped rather than allocated: growing copies nothing, and what is new is populated in one
- * call, since a fault for each page was most of the time of reading a large topology.
- * Kernels before 5.14 cannot, and need not; nor need there be large pages.
- */
+/* Room for at least `n` rows. */
 static int table_map(struct table *t, unsigned int n) {
-        size_t need = (size_t)n * t->record_size, unit = need < MAP_HUGE ? MAP_LEAST : MAP_HUGE;
-        size_t want = (need + unit - 1) / unit * unit;
-        void *rows;
+        void *rows = t->rows;
+        int r = pages_grow(&rows, &t->n_mapped, (size_t)n * t->record_size);
 
-        if (want < 2 * t->n_mapped)
-                want = 2 * t->n_mapped;
-        rows = t->rows ? mremap(t->rows, t->n_mapped, want, MREMAP_MAYMOVE)
-                       : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (rows == MAP_FAILED)
-                return -ENOMEM;
+        if (r < 0)
+                return r;
         t->rows = rows;
-        if (want >= MAP_HUGE)
-                madvise(t->rows, want, MADV_HUGEPAGE);
-        if (want > MAP_LEAST)
-                madvise(t->rows + t->n_mapped, want - t->n_mapped, MADV_POPULATE_WRITE);
-        t->n_mapped = want;
-        t->n_allocated = want / t->record_size < t->max ? (unsigned int)(want / t->record_size) : t->max;
+        t->n_allocated = t->n_mapped / t->record_size < t->max ? (unsigned int)(t->n_mapped / t->record_size) : t->max;
         return 0;
 }
 
@@ -185,8 +165,7 @@ struct iov_model *iov_model_unref(struct iov_model *m) {
         if (!m || --m->refs > 0)
                 return NULL;
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
-                if (m->tables[k].rows)
-                        munmap(m->tables[k].rows, m->tables[k].n_mapped);
+                pages_free(m->tables[k].rows, m->tables[k].n_mapped);
                 free(m->tables[k].buckets);
         }
         iov_unref(m->ctx);

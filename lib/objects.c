@@ -16,6 +16,8 @@ static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
                                          [IOV_INTERRUPTS_MSIX] = "msix",
                                          [IOV_INTERRUPTS_MSI] = "msi",
                                          [IOV_INTERRUPTS_INTX] = "intx"};
+static const char *const pollings[] = {[IOV_POLLING_ADAPTIVE] = "adaptive", [IOV_POLLING_ALWAYS] = "always"};
+static const char *const medias[] = {[IOV_MEDIA_FILE] = "file", [IOV_MEDIA_RAM] = "ram"};
 static const char *const identity_types[] = {[IOV_IDENTITY_MAC] = "mac",
                                              [IOV_IDENTITY_WWNN] = "wwnn",
                                              [IOV_IDENTITY_WWPN] = "wwpn",
@@ -91,6 +93,22 @@ const char *iov_interrupts_to_string(uint32_t v) {
 
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v) {
         return word_find(interrupts, ARRAY_LENGTH(interrupts), s, ret_v);
+}
+
+const char *iov_polling_to_string(uint32_t v) {
+        return word(pollings, ARRAY_LENGTH(pollings), v);
+}
+
+int iov_polling_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(pollings, ARRAY_LENGTH(pollings), s, ret_v);
+}
+
+const char *iov_media_to_string(uint32_t v) {
+        return word(medias, ARRAY_LENGTH(medias), v);
+}
+
+int iov_media_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(medias, ARRAY_LENGTH(medias), s, ret_v);
 }
 
 const char *iov_identity_type_to_string(uint32_t v) {

@@ -5,6 +5,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/changes.c tools/common/changes.h \
 	tools/common/complete.c \
 	tools/common/confirm.c tools/common/confirm.h \
+	tools/common/early.c \
 	tools/common/help.c \
 	tools/common/human.c \
 	tools/common/input.c tools/common/input.h \
@@ -13,6 +14,8 @@ libiov_tools_la_SOURCES = \
 	tools/common/memory.c \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
+	tools/common/objects-operate.c \
+	tools/common/progress.c tools/common/progress.h \
 	tools/common/objects-storage.c \
 	tools/common/output.h \
 	tools/common/parse.c \
@@ -33,15 +36,19 @@ libiov_tools_la_CFLAGS = $(TOOLS_CFLAGS)
 
 bin_PROGRAMS += iovctl iovprov iovdump iovtop
 iovctl_SOURCES = \
+	tools/iovctl/adapters.c \
 	tools/iovctl/args.c \
 	tools/iovctl/attach.c \
 	tools/iovctl/change.c tools/iovctl/change.h \
 	tools/iovctl/edit.c \
 	tools/iovctl/events.c \
 	tools/iovctl/identities.c \
+	tools/iovctl/inject.c \
 	tools/iovctl/iovctl.h \
+	tools/iovctl/links.c \
 	tools/iovctl/list.c tools/iovctl/list.h \
 	tools/iovctl/main.c \
+	tools/iovctl/operate.h \
 	tools/iovctl/profiles.c \
 	tools/iovctl/rename.c \
 	tools/iovctl/settings.c tools/iovctl/settings.h
@@ -71,6 +78,7 @@ iovdump_SOURCES = \
 	tools/iovdump/pci.c \
 	tools/iovdump/registers.c \
 	tools/iovdump/sha256.c tools/iovdump/sha256.h \
+	tools/iovdump/state.c \
 	tools/iovdump/topology.c
 iovdump_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovdump_CFLAGS = $(TOOLS_CFLAGS) $(ARCHIVE_CFLAGS) $(PCI_CFLAGS)

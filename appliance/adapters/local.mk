@@ -9,10 +9,12 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/data.c \
 	appliance/adapters/nvme/data.h \
 	appliance/adapters/nvme/device.c \
+	appliance/adapters/nvme/doorbell.c \
 	appliance/adapters/nvme/events.c \
 	appliance/adapters/nvme/features.c \
 	appliance/adapters/nvme/identify.c \
 	appliance/adapters/nvme/image.h \
+	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
 	appliance/adapters/nvme/logs.c \
 	appliance/adapters/nvme/nvme.h \

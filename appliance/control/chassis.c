@@ -70,7 +70,7 @@ static int read_file(struct iov_ctx *ctx, const char *path, struct iov_model *mo
 }
 
 /* What its vAdapters would look like, and whether there is a device model at all. */
-static void describe_adapters(struct iov_model *model) {
+void chassis_describe(struct iov_model *model) {
         const struct iov_adapter *a;
 
         iov_model_foreach (model, IOV_KIND_ADAPTER, a) {
@@ -99,7 +99,36 @@ int chassis_load(struct iov_ctx *ctx, const char *file, const char *state_path, 
                 iov_model_unref(model);
                 return r;
         }
-        describe_adapters(model);
+        chassis_describe(model);
         *ret_model = model;
+        return 0;
+}
+
+int chassis_encode(struct iov_ctx *ctx, const struct iov_model *model, void **ret_bytes, size_t *ret_size, char *ret_why) {
+        struct iov_diagnostics *found = NULL;
+        struct iov_model *again = NULL;
+        char *text = NULL;
+        size_t size = 0;
+        FILE *f = open_memstream(&text, &size);
+        int r = f ? iov_chassis_write(model, f) : -ENOMEM;
+
+        if (f && fclose(f) != 0)
+                r = -ENOMEM;
+        if (r == 0)
+                r = iov_model_new(ctx, &again);
+        if (r == 0)
+                r = iov_diagnostics_new(&found);
+        if (r == 0)
+                r = iov_chassis_read(again, "chassis.yaml", text, size, found);
+        if (r == -EBADMSG)
+                snprintf(ret_why, 200, "%s", iov_diagnostics_get(found, 0)->text);
+        iov_diagnostics_unref(found);
+        iov_model_unref(again);
+        if (r < 0) {
+                free(text);
+                return r;
+        }
+        *ret_bytes = text;
+        *ret_size = size;
         return 0;
 }

@@ -5,6 +5,7 @@
 
 #include "context.h"
 #include "control/appliance-id.h"
+#include "control/asked.h"
 #include "control/control.h"
 #include "control/mgmt.h"
 #include "control/saver.h"
@@ -33,13 +34,17 @@ struct control {
         struct iov_model *candidate;
         struct state_info candidate_info;
         enum control_commit_kind candidate_kind;
-        uint32_t candidate_uid; /* who asked for it */
-        size_t n_expired;       /* generations that end with it */
+        uint32_t candidate_uid;                                     /* who asked for it */
+        char candidate_object[IOV_NAME_SIZE], candidate_event[152]; /* what an amendment will tell; empty: nothing */
+        size_t n_expired;                                           /* generations that end with it */
+        struct asked asked;                                         /* what its transaction names */
         /* what waits to be confirmed */
         struct loop_source *confirm_timer;
         struct control_commit take_back;
-        bool taking_back; /* `take_back` is under way */
-        bool late;        /* the time had passed when we started: nothing is served before it is taken back */
+        bool taking_back;            /* `take_back` is under way */
+        struct control_commit spent; /* faults that strike a number of times */
+        bool saving_spent;
+        bool late; /* the time had passed when we started: nothing is served before it is taken back */
 };
 
 struct iove_limits control_limits(const struct control *control);

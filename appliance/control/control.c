@@ -15,13 +15,17 @@
 
 #include "control/appliance-id.h"
 #include "control/access.h"
+#include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
+#include "control/faults.h"
 #include "control/isolation.h"
 #include "control/persona.h"
 #include "control/volumes.h"
 #include "host/host.h"
+#include "iove/faults.h"
 #include "iove/identity.h"
+#include "iove/links.h"
 #include "iove/rules.h"
 #include "model.h"
 #include "util.h"
@@ -143,7 +147,8 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         if (!old)
                 return;
         struct iov_vadapter va = *old;
-        va.state = *va.at_server ? state : IOV_VADAPTER_DETACHED;
+        /* Out of a slot's reach, because its link is down say, is not out of the slot. */
+        va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : state == IOV_VADAPTER_DETACHED ? IOV_VADAPTER_ATTACHED : state;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
         if (!*socket) /* there is no device */
@@ -207,15 +212,33 @@ static const struct iov_model *on_model(void *userdata) {
         return ((struct control *)userdata)->model;
 }
 
+static void on_struck(void *userdata, uint64_t fault, uint64_t hits) {
+        faults_struck(userdata, fault, hits);
+}
+
 static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
                                                            .vadapter_progress = on_vadapter_progress,
                                                            .server_status = on_server_status,
                                                            .host_status = on_host_status,
+                                                           .struck = on_struck,
                                                            .model = on_model};
 
 /* ---- commits ---- */
 
 static void commits_next(struct control *c);
+
+/* The same of faults that have struck; those of renamed and removed objects end. */
+static void carry_faults(const struct iov_model *from, struct iov_model *to) {
+        const struct iov_fault *f;
+
+        iov_model_foreach (from, IOV_KIND_FAULT, f) {
+                const struct iov_fault *there = iov_model_get(to, IOV_KIND_FAULT, f->name);
+
+                if (there && there->type == f->type)
+                        iov_model_set(to, IOV_KIND_FAULT, f);
+        }
+        faults_prune(to);
+}
 
 /* While the candidate was written, servers may have come and gone: their status is newer than the candidate's copy of it. */
 static void carry_status(const struct iov_model *from, struct iov_model *to) {
@@ -254,6 +277,8 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
                 iov_model_set(to, IOV_KIND_SERVER, &copy);
         }
         iove_rules_derive(to);
+        carry_faults(from, to);
+        links_derive(to);
 }
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
@@ -263,12 +288,13 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
                 const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
 
-                if (now && now->id == v->id)
+                bool same = now && now->id == v->id;
+                if (same && now->size >= v->size)
                         continue;
-                int r = volume_discard(state_get_directory(c->state), v);
+                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
                 if (r < 0)
-                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name, "its file cannot be removed: %s",
-                                      strerror(-r));
+                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
+                                      "its file cannot be removed or made shorter: %s", strerror(-r));
         }
 }
 
@@ -287,6 +313,11 @@ static void tell_adopted(const struct control *c) {
         case COMMIT_CONFIRM:
                 journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
                 break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                if (*c->candidate_event)
+                        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, c->candidate_object, "%s", c->candidate_event);
+                break;
         case COMMIT_TAKE_BACK:
                 journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
                               generation, info->n_changes, generation - 1,
@@ -298,6 +329,7 @@ static void tell_adopted(const struct control *c) {
 /* Make the candidate what is. */
 static void adopt(struct control *c) {
         struct iov_model *old = c->model;
+        bool had_faults = iov_model_count(old, IOV_KIND_FAULT);
 
         carry_status(old, c->candidate);
         c->model = TAKE_PTR(c->candidate);
@@ -308,8 +340,12 @@ static void adopt(struct control *c) {
         tables_publish(c->tables, c->model);
         tell_adopted(c);
         confirm_set(c);
-        if (c->supervisor)
+        if (c->supervisor) {
+                if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
+                        supervisor_send_faults(c->supervisor);
+                asked_tell(&c->asked, c->supervisor);
                 supervisor_reconcile(c->supervisor);
+        }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
         else if (!c->info.confirm_s)
@@ -356,7 +392,32 @@ static int candidate_write(struct control *c) {
                 free(bytes);
                 return r;
         }
-        return saver_start(c->saver, bytes, size, expired, c->n_expired, on_saved, c);
+        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
+}
+
+/* The chassis is a file that people read, too. */
+static int chassis_write(struct control *c, struct iove_refusal *refusal) {
+        void *bytes = NULL;
+        size_t size = 0;
+        char why[200];
+        int r = history_reserve(c->history);
+
+        if (r == 0)
+                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+        if (r == -EBADMSG)
+                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
+        c->n_expired = 0;
+        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+}
+
+static int amendment_make(struct control *c, struct control_commit *commit) {
+        int r = iov_model_clone(c->model, &c->candidate);
+
+        if (r < 0)
+                return r;
+        c->candidate_info = c->info;
+        *c->candidate_object = *c->candidate_event = 0;
+        return commit->amend(c, commit);
 }
 
 /* Make the candidate of a transaction. Returns 1: there is something to write. */
@@ -370,10 +431,21 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (!changed || iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
+        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
                 return 0;
+        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        if (r < 0)
+                return r;
+        if (!changed) {
+                if (c->supervisor) {
+                        asked_tell(&c->asked, c->supervisor);
+                        supervisor_reconcile(c->supervisor);
+                }
+                return 0;
+        }
         if (c->info.confirm_s)
                 return confirm_refuse(c, &commit->refusal);
+        commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
                                                 .last_id = last_id,
@@ -388,6 +460,7 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
 static int commit_start(struct control *c, struct control_commit *commit) {
         int r = 0;
 
+        asked_clear(&c->asked);
         switch (commit->kind) {
         case COMMIT_TRANSACTION:
                 r = transaction_make(c, commit);
@@ -400,12 +473,16 @@ static int commit_start(struct control *c, struct control_commit *commit) {
         case COMMIT_TAKE_BACK:
                 r = confirm_make_take_back(c, commit);
                 break;
+        case COMMIT_AMEND:
+        case COMMIT_CHASSIS:
+                r = amendment_make(c, commit);
+                break;
         }
         if (r < 0)
                 return r;
         c->candidate_kind = commit->kind;
         c->candidate_uid = commit->uid;
-        r = candidate_write(c);
+        r = commit->kind == COMMIT_CHASSIS ? chassis_write(c, &commit->refusal) : candidate_write(c);
         return r < 0 ? r : 1;
 }
 
@@ -519,6 +596,10 @@ static int load(struct control *c) {
                         refusal.error.text);
         if (r == 0)
                 r = forget_status(c->model);
+        if (r == 0)
+                r = faults_prune(c->model);
+        if (r >= 0)
+                r = links_derive(c->model);
         if (r < 0)
                 return r;
         /* What waits to be confirmed may have removed volumes, and still be taken back. */
@@ -631,6 +712,7 @@ static void tear_down(struct control *c) {
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
         iov_model_unref(c->model);
+        asked_clear(&c->asked);
         history_free(c->history);
         state_close(c->state);
         journal_free(c->journal);

@@ -59,11 +59,22 @@ enum control_commit_kind {
         COMMIT_TRANSACTION,
         COMMIT_CONFIRM,   /* keep what waits to be confirmed */
         COMMIT_TAKE_BACK, /* go back from it */
+        COMMIT_AMEND,     /* what makes no generation, see amend.h */
+        COMMIT_CHASSIS,   /* the same, for the chassis file */
 };
+struct control_commit;
+typedef int (*control_amend_fn)(struct control *control, struct control_commit *commit);
 struct control_commit {
         enum control_commit_kind kind;
         const struct iove_transaction *transaction; /* of COMMIT_TRANSACTION */
-        uint32_t uid;                               /* who asks */
+        control_amend_fn amend;                     /* of COMMIT_AMEND and COMMIT_CHASSIS */
+        union {
+                struct iov_mb_link_control link;
+                struct iov_fault fault;
+                struct iov_adapter adapter;
+                char name[IOV_NAME_SIZE];
+        } request;    /* of `amend` */
+        uint32_t uid; /* who asks */
         void (*done)(struct control_commit *commit, int result);
         struct iov_mb_txn_result result;
         struct iove_refusal refusal;

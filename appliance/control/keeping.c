@@ -161,7 +161,8 @@ int keeping_store(struct keeping *k, uint64_t key, const void *note, size_t size
                 return 0;
         if (size > sizeof(m.note))
                 return -E2BIG;
-        memcpy(m.note, note, size);
+        if (size)
+                memcpy(m.note, note, size);
         return keeper_send(k->fd, &m, fds, n_fds);
 }
 

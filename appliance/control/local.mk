@@ -2,10 +2,13 @@
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
 	appliance/control/access.c appliance/control/access.h \
+	appliance/control/amend.c appliance/control/amend.h \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
+	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
+	appliance/control/faults.c appliance/control/faults.h \
 	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
 	appliance/control/isolation.c appliance/control/isolation.h \
@@ -16,6 +19,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/state.c appliance/control/state.h \
 	appliance/control/supervisor.c appliance/control/supervisor.h \

@@ -7,6 +7,8 @@
 #include <syslog.h>
 
 #include "config.h"
+#include "control/amend.h"
+#include "control/faults.h"
 #include "util.h"
 #include "vpc/model.h"
 
@@ -117,7 +119,7 @@ static void command_txn_begin(struct mailbox *m, size_t length) {
                 return;
         }
         memcpy(&begin, m->payload, sizeof(begin));
-        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE)) {
+        if (begin.flags & ~(IOV_TXN_DRY_RUN | IOV_TXN_FORCE | IOV_TXN_SCRUB | IOV_TXN_SHRINK)) {
                 complete_error(m, IOV_RET_UNSUPPORTED, "TXN_BEGIN: unknown flags");
                 return;
         }
@@ -159,7 +161,9 @@ static void on_committed(struct control_commit *commit, int result) {
         m->committing = false;
         if (commit->kind == COMMIT_TRANSACTION)
                 m->transaction = iove_transaction_free(m->transaction);
-        if (result == 0 && commit->kind == COMMIT_CONFIRM)
+        if (result == 0 && commit->amend == amend_fault_inject)
+                complete_with(m, &commit->request.fault, sizeof(commit->request.fault));
+        else if (result == 0 && (commit->kind == COMMIT_CONFIRM || commit->amend))
                 complete(m, IOV_RET_SUCCESS, 0);
         else if (result == 0)
                 complete_with(m, &commit->result, sizeof(commit->result));
@@ -170,7 +174,6 @@ static void on_committed(struct control_commit *commit, int result) {
 }
 
 static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
-        memset(&m->commit, 0, sizeof(m->commit));
         m->commit.kind = kind;
         m->commit.transaction = kind == COMMIT_TRANSACTION ? m->transaction : NULL;
         m->commit.uid = m->uid;
@@ -215,14 +218,56 @@ static void command_txn_commit(struct mailbox *m, size_t length) {
                                m->transaction ? "TXN_COMMIT: wrong payload length" : "TXN_COMMIT: no transaction was begun");
                 return;
         }
+        memset(&m->commit, 0, sizeof(m->commit));
         start_commit(m, COMMIT_TRANSACTION);
 }
 
 static void command_confirm(struct mailbox *m, size_t length, enum control_commit_kind kind) {
-        if (length != 0)
+        if (length != 0) {
                 complete_error(m, IOV_RET_INVALID_INPUT, "CONFIRM, TAKE_BACK: wrong payload length");
-        else
-                start_commit(m, kind);
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        start_commit(m, kind);
+}
+
+static void command_amend(struct mailbox *m, size_t length, size_t wanted, enum control_commit_kind kind,
+                          control_amend_fn amend) {
+        if (length != wanted) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "wrong payload length");
+                return;
+        }
+        memset(&m->commit, 0, sizeof(m->commit));
+        memcpy(&m->commit.request, m->payload, wanted);
+        if (wanted == IOV_NAME_SIZE && !memchr(m->commit.request.name, 0, IOV_NAME_SIZE)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "the name does not end");
+                return;
+        }
+        m->commit.amend = amend;
+        start_commit(m, kind);
+}
+
+/* Links, adapters and faults; false: none of these. */
+static bool run_amendment(struct mailbox *m, unsigned int opcode, size_t length) {
+        switch (opcode) {
+        case IOV_OP_LINK_CONTROL:
+                command_amend(m, length, sizeof(struct iov_mb_link_control), COMMIT_AMEND, amend_link);
+                return true;
+        case IOV_OP_ADAPTER_INSERT:
+                command_amend(m, length, sizeof(struct iov_adapter), COMMIT_CHASSIS, amend_adapter_insert);
+                return true;
+        case IOV_OP_ADAPTER_REMOVE:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_CHASSIS, amend_adapter_remove);
+                return true;
+        case IOV_OP_FAULT_INJECT:
+                command_amend(m, length, sizeof(struct iov_fault), COMMIT_AMEND, amend_fault_inject);
+                return true;
+        case IOV_OP_FAULT_CLEAR:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_AMEND, amend_fault_clear);
+                return true;
+        default:
+                return false;
+        }
 }
 
 static void command_config_read(struct mailbox *m, size_t length) {
@@ -329,6 +374,11 @@ static void run(struct mailbox *m) {
                 refuse(m);
                 return;
         }
+        /* The way out is always open. */
+        if (opcode != IOV_OP_FAULT_INJECT && opcode != IOV_OP_FAULT_CLEAR && faults_swallow(m->control))
+                return;
+        if (run_amendment(m, opcode, length))
+                return;
         switch (opcode) {
         case IOV_OP_IDENTIFY:
                 command_identify(m);

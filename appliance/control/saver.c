@@ -19,6 +19,7 @@ struct saver {
         struct loop_source *source;
         bool busy;
         pthread_t thread;
+        const char *name; /* NULL: the state */
         void *bytes;
         size_t size;
         uint64_t *expired;
@@ -32,7 +33,8 @@ static void *saver_thread(void *userdata) {
         struct saver *s = userdata;
         uint64_t one = 1;
 
-        s->result = state_write(s->directory, s->bytes, s->size);
+        s->result = s->name ? state_write_file(s->directory, s->name, s->bytes, s->size)
+                            : state_write(s->directory, s->bytes, s->size);
         if (s->result == 0)
                 history_remove(s->directory, s->expired, s->n_expired);
         while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
@@ -85,13 +87,14 @@ struct saver *saver_free(struct saver *s) {
         return NULL;
 }
 
-int saver_start(struct saver *s, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
+int saver_start(struct saver *s, const char *name, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
                 void (*done)(void *userdata, int result), void *userdata) {
         if (s->busy) {
                 free(bytes);
                 free(expired);
                 return -EBUSY;
         }
+        s->name = name;
         s->bytes = bytes;
         s->size = size;
         s->expired = expired;

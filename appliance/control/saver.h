@@ -13,9 +13,10 @@ struct saver;
 int saver_new(struct loop *loop, int directory, struct saver **ret_saver);
 /* Waits for what is being written. Takes NULL. */
 struct saver *saver_free(struct saver *saver);
-/* Make `bytes` (taken over) the state file; then remove the `n_expired` generations of `expired` (taken over) from the history,
- * which cannot fail the commit. `done` is called from the loop with 0 or a negative errno. One at a time. */
-int saver_start(struct saver *saver, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
+/* Make `bytes` (taken over) the file `name` (static; NULL: the state); then remove the `n_expired` generations of `expired`
+ * (taken over) from the history, which cannot fail the commit. `done` is called from the loop with 0 or a negative errno. One at
+ * a time. */
+int saver_start(struct saver *saver, const char *name, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
                 void (*done)(void *userdata, int result), void *userdata);
 
 #endif

@@ -531,3 +531,18 @@ int state_write(int directory, const void *bytes, size_t size) {
         }
         return fsync(directory) < 0 ? -errno : 0;
 }
+
+int state_write_file(int directory, const char *name, const void *bytes, size_t size) {
+        char new[64];
+
+        snprintf(new, sizeof(new), "%s.new", name);
+        int r = write_file(directory, new, bytes, size);
+        if (r < 0)
+                return r;
+        if (renameat(directory, new, directory, name) < 0) {
+                r = -errno;
+                unlinkat(directory, new, 0);
+                return r;
+        }
+        return fsync(directory) < 0 ? -errno : 0;
+}

@@ -61,5 +61,7 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
  * the history is of a generation that never was, and is replaced by the one that will be.
  */
 int state_write(int directory, const void *bytes, size_t size);
+/* Replace another file of the directory in the same way; it has no history. */
+int state_write_file(int directory, const char *name, const void *bytes, size_t size);
 
 #endif

@@ -16,11 +16,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "control/faults.h"
 #include "control/hosts.h"
 #include "control/persona.h"
+#include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
+#include "iove/links.h"
 #include "link/channel.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -36,6 +40,7 @@ struct process {
         pid_t pid;       /* of its escrow; 0: not running, waiting for `restart` */
         pid_t worker;    /* who serves, 0: not told yet */
         uint32_t starts; /* of workers by that escrow, as last told */
+        bool restarted;  /* another worker serves, which knows of no faults on demand */
         bool adopted;    /* from a control process before this one, and not yet heard of */
         bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
         uint64_t key;    /* of what is kept of it */
@@ -82,6 +87,7 @@ struct supervisor {
         struct hosts *hosts;
         struct process *processes;
         struct instance *instances;
+        struct ram_volumes *ram_volumes;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
@@ -173,6 +179,24 @@ static int shared_memory(const char *name, size_t size, size_t mapped, void **re
         return 0;
 }
 
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, uint8_t *ret_kind, int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        return *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
+                                       : volume_open(s->state_directory, volume, ret_fd);
+}
+
+/* The server gets it, too: nothing else is in it. */
+static int doorbells_prepare(int *ret_fd) {
+        void *memory = NULL;
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, LINK_DOORBELLS_SIZE, &memory, ret_fd);
+
+        if (r >= 0)
+                munmap(memory, LINK_DOORBELLS_SIZE);
+        return r;
+}
+
 /* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
 static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
         const struct host *host = hosts_get(s->hosts, i->server);
@@ -193,8 +217,9 @@ static struct supervisor_file file_of(int fd) {
 }
 
 /* Everything that SLOT_ADD carries: descriptors in the order of the message. */
-static int instance_prepare(struct supervisor *s, struct instance *i, const struct vpc_model *model,
-                            const struct iov_volume *const *volumes, struct link_message *m, int fds[LINK_FDS_MAX]) {
+static int instance_prepare(struct supervisor *s, struct instance *i, const struct iov_vadapter *va,
+                            const struct vpc_model *model, const struct iov_volume *const *volumes, struct link_message *m,
+                            int fds[LINK_FDS_MAX]) {
         void *shared = NULL;
         int r;
 
@@ -212,11 +237,17 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         i->image_file = file_of(fds[1]);
         i->shared_file = file_of(fds[2]);
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = volume_open(s->state_directory, volumes[n], &fds[3 + n]);
+                r = medium_prepare(s, volumes[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)
                         return r;
                 i->media_files[n] = file_of(fds[3 + n]);
                 m->media_size[n] = volumes[n]->size;
+        }
+        if (va->polling == IOV_POLLING_ALWAYS) {
+                r = doorbells_prepare(&fds[3 + i->persona.n_media]);
+                if (r < 0)
+                        return r;
+                m->flags |= LINK_DOORBELLS;
         }
         m->type = LINK_SLOT_ADD;
         m->instance = i->number;
@@ -268,11 +299,13 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         if (model)
                 choose_interrupts(s, i, model);
-        r = model ? instance_prepare(s, i, model, volumes, &m, fds) : -EOPNOTSUPP;
+        r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
                 r = instance_keep(s, i, fds + 1);
         if (r == 0)
-                r = link_send(p->channel, &m, fds, 3 + m.n_media);
+                r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
+        if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
         for (unsigned int n = 0; n < LINK_FDS_MAX; n++)
                 close_fd(&fds[n]);
         if (r < 0) {
@@ -402,6 +435,7 @@ static void worker_started(struct process *p, const struct link_message *m) {
                 journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
                               "worker %d was killed or has crashed: %u goes on in its place", (int)p->worker, m->pid);
                 p->restarts += m->level - p->starts;
+                p->restarted = true;
         }
         if ((pid_t)m->pid != p->worker)
                 journal_log(s->journal, LOG_INFO, "%s: worker %u started", p->server, m->pid);
@@ -409,6 +443,8 @@ static void worker_started(struct process *p, const struct link_message *m) {
         p->worker = (pid_t)m->pid;
         report_server(s, p);
 }
+
+static int send_faults(struct supervisor *s, const struct instance *i);
 
 /* An answer to a question speaks of everything that was said before it; else what was just plugged in may still be on its way. */
 static void status_end(struct process *p) {
@@ -424,6 +460,10 @@ static void status_end(struct process *p) {
                 instance_free(s, i);
                 removed = true;
         }
+        for (i = p->restarted ? s->instances : NULL; i; i = i->next)
+                if (i->process == p && !i->removing)
+                        send_faults(s, i);
+        p->restarted = false;
         report_server(s, p);
         if (removed)
                 supervisor_reconcile(s);
@@ -485,6 +525,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 break;
         case LINK_STATUS:
                 slot_status(s, i, m);
+                break;
+        case LINK_STRUCK:
+                s->events->struck(s->userdata, m->fault.id, m->hits);
                 break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
@@ -571,7 +614,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0)
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
                 return false;
         const struct vpc_model *device = persona_make(model, va, &persona, volumes);
         if (!device)
@@ -585,6 +628,13 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
                 persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
         }
         return memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+}
+
+static bool is_cut_off(struct supervisor *s, const struct instance *i) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+
+        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
 }
 
 static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
@@ -651,6 +701,7 @@ static void drive_unwanted(struct supervisor *s, struct instance *i, struct host
                 /* Asked all the same, where that does no harm, so that the port is free again. */
                 if (host)
                         host_unplug(host, device, &reason);
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
                 instance_unplug(s, i);
                 return;
         }
@@ -662,6 +713,7 @@ static void drive_unwanted(struct supervisor *s, struct instance *i, struct host
         }
         i->plugging = false;
         if (progress == HOST_DONE || (progress == HOST_FAILED && !i->connected)) {
+                instance_show(s, i, IOV_VADAPTER_UNPLUGGING, "");
                 instance_unplug(s, i);
         } else {
                 if (progress == HOST_BUSY) {
@@ -686,6 +738,8 @@ static void instance_drive(struct supervisor *s, struct instance *i) {
 
         /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
         snprintf(id, sizeof(id), "va-%s", i->vadapter);
+        /* Nobody is asked where a link fails, or something is pulled. */
+        i->forced |= is_cut_off(s, i);
         if (!instance_is_wanted(s, i))
                 drive_unwanted(s, i, host, &device);
         else if (i->broken)
@@ -791,7 +845,7 @@ void supervisor_reconcile(struct supervisor *s) {
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED)
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
                         continue;
                 const struct instance *way = in_the_way(s, va);
                 if (way)
@@ -800,6 +854,37 @@ void supervisor_reconcile(struct supervisor *s) {
                         plug(s, va);
         }
         end_idle_processes(s);
+        ram_volumes_sweep(s->ram_volumes, model);
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i) {
+        const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        if (!va || !persona_make(model, va, &persona, volumes))
+                return 0;
+        int r = link_send(i->process->channel, &reset, NULL, 0);
+        return r < 0 ? r : faults_send(model, &persona, volumes, i->number, i->process->channel);
+}
+
+void supervisor_send_faults(struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                int r = i->removing || !i->process->pid ? 0 : send_faults(s, i);
+
+                if (r < 0)
+                        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
+                                      "faults on demand do not reach its worker: %s", strerror(-r));
+        }
+}
+
+int supervisor_kill_worker(struct supervisor *s, const char *server) {
+        for (const struct process *p = s->processes; p; p = p->next)
+                if (!p->ending && p->pid && strcmp(p->server, server) == 0)
+                        return pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;
+        return -ENOENT;
 }
 
 void supervisor_ask(struct supervisor *s, const char *vadapter, bool force) {
@@ -957,8 +1042,11 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->keeping = keeping;
         /* Higher than any number that a control process before this one has given. */
         s->next_number = now_ns();
-        int r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
+        int r = ram_volumes_new(keeping, &s->ram_volumes);
+        if (r == 0)
+                r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
+                ram_volumes_free(s->ram_volumes);
                 free(s);
                 return r;
         }
@@ -979,6 +1067,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;
 }

@@ -30,6 +30,8 @@ struct supervisor_events {
                                 const char *socket);
         void (*server_status)(void *userdata, const char *server, enum iov_server_state state, uint32_t worker_pid,
                               uint32_t restarts);
+        /* A worker says that a fault on demand has struck. */
+        void (*struck)(void *userdata, uint64_t fault, uint64_t hits);
         /* How far the plugging or unplugging of a vAdapter is; `reason` may be empty. */
         void (*vadapter_progress)(void *userdata, const char *vadapter, const struct supervisor_progress *progress);
         void (*host_status)(void *userdata, const char *server, const struct host *host);
@@ -45,6 +47,10 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);
+/* Tell all workers of the faults on demand anew. */
+void supervisor_send_faults(struct supervisor *supervisor);
+/* Kill the worker of a server, as if it had crashed. -ENOENT: it has none. */
+int supervisor_kill_worker(struct supervisor *supervisor, const char *server);
 /* Somebody has just asked for this vAdapter: what failed is tried again. `force`: where it is not wanted any more, its server
  * loses it at once, asked or not. supervisor_reconcile() must follow. */
 void supervisor_ask(struct supervisor *supervisor, const char *vadapter, bool force);

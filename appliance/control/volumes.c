@@ -84,14 +84,39 @@ int volume_discard(int state_directory, const struct iov_volume *volume) {
         return fsync(retained) < 0 ? -errno : 0;
 }
 
-/* The ids of all volumes, sorted. */
+static int trim_file(int directory, const char *name, uint64_t size) {
+        struct stat st;
+
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size <= size)
+                return 0;
+        CLEANUP_CLOSE int fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 || ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+int volume_trim(int state_directory, const struct iov_volume *volume) {
+        CLEANUP_CLOSE int directory = -1;
+        char name[32];
+        int r = adapter_directory(state_directory, volume->adapter, &directory);
+
+        if (r < 0)
+                return r;
+        file_name(volume, name);
+        return trim_file(directory, name, volume->size);
+}
+
+/* The ids of all volumes, sorted, and how large they are. */
+struct known {
+        uint64_t id, size;
+};
 struct ids {
         size_t n;
-        uint64_t *id;
+        struct known *known;
 };
 
 static int compare_ids(const void *a, const void *b) {
-        uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+        uint64_t x = ((const struct known *)a)->id, y = ((const struct known *)b)->id;
 
         return (x > y) - (x < y);
 }
@@ -99,23 +124,27 @@ static int compare_ids(const void *a, const void *b) {
 static int collect_ids(const struct iov_model *model, struct ids *ids) {
         const struct iov_volume *v;
 
-        ids->id = calloc(iov_model_count(model, IOV_KIND_VOLUME) + 1, sizeof(*ids->id));
-        if (!ids->id)
+        ids->known = calloc(iov_model_count(model, IOV_KIND_VOLUME) + 1, sizeof(*ids->known));
+        if (!ids->known)
                 return -ENOMEM;
         iov_model_foreach (model, IOV_KIND_VOLUME, v)
-                ids->id[ids->n++] = v->id;
-        qsort(ids->id, ids->n, sizeof(*ids->id), compare_ids);
+                ids->known[ids->n++] = (struct known){v->id, v->size};
+        qsort(ids->known, ids->n, sizeof(*ids->known), compare_ids);
         return 0;
 }
 
 /* Only names that volume_open() makes are ever touched: digits and ".img". */
-static bool is_orphan(const char *name, const struct ids *ids) {
+static bool is_volume_file(const char *name) {
         size_t digits = strspn(name, "0123456789");
 
-        if (digits == 0 || digits > 20 || strcmp(name + digits, ".img") != 0)
-                return false;
-        uint64_t id = strtoull(name, NULL, 10);
-        return !bsearch(&id, ids->id, ids->n, sizeof(id), compare_ids);
+        return digits > 0 && digits <= 20 && strcmp(name + digits, ".img") == 0;
+}
+
+/* NULL: it belongs to no volume. */
+static const struct known *find_known(const char *name, const struct ids *ids) {
+        const struct known key = {.id = strtoull(name, NULL, 10)};
+
+        return bsearch(&key, ids->known, ids->n, sizeof(key), compare_ids);
 }
 
 static int retain_orphan(int directory, const char *name) {
@@ -139,11 +168,16 @@ static int sweep_adapter(int media, const char *adapter, const struct ids *ids) 
                 close_fd(&fd);
                 return r == -ENOTDIR || r == -ELOOP ? 0 : r;
         }
-        while (r >= 0 && (e = readdir(dir)))
-                if (is_orphan(e->d_name, ids)) {
+        while (r >= 0 && (e = readdir(dir))) {
+                const struct known *known = is_volume_file(e->d_name) ? find_known(e->d_name, ids) : NULL;
+
+                if (known) {
+                        r = trim_file(fd, e->d_name, known->size);
+                } else if (is_volume_file(e->d_name)) {
                         r = retain_orphan(fd, e->d_name);
                         n++;
                 }
+        }
         closedir(dir);
         return r < 0 ? r : n;
 }
@@ -165,7 +199,7 @@ int volumes_sweep(int state_directory, const struct iov_model *model) {
                         r = sweep_adapter(fd, e->d_name, &ids);
                         n += r;
                 }
-        free(ids.id);
+        free(ids.known);
         closedir(dir);
         return r < 0 ? r : n;
 }

@@ -14,9 +14,11 @@ int volume_open(int state_directory, const struct iov_volume *volume, int *ret_f
 /* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
  * volume that never had a file is fine. */
 int volume_discard(int state_directory, const struct iov_volume *volume);
-/* At start: move files of volumes that are not in the model, left by a crash between commit and discard, to
- * STATE/media/ADAPTER/retained/. They are never deleted: what the volume's on_remove was is not known any more. Returns how many,
- * or a negative errno. */
+/* The volume has shrunk: what its file has behind the new end goes, so that it is not there again when it grows. */
+int volume_trim(int state_directory, const struct iov_volume *volume);
+/* At start: make files of volumes that shrank as short as they should be, and move files of volumes that are not in the model,
+ * left by a crash between commit and discard, to STATE/media/ADAPTER/retained/. Those are never deleted: what the volume's
+ * on_remove was is not known any more. Returns how many, or a negative errno. */
 int volumes_sweep(int state_directory, const struct iov_model *model);
 
 #endif

@@ -21,9 +21,10 @@ struct port {
         char device[DEVICE_SIZE]; /* what is in it: QEMU's id for it, or its QOM path; empty: nothing */
         bool is_client;           /* it is a vfio-user-pci */
         enum port_msix msix;
-        bool was_deleted;   /* the last device has been unplugged, its connection may not have ended yet */
-        bool is_dead;       /* it has been without a connection for a while */
-        unsigned int mends; /* how often a dead one has been replaced */
+        bool was_deleted;    /* the last device has been unplugged, its connection may not have ended yet */
+        bool is_dead;        /* it has been without a connection for a while */
+        unsigned int mends;  /* how often a dead one has been replaced */
+        unsigned int deaths; /* how often the hypervisor has ended or hung while it plugged something in here */
         enum port_step step;
         enum port_failure failure;
         char wanted[DEVICE_SIZE]; /* what the step or the failure is about */

@@ -13,6 +13,7 @@
 #define SECOND UINT64_C(1000000000)
 #define DEAD_TIME (SECOND / 2) /* the worker's word that a client is there may still be on its way */
 #define MENDS_MAX 3
+#define DEATHS_MAX 2
 
 #define QEMU_VERSION(major, minor, micro) ((uint32_t)(major) << 16 | (uint32_t)(minor) << 8 | (uint32_t)(micro))
 /* The abort was seen in 11.1.3, and is presumed in all versions before the next major one. */
@@ -91,8 +92,10 @@ static void port_stop(struct port *p) {
 }
 
 static void port_reset(struct port *p) {
+        const unsigned int deaths = p->deaths + (p->step == PORT_PLUGGING);
+
         port_stop(p);
-        *p = (struct port){.host = p->host, .slot = p->slot};
+        *p = (struct port){.host = p->host, .slot = p->slot, .deaths = deaths};
 }
 
 static int port_set_timer(struct port *p, uint64_t delay_ns) {
@@ -208,6 +211,7 @@ static void on_added(void *userdata, const char *subject, const struct qmp_reply
         port_stop(p);
         memcpy(p->device, p->wanted, sizeof(p->device));
         p->is_client = true;
+        p->deaths = 0;
         changed(h);
 }
 
@@ -325,6 +329,9 @@ enum host_progress host_plug(struct host *h, const struct host_device *d, const 
                 return replace(p, ret_reason);
         if (p->failure == PORT_PLUG_FAILED && strcmp(p->wanted, d->id) == 0)
                 return failed(p, ret_reason);
+        /* It may be our doing: a guest must not die of it again and again. */
+        if (p->deaths >= DEATHS_MAX)
+                return failed_because(p, "the hypervisor has ended or hung each time it was to plug it", ret_reason);
         return start_plug(p, d, ret_reason);
 }
 
@@ -357,7 +364,7 @@ void host_retry(struct host *h, unsigned int slot) {
         if (slot >= h->n_ports)
                 return;
         h->ports[slot].failure = PORT_GOOD;
-        h->ports[slot].mends = 0;
+        h->ports[slot].mends = h->ports[slot].deaths = 0;
 }
 
 /* ---- life ---- */

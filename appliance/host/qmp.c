@@ -18,7 +18,7 @@
 #define RETRY_FIRST (100 * MS)
 #define RETRY_DOUBLINGS 5 /* to 3.2 s: so late we may be for a QEMU that has just been started */
 #define GREETING_TIME (5 * SECOND)
-#define REPLY_TIME (15 * SECOND) /* device_add has a time-out of 5 s of its own within */
+#define REPLY_TIME (10 * SECOND) /* device_add has a time-out of 5 s of its own within */
 #define FORGIVEN (10 * SECOND)
 #define MESSAGE_MAX (1u << 20)
 #define DEPTH_MAX 32
@@ -173,27 +173,31 @@ static void handle_reply(struct qmp *q, struct json_object *message, struct json
         command_free(c);
 }
 
-static void handle_message(struct qmp *q, struct json_object *message) {
-        struct json_object *value = NULL;
+/* false: it is no message that QMP has. */
+static bool handle_message(struct qmp *q, struct json_object *message) {
+        struct json_object *value = NULL, *data = NULL;
 
-        if (!json_object_is_type(message, json_type_object)) {
-                fail(q, "what is there does not speak QMP");
-        } else if (q->state == STATE_GREETING) {
+        if (!json_object_is_type(message, json_type_object))
+                return false;
+        if (q->state == STATE_GREETING) {
                 handle_greeting(q, message);
         } else if (json_object_object_get_ex(message, "event", &value)) {
-                struct json_object *data = NULL;
-
                 json_object_object_get_ex(message, "data", &data);
-                if (q->state == STATE_UP && json_object_is_type(value, json_type_string))
+                if (!json_object_is_type(value, json_type_string))
+                        return false;
+                if (q->state == STATE_UP)
                         q->events->event(q->userdata, json_object_get_string(value),
                                          json_object_is_type(data, json_type_object) ? data : NULL);
+        } else if (json_object_object_get_ex(message, "error", &value)) {
+                if (!json_object_is_type(value, json_type_object))
+                        return false;
+                handle_reply(q, message, value);
         } else if (json_object_object_get_ex(message, "return", NULL)) {
                 handle_reply(q, message, NULL);
-        } else if (json_object_object_get_ex(message, "error", &value) && json_object_is_type(value, json_type_object)) {
-                handle_reply(q, message, value);
         } else {
-                fail(q, "what is there does not speak QMP");
+                return false;
         }
+        return true;
 }
 
 /* Messages follow each other in the stream; the tokener says where one ends. */
@@ -216,7 +220,8 @@ static void parse(struct qmp *q, const char *bytes, size_t length) {
                         return;
                 }
                 q->message_length = 0;
-                handle_message(q, message);
+                if (!handle_message(q, message))
+                        fail(q, "what is there does not speak QMP");
                 json_object_put(message);
                 bytes += used;
                 length -= used;
@@ -346,7 +351,7 @@ static void on_timer(void *userdata) {
                 break;
         case STATE_NEGOTIATING:
         case STATE_UP:
-                fail(q, "it does not answer within 15 s");
+                fail(q, "it does not answer within 10 s");
                 break;
         }
 }

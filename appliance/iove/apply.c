@@ -47,7 +47,7 @@ static void pad_strings(enum iov_kind kind, void *record) {
 }
 
 /* The multiplier and increment are those of drand48(3): odd increment, multiplier 1 modulo 4, hence every number once. */
-static uint64_t id_next(uint64_t *last_id) {
+uint64_t iove_id_next(uint64_t *last_id) {
         do
                 *last_id = (*last_id * UINT64_C(0x5deece66d) + 0xb) & IOVE_ID_MASK;
         while (*last_id == 0); /* stands for none */
@@ -68,7 +68,7 @@ static int finish_vadapter(struct application *a, const struct iov_vadapter *old
         int r = 0;
 
         if (!old)
-                v->id = id_next(a->last_id);
+                v->id = iove_id_next(a->last_id);
         if (!*v->server)
                 v->slot = 0;
         if (adapter)
@@ -91,7 +91,7 @@ static int apply_set(struct application *a, enum iov_kind kind, const void *want
         keep_status(kind, &r, old);
         pad_strings(kind, &r);
         if (kind == IOV_KIND_VOLUME && !old)
-                r.volume.id = id_next(a->last_id);
+                r.volume.id = iove_id_next(a->last_id);
         if (kind == IOV_KIND_VADAPTER)
                 e = finish_vadapter(a, old, &r.vadapter);
         if (e < 0)

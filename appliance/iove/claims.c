@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "iove/rules-private.h"
 
 void claims_free(struct claims *claims) {
@@ -24,20 +25,11 @@ int claims_init(struct claims *claims, size_t n) {
         return 0;
 }
 
-/* FNV-1a, 64 bit, its high bits mixed in. */
-static size_t hash(const struct claim *claim) {
-        uint64_t h = UINT64_C(14695981039346656037) ^ claim->number;
-
-        for (const char *s = claim->text; *s; s++)
-                h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-        return (size_t)(h ^ h >> 32);
-}
-
 /* The entry of what is claimed: an empty one where nobody claims it. */
 static struct claim *entry_of(const struct claims *claims, const struct claim *claim) {
         size_t mask = claims->n_entries - 1;
 
-        for (size_t i = hash(claim) & mask;; i = (i + 1) & mask) {
+        for (size_t i = (size_t)hash_text(claim->text, claim->number) & mask;; i = (i + 1) & mask) {
                 struct claim *e = &claims->entries[i];
 
                 if (!e->text ||

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "util.h"
 
 static const struct {
@@ -166,59 +167,64 @@ const char *identity_pool_check(const struct iov_pool *pool) {
 
 /* Who has, or had, a value. Open addressing; the strings are those of the model's records, or our own. */
 struct holding {
-        const char *value;
+        uint64_t hash;
+        const char *value;               /* NULL: free */
         const struct iov_identity *past; /* who had it last, NULL: it is held */
+};
+/* Values that were chosen here. */
+struct chunk {
+        struct chunk *next;
+        size_t used;
+        char bytes[65536];
 };
 struct identities {
         struct holding *holdings;
         size_t n, n_buckets;               /* a power of two */
         uint64_t next[IOV_IDENTITY_COUNT]; /* where the search in a pool goes on */
-        char **values;                     /* chosen here */
-        size_t n_values, n_values_allocated;
+        struct chunk *chunks;
 };
 
-static uint64_t hash(const char *s) {
-        uint64_t h = UINT64_C(14695981039346656037);
+static struct holding *bucket_of(const struct identities *ids, const char *value, uint64_t hash) {
+        size_t b = hash & (ids->n_buckets - 1);
 
-        for (; *s; s++)
-                h = (h ^ (unsigned char)*s) * UINT64_C(1099511628211);
-        return h ^ h >> 32;
-}
-
-static struct holding *holding_of(const struct identities *ids, const char *value) {
-        size_t b = hash(value) & (ids->n_buckets - 1);
-
-        while (ids->holdings[b].value && strcmp(ids->holdings[b].value, value) != 0)
+        while (ids->holdings[b].value && (ids->holdings[b].hash != hash || strcmp(ids->holdings[b].value, value) != 0))
                 b = (b + 1) & (ids->n_buckets - 1);
         return &ids->holdings[b];
 }
 
-static int grow(struct identities *ids) {
-        struct holding *old = ids->holdings;
-        size_t n_old = ids->n_buckets;
+static struct holding *holding_of(const struct identities *ids, const char *value) {
+        return bucket_of(ids, value, hash_text(value, 0));
+}
 
-        if (ids->n * 2 < ids->n_buckets)
+/* Room for so many, at most half of the buckets in use. */
+static int reserve(struct identities *ids, size_t n) {
+        size_t n_buckets = ids->n_buckets ? ids->n_buckets : 1024;
+
+        while (n_buckets < 2 * n)
+                n_buckets *= 2;
+        if (n_buckets == ids->n_buckets)
                 return 0;
-        struct holding *holdings = calloc(n_old ? n_old * 2 : 1024, sizeof(*holdings));
-        if (!holdings)
+        struct identities larger = {.holdings = calloc(n_buckets, sizeof(*larger.holdings)), .n_buckets = n_buckets};
+        if (!larger.holdings)
                 return -ENOMEM;
-        ids->holdings = holdings;
-        ids->n_buckets = n_old ? n_old * 2 : 1024;
-        for (size_t i = 0; i < n_old; i++)
-                if (old[i].value)
-                        *holding_of(ids, old[i].value) = old[i];
-        free(old);
+        for (size_t i = 0; i < ids->n_buckets; i++)
+                if (ids->holdings[i].value)
+                        *bucket_of(&larger, ids->holdings[i].value, ids->holdings[i].hash) = ids->holdings[i];
+        free(ids->holdings);
+        ids->holdings = larger.holdings;
+        ids->n_buckets = n_buckets;
         return 0;
 }
 
 static int note(struct identities *ids, const char *value, const struct iov_identity *past) {
-        int r = grow(ids);
+        int r = reserve(ids, ids->n + 1);
 
         if (r < 0)
                 return r;
-        struct holding *h = holding_of(ids, value);
+        uint64_t hash = hash_text(value, 0);
+        struct holding *h = bucket_of(ids, value, hash);
         if (!h->value) {
-                *h = (struct holding){value, past};
+                *h = (struct holding){hash, value, past};
                 ids->n++;
         } else if (!past || (h->past && past->to_ns > h->past->to_ns)) {
                 h->past = past;
@@ -235,7 +241,7 @@ static uint64_t rest_of(const struct iov_model *model, uint32_t type) {
 static int note_resting(struct identities *ids, const struct iov_model *past_of, const struct iov_model *pools_of,
                         uint64_t now_ns) {
         const struct iov_identity *past;
-        int r = grow(ids);
+        int r = reserve(ids, iov_model_count(past_of, IOV_KIND_IDENTITY));
 
         iov_model_foreach (past_of, IOV_KIND_IDENTITY, past)
                 if (r == 0 && past->to_ns + rest_of(pools_of, past->type) > now_ns)
@@ -280,9 +286,12 @@ int identities_new(const struct iov_model *model, uint64_t now_ns, struct identi
 
 struct identities *identities_free(struct identities *ids) {
         if (ids) {
-                for (size_t i = 0; i < ids->n_values; i++)
-                        free(ids->values[i]);
-                free(ids->values);
+                while (ids->chunks) {
+                        struct chunk *next = ids->chunks->next;
+
+                        free(ids->chunks);
+                        ids->chunks = next;
+                }
                 free(ids->holdings);
                 free(ids);
         }
@@ -297,19 +306,19 @@ static bool is_free(const struct identities *ids, const char *value) {
 
 /* Remember a value that was chosen; the index keeps a copy. */
 static int choose(struct identities *ids, const char *value) {
-        if (ids->n_values == ids->n_values_allocated) {
-                size_t n = ids->n_values_allocated ? ids->n_values_allocated * 2 : 64;
-                char **values = realloc(ids->values, n * sizeof(*values));
+        size_t size = strlen(value) + 1;
 
-                if (!values)
+        if (!ids->chunks || sizeof(ids->chunks->bytes) - ids->chunks->used < size) {
+                struct chunk *chunk = malloc(sizeof(*chunk));
+
+                if (!chunk)
                         return -ENOMEM;
-                ids->values = values;
-                ids->n_values_allocated = n;
+                chunk->next = ids->chunks;
+                chunk->used = 0;
+                ids->chunks = chunk;
         }
-        char *copy = strdup(value);
-        if (!copy)
-                return -ENOMEM;
-        ids->values[ids->n_values++] = copy;
+        char *copy = memcpy(ids->chunks->bytes + ids->chunks->used, value, size);
+        ids->chunks->used += size;
         return note(ids, copy, NULL);
 }
 

@@ -1,9 +1,13 @@
 # The switch: transactions and the rules they are judged by.
 noinst_LTLIBRARIES += libiove.la
 libiove_la_SOURCES = \
+	appliance/iove/adapters.c appliance/iove/adapters.h \
 	appliance/iove/apply.c \
 	appliance/iove/claims.c \
+	appliance/iove/faults.c appliance/iove/faults.h \
 	appliance/iove/identity.c appliance/iove/identity.h \
+	appliance/iove/links.c appliance/iove/links.h \
+	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \
 	appliance/iove/rules-members.c \

@@ -59,7 +59,7 @@ static int check_in_use(const struct iov_model *have, const struct iov_model *ca
         return 0;
 }
 
-int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
+int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
         const struct iov_volume *old;
@@ -67,12 +67,13 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
                 const struct iov_volume *new = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
 
-                if (new &&new->id == old->id &&new->size < old->size) {
+                if (new &&new->id == old->id &&new->size < old->size && !(flags & IOV_TXN_SHRINK)) {
                         char from[32], to[32];
 
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it has %s and cannot shrink to %s", old->name,
-                                           iov_size_format(old->size, from), iov_size_format(new->size, to));
+                                           "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
+                                           "what is behind is lost",
+                                           old->name, iov_size_format(old->size, from), iov_size_format(new->size, to));
                 }
                 if (new &&new->id == old->id && strcmp(new->adapter, old->adapter) != 0)
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
@@ -80,7 +81,7 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
                                            old->adapter, new->adapter);
         }
         iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
-                int r = force ? 0 : check_in_use(have, candidate, v, blame, refusal);
+                int r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
 
                 if (r < 0)
                         return r;

@@ -78,6 +78,8 @@ static const char *vadapter_check(const struct iov_vadapter *v) {
                 return "vlan is not within 0 to 4094";
         if (!iov_vlan_mode_to_string(v->vlan_mode))
                 return "vlan_mode is neither access nor trunk";
+        if (!iov_polling_to_string(v->polling))
+                return "polling is neither adaptive nor always";
         return iov_interrupts_to_string(v->interrupts) ? NULL : "interrupts is none of auto, msix, msi and intx";
 }
 

@@ -24,8 +24,9 @@ const char *iove_record_check(enum iov_kind kind, const void *record);
 /* Check all of the candidate against itself. 0 or -EBADMSG. */
 int iove_rules_check(const struct iov_model *candidate, const struct iove_limits *limits, const struct iove_blame *blame,
                      struct iove_refusal *ret_refusal);
-/* Check that nothing changes under a running server, and that no volume shrinks: `have` is what is now. */
-int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, bool force,
+/* Check that nothing changes under a running server, and that no volume shrinks, unless `flags` (IOV_TXN_*) allow it: `have` is
+ * what is now. */
+int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *ret_refusal);
 /* True where the device that a server sees in the slot would not be the same: persona, place or media. */
 bool iove_vadapter_differs(const struct iov_model *a, const struct iov_model *b, const char *vadapter);

@@ -14,11 +14,16 @@ struct iove_transaction {
         struct operation *operations;
         size_t n_operations, n_allocated;
         unsigned char *records;
-        size_t records_size, records_allocated;
+        size_t records_size, records_mapped;
 };
 
 /* Carry out all operations on `model`, a copy of `have`. *ret_changed counts those that changed something. -EBADMSG: refused. */
 int iove_apply(const struct iove_transaction *transaction, const struct iov_model *have, struct iov_model *model,
                uint64_t *last_id, uint64_t now_ns, uint32_t *ret_changed, struct iove_refusal *ret_refusal);
+
+/* A number that no volume and no vAdapter had. */
+uint64_t iove_id_next(uint64_t *last_id);
+/* Under IOV_TXN_SCRUB, when the candidate is derived. */
+int iove_scrub(const struct iov_model *have, struct iov_model *candidate, uint64_t *last_id);
 
 #endif

@@ -9,6 +9,7 @@
 #include "iove/identity.h"
 #include "iove/rules.h"
 #include "iove/transaction-private.h"
+#include "pages.h"
 #include "util.h"
 
 int iove_transaction_new(const struct iov_mb_txn_begin *begin, struct iove_transaction **ret_transaction) {
@@ -24,7 +25,7 @@ int iove_transaction_new(const struct iov_mb_txn_begin *begin, struct iove_trans
 struct iove_transaction *iove_transaction_free(struct iove_transaction *t) {
         if (t) {
                 free(t->operations);
-                free(t->records);
+                pages_free(t->records, t->records_mapped);
                 free(t);
         }
         return NULL;
@@ -38,19 +39,34 @@ uint32_t iove_transaction_flags(const struct iove_transaction *t) {
         return t->begin.flags;
 }
 
-static int reserve(void **array, size_t *allocated, size_t wanted, size_t element) {
-        size_t n = *allocated ? *allocated : 64;
+const char *iove_transaction_next(const struct iove_transaction *t, enum iov_kind kind, size_t *cursor) {
+        while (*cursor < t->n_operations) {
+                const struct operation *op = &t->operations[(*cursor)++];
 
-        if (wanted <= *allocated)
-                return 0;
-        while (n < wanted)
-                n *= 2;
-        void *p = realloc(*array, n * element);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        *allocated = n;
-        return 0;
+                if (op->kind == kind)
+                        return (const char *)t->records + op->offset;
+        }
+        return NULL;
+}
+
+/* Room for one more operation, with a record of that size. */
+static int reserve(struct iove_transaction *t, size_t record_size) {
+        void *records = t->records;
+        int r = 0;
+
+        if (t->n_operations == t->n_allocated) {
+                size_t n = t->n_allocated ? t->n_allocated * 2 : 64;
+                struct operation *operations = realloc(t->operations, n * sizeof(*operations));
+
+                if (!operations)
+                        return -ENOMEM;
+                t->operations = operations;
+                t->n_allocated = n;
+        }
+        if (t->records_mapped - t->records_size < record_size)
+                r = pages_grow(&records, &t->records_mapped, t->records_size + record_size);
+        t->records = records;
+        return r;
 }
 
 static int append_one(struct iove_transaction *t, const struct iov_mb_op *op, const unsigned char *record,
@@ -60,8 +76,7 @@ static int append_one(struct iove_transaction *t, const struct iov_mb_op *op, co
 
         if (t->n_operations >= IOVE_OPERATIONS_MAX)
                 return iove_refuse(refusal, IOV_RET_LIMIT, index, "a transaction has at most %u operations", IOVE_OPERATIONS_MAX);
-        if (reserve((void **)&t->operations, &t->n_allocated, t->n_operations + 1, sizeof(*t->operations)) < 0 ||
-            reserve((void **)&t->records, &t->records_allocated, t->records_size + size, 1) < 0)
+        if (reserve(t, size) < 0)
                 return -ENOMEM;
         if (op->verb != IOV_VERB_SET && op->verb != IOV_VERB_REMOVE && op->verb != IOV_VERB_RENAME)
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, index, "operation %u: unknown verb %u", index, op->verb);
@@ -145,10 +160,12 @@ int iove_transaction_run(const struct iove_transaction *t, struct iov_model *hav
         r = iove_apply(t, have, candidate, &ids, now_ns, &changed, refusal);
         if (r == 0)
                 r = iov_model_derive(candidate);
+        if (r == 0 && t->begin.flags & IOV_TXN_SCRUB)
+                r = iove_scrub(have, candidate, &ids);
         if (r == 0)
                 r = iove_rules_check(candidate, limits, &blame, refusal);
         if (r == 0)
-                r = iove_rules_check_change(have, candidate, force, &blame, refusal);
+                r = iove_rules_check_change(have, candidate, t->begin.flags, &blame, refusal);
         if (r == 0)
                 r = identities_settle(have, candidate, now_ns, force, &blame, refusal);
         if (r == 0)

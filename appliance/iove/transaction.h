@@ -28,6 +28,8 @@ int iove_transaction_append(struct iove_transaction *transaction, const void *op
 /* Seconds after which it is taken back unless it is confirmed, 0: it stays. */
 uint32_t iove_transaction_confirm_s(const struct iove_transaction *transaction);
 uint32_t iove_transaction_flags(const struct iove_transaction *transaction);
+/* The name in the next operation on an object of that kind; *cursor starts at 0. NULL: no more. */
+const char *iove_transaction_next(const struct iove_transaction *transaction, enum iov_kind kind, size_t *cursor);
 
 /*
  * Ids: 48 bits, so that they are exact in JSON. Each follows from the one before by a linear congruential step of full period, so

@@ -8,28 +8,35 @@
 
 #include <stdint.h>
 
+#include "media/fault.h"
 #include "vpc/model.h"
 #include "vpc/report.h"
 #include "vpc/session.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
-#define LINK_FDS_MAX (3 + VPC_MEDIA_MAX)
+#define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, then one per medium */
+        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
+        LINK_FAULT_RESET,  /* end all faults on demand of the slot */
+        LINK_FAULT,        /* `fault` is one more */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
         LINK_FAILED,  /* the slot could not be brought up; `text` is why */
         LINK_LOG,     /* `level`, `text` */
+        LINK_STRUCK,  /* the fault on demand `fault.id` has struck `hits` times more */
         LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
         LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
+
+#define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
+#define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
 
 /* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
 struct link_shared {
@@ -50,8 +57,11 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t reserved;
+        uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
         uint64_t media_size[VPC_MEDIA_MAX];
+        struct media_fault fault;
+        uint64_t hits;
+        uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

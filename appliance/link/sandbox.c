@@ -106,6 +106,7 @@ static const int calls[] = {
         SCMP_SYS(writev),
         SCMP_SYS(memfd_create),
         SCMP_SYS(ftruncate),
+        SCMP_SYS(fallocate),
         /* memory */
         SCMP_SYS(brk),
         SCMP_SYS(munmap),

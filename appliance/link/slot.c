@@ -12,7 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "media/file.h"
+#include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
@@ -32,8 +32,11 @@ struct link_slot {
         struct vpc_session *session;
         struct vpc_function *function;
         struct vpc_connection *connection;
-        struct media_file *media[VPC_MEDIA_MAX];
+        struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
+        struct media_faults *faults; /* NULL: there never were any */
+        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        int doorbells_fd;
         bool removing, connected;
 };
 
@@ -51,14 +54,51 @@ static int map_fd(int fd, size_t size, void **ret_memory) {
         return 0;
 }
 
-static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
         if (medium < s->n_media)
-                media_file_submit(s->media[medium], io);
+                medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
+}
+
+static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = context;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
+}
+
+static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
+        struct link_slot *s = userdata;
+
+        s->events->struck(s, id, hits);
+}
+
+static const struct media_fault_events fault_events = {.submit = media_submit, .struck = on_struck};
+
+int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
+        if (!s->faults) {
+                int r = fault ? media_faults_new(s->loop, &fault_events, s, &s->faults) : 0;
+
+                if (r < 0 || !fault)
+                        return r;
+        }
+        if (fault)
+                return media_faults_add(s->faults, fault);
+        media_faults_reset(s->faults);
+        return 0;
+}
+
+static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
+        struct link_slot *s = context;
+
+        /* A fault on demand must not be passed by. */
+        return !s->faults && medium < s->n_media && medium_try(s->media[medium], io, ret_error);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -133,11 +173,11 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 static int slot_open_media(struct link_slot *s) {
         const struct link_message *m = &s->escrow->message;
 
-        if (s->escrow->n_fds != 3 + m->n_media)
+        if (s->escrow->n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
                 const int fd = fcntl(s->escrow->fds[3 + i], F_DUPFD_CLOEXEC, 0);
-                int r = fd < 0 ? -errno : media_file_new(s->loop, fd, m->media_size[i], &s->media[i]);
+                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media_size[i], &s->media[i]);
 
                 if (r < 0)
                         return r;
@@ -173,9 +213,18 @@ static int slot_take_up(struct link_slot *s) {
         return r;
 }
 
+static int slot_open_doorbells(struct link_slot *s) {
+        const struct link_message *m = &s->escrow->message;
+
+        if (!(m->flags & LINK_DOORBELLS))
+                return 0;
+        s->doorbells_fd = s->escrow->fds[3 + m->n_media];
+        return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
+}
+
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
-        const struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .log = slot_log};
+        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
         int r;
 
         if (!model || s->escrow->n_fds < 3)
@@ -191,7 +240,14 @@ static int slot_bring_up(struct link_slot *s) {
         if (r == 0)
                 r = slot_open_media(s);
         if (r == 0)
-                r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
+                r = slot_open_doorbells(s);
+        if (r < 0)
+                return r;
+        if (s->doorbells) {
+                environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
+                environment.doorbells_fd = s->doorbells_fd;
+        }
+        r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
         r = slot_take_up(s);
@@ -209,6 +265,7 @@ int link_slot_new(struct loop *loop, struct link_escrow_slot *escrow, const stru
         }
         s->loop = loop;
         s->escrow = escrow;
+        s->doorbells_fd = -1;
         s->instance = escrow->message.instance;
         memcpy(s->name, escrow->message.name, sizeof(s->name));
         s->events = events;
@@ -233,8 +290,11 @@ void link_slot_free(struct link_slot *s) {
                 return;
         loop_source_remove(s->listener_source);
         vpc_function_free(s->function);
+        media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
-                media_file_free(s->media[i]);
+                medium_free(s->media[i]);
+        if (s->doorbells)
+                munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)
@@ -248,6 +308,8 @@ void link_slot_remove(struct link_slot *s) {
                 return;
         s->removing = true;
         s->escrow->removing = true;
+        /* Nothing that is late on demand holds it up. */
+        link_slot_set_fault(s, NULL);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

@@ -15,6 +15,8 @@ struct link_slot_events {
         /* The slot is quiet and can be freed, which the callback does. */
         void (*removed)(struct link_slot *slot);
         void (*log)(struct link_slot *slot, int level, const char *text);
+        /* A fault on demand has struck `hits` times more. */
+        void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
 };
 
 /* Bring up a slot that is in escrow, as new or where another process was killed. The place in escrow stays the slot's; on failure
@@ -26,6 +28,8 @@ bool link_slot_connected(const struct link_slot *slot, uint32_t *ret_pid, uint32
 void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
+/* Another fault on demand; NULL: end all. */
+int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -73,6 +73,13 @@ static void on_log(struct link_slot *slot, int level, const char *text) {
         tell_of(LINK_LOG, slot, level, text, 0, 0);
 }
 
+static void on_struck(struct link_slot *slot, uint64_t fault, uint64_t hits) {
+        const struct link_message m = {
+                .type = LINK_STRUCK, .instance = link_slot_instance(slot), .fault = {.id = fault}, .hits = hits};
+
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+}
+
 static void on_removed(struct link_slot *slot) {
         struct worker *w = link_slot_userdata(slot);
 
@@ -86,7 +93,7 @@ static void on_removed(struct link_slot *slot) {
 }
 
 static const struct link_slot_events slot_events = {
-        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log};
+        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log, .struck = on_struck};
 
 static void slot_open(struct worker *w, struct link_escrow_slot *place) {
         struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = place->message.instance};
@@ -139,6 +146,17 @@ static void slot_remove(struct worker *w, uint64_t instance) {
         tell(w, &m);
 }
 
+static void slot_fault(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance) {
+                        int r = link_slot_set_fault(w->slots[i], m->type == LINK_FAULT ? &m->fault : NULL);
+
+                        if (r < 0)
+                                tell_of(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
+                        return;
+                }
+}
+
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
         if (m->type == LINK_SLOT_ADD) {
                 slot_add(w, m, fds, n);
@@ -148,6 +166,8 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 close(fds[i]);
         if (m->type == LINK_SLOT_REMOVE)
                 slot_remove(w, m->instance);
+        else if (m->type == LINK_FAULT || m->type == LINK_FAULT_RESET)
+                slot_fault(w, m);
         else if (m->type == LINK_STATUS_ASK)
                 tell_status(w, true);
 }

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <liburing.h>
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 
-#include "loop/loop.h"
+#include "loop/loop-private.h"
 #include "util.h"
 
 /*
@@ -49,15 +48,6 @@ struct loop_source {
         struct loop_source *next_todo;
 };
 
-struct loop {
-        struct io_uring ring;
-        unsigned int in_flight; /* completions still to come, without those of cancellations */
-        bool stopped, closing;
-        int result;
-        struct loop_source *sources;
-        struct loop_source *todo, **todo_end;
-};
-
 /* What the ring of a confined loop takes: the operations of this file, and flags that only change how they are done. */
 static int confine(struct io_uring *ring) {
         static const uint8_t operations[] = {
@@ -79,8 +69,9 @@ static int confine(struct io_uring *ring) {
 
 static int make(struct loop **ret_loop, unsigned int entries, bool is_confined) {
         static const unsigned int flags[] = {
-                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN,
-                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN,
+                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN |
+                        IORING_SETUP_TASKRUN_FLAG,
+                IORING_SETUP_SUBMIT_ALL | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
                 0,
         };
         CLEANUP_FREE struct loop *loop = NULL;
@@ -105,6 +96,8 @@ static int make(struct loop **ret_loop, unsigned int entries, bool is_confined) 
                 return r;
         }
         loop->todo_end = &loop->todo;
+        loop->rounds_end = &loop->rounds;
+        loop->spin_ns = LOOP_SPIN_NS;
         *ret_loop = TAKE_PTR(loop);
         return 0;
 }
@@ -304,16 +297,7 @@ static void complete(struct loop *loop, uint64_t user_data, int32_t result, uint
                 io->done(io, result);
 }
 
-/* One round: submit what is there, sleep until something is done, call the callbacks of what was done by then. */
-static int loop_round(struct loop *loop) {
-        int r = 0;
-
-        settle_sources(loop);
-        /* With GETEVENTS the kernel also brings in completions that had overflowed (IORING_FEAT_NODROP). */
-        r = io_uring_submit_and_wait(&loop->ring, 1);
-        /* EBUSY, EAGAIN: no room for more requests until completions are taken, which follows. */
-        if (r < 0 && r != -EINTR && r != -EBUSY && r != -EAGAIN)
-                return r;
+static void take_completions(struct loop *loop) {
         for (unsigned int n = io_uring_cq_ready(&loop->ring); n > 0 && !loop->stopped; n--) {
                 struct io_uring_cqe *cqe = NULL;
                 uint64_t user_data = 0;
@@ -328,6 +312,33 @@ static int loop_round(struct loop *loop) {
                 io_uring_cqe_seen(&loop->ring, cqe);
                 complete(loop, user_data, result, flags);
         }
+}
+
+/* Something is to be submitted, or the kernel has completions that it wants a system call for. */
+static bool needs_kernel(const struct loop *loop) {
+        return io_uring_sq_ready(&loop->ring) ||
+               (__atomic_load_n(loop->ring.sq.kflags, __ATOMIC_RELAXED) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW));
+}
+
+/* One round: submit what is there, sleep until something is done (not while something is polled), call the callbacks of what was
+ * done by then. */
+static int loop_round(struct loop *loop) {
+        bool polling = loop->n_polling && !loop->closing && poller_round(loop, io_uring_cq_ready(&loop->ring) > 0);
+        int r = 0;
+
+        if (loop->stopped) /* by a poller */
+                return 0;
+        settle_sources(loop);
+        /* With GETEVENTS the kernel also brings in completions that had overflowed (IORING_FEAT_NODROP). */
+        if (!polling)
+                r = io_uring_submit_and_wait(&loop->ring, 1);
+        else if (needs_kernel(loop))
+                r = io_uring_submit_and_get_events(&loop->ring);
+        /* EBUSY, EAGAIN: no room for more requests until completions are taken, which follows. */
+        if (r < 0 && r != -EINTR && r != -EBUSY && r != -EAGAIN)
+                return r;
+        take_completions(loop);
+        poller_ends(loop);
         return 0;
 }
 

@@ -58,6 +58,39 @@ int loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_fn 
 struct loop_source *loop_source_remove(struct loop_source *source);
 
 /*
+ * Polling: for whoever finds work in memory that another process writes to. While a poller polls, the loop does not sleep but
+ * calls `poll` in each round, which says whether there was anything. When there has been nothing for a while (`spin_ns` at most,
+ * less and less where waiting has not paid lately) `stop` is called: it arranges for a wake-up through a source of the loop,
+ * looks once more and returns true to end the polling, false to go on. A poller that does not poll costs nothing.
+ */
+struct loop_poller;
+struct loop_poller_callbacks {
+        bool (*poll)(void *userdata);
+        bool (*stop)(void *userdata);
+};
+#define LOOP_SPIN_NS UINT64_C(50000)
+int loop_add_poller(struct loop *loop, const struct loop_poller_callbacks *callbacks, void *userdata,
+                    struct loop_poller **ret_poller);
+/* Begin to poll, with the loop's next round; nothing where it does. */
+void loop_poller_start(struct loop_poller *poller);
+/* End it now, without asking. */
+void loop_poller_stop(struct loop_poller *poller);
+/* Not from within a callback of any poller. Takes NULL, returns NULL. */
+struct loop_poller *loop_poller_remove(struct loop_poller *poller);
+/* How long to look out for work after the last at most; 0: `stop` is called as soon as `poll` has found nothing. */
+void loop_set_spin(struct loop *loop, uint64_t spin_ns);
+
+/* Call `fn` once at the end of the loop's round that is under way, when all that was done by then has been told. */
+struct loop_end {
+        void (*fn)(struct loop_end *end);
+        struct loop_end *next;
+        bool queued;
+};
+void loop_at_end(struct loop *loop, struct loop_end *end);
+/* Forget it. */
+void loop_end_cancel(struct loop *loop, struct loop_end *end);
+
+/*
  * File I/O. The request is embedded in the caller's own object, which must stay until `done` is called: with bytes done or a
  * negative errno. iov must stay as long. -EAGAIN: the submission queue is full even after submitting, try later.
  */

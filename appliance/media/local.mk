@@ -1,4 +1,8 @@
 # What vAdapters store data on.
 noinst_LTLIBRARIES += libmedia.la
-libmedia_la_SOURCES = appliance/media/file.c appliance/media/file.h
+libmedia_la_SOURCES = \
+	appliance/media/fault.c appliance/media/fault.h \
+	appliance/media/file.c appliance/media/file.h \
+	appliance/media/medium.c appliance/media/medium.h \
+	appliance/media/ram.c appliance/media/ram.h
 libmedia_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

@@ -28,6 +28,9 @@ struct vpc_function {
         struct vpc_environment environment;
         struct vpc_host host;
         struct loop_source *timer;
+        struct loop_poller *poller; /* NULL: the model does not poll */
+        struct loop_end later;
+        uint64_t dma_generation;
         void *device;
         struct vpc_log_limit log_limit;
         struct vpc_session *session; /* NULL: nothing of the client outlives this process */
@@ -50,5 +53,7 @@ struct vpc_function {
 /* host.c */
 void vpc_host_init(struct vpc_function *function);
 int vpc_host_timer_init(struct vpc_function *function);
+/* Addresses of the server's memory are no longer what they were. */
+void vpc_host_dma_changed(struct vpc_function *function);
 
 #endif

@@ -56,6 +56,8 @@ void vpc_function_free(struct vpc_function *function) {
         if (function->device)
                 function->model->detach(function->device);
         loop_source_remove(function->timer);
+        loop_poller_remove(function->poller);
+        loop_end_cancel(function->loop, &function->later);
         vpc_irq_clear(&function->irq);
         vpc_dma_clear(&function->dma);
         free(function);
@@ -77,6 +79,8 @@ int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64
         /* What is never accessed is not mapped either: a window without memory. */
         int r = vpc_dma_map(&function->dma, address, size, function->model->no_dma ? -1 : take_fd(&owned), fd_offset, flags);
 
+        if (r >= 0)
+                vpc_host_dma_changed(function);
         report(function);
         return r;
 }
@@ -84,12 +88,15 @@ int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size) {
         int r = vpc_dma_unmap(&function->dma, address, size);
 
+        if (r >= 0)
+                vpc_host_dma_changed(function);
         report(function);
         return r;
 }
 
 int vpc_function_dma_unmap_all(struct vpc_function *function) {
         vpc_dma_unmap_all(&function->dma);
+        vpc_host_dma_changed(function);
         report(function);
         return 0;
 }
@@ -139,6 +146,7 @@ void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope) {
         counter_add(&function->counters->resets, 1);
         loop_timer_set(function->timer, UINT64_MAX);
         vpc_config_reset(&function->config, scope);
+        vpc_host_dma_changed(function);
         vpc_image_msix_reset(function->image, function->model);
         function->model->reset(function->device, scope);
         vpc_irq_reset(&function->irq);
@@ -149,5 +157,8 @@ void vpc_function_disconnect(struct vpc_function *function) {
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
                 vpc_irq_disable(&function->irq, index);
         vpc_dma_unmap_all(&function->dma);
+        vpc_host_dma_changed(function);
+        if (function->poller)
+                loop_poller_stop(function->poller);
         report(function);
 }

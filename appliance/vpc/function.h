@@ -26,7 +26,11 @@ int vpc_image_check(const void *image, size_t size, const struct vpc_model *mode
 struct vpc_environment {
         void *context;
         void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
+        /* Optional, see vpc_host.io_try. */
+        bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
         void (*log)(void *context, int level, const char *text);
+        uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
+        int doorbells_fd;
 };
 
 /* `image` and `counters` stay the caller's and must outlive the function. */

@@ -140,6 +140,57 @@ static void host_io_submit(void *context, unsigned int index, struct vpc_io *io)
         function->environment.io_submit(function->environment.context, index, io);
 }
 
+static bool host_io_try(void *context, unsigned int index, struct vpc_io *io, int *ret_error) {
+        struct vpc_function *function = context;
+
+        return function->environment.io_try(function->environment.context, index, io, ret_error);
+}
+
+static void on_later(struct loop_end *end) {
+        struct vpc_function *function = (struct vpc_function *)((char *)end - offsetof(struct vpc_function, later));
+
+        function->model->later(function->device);
+}
+
+static void host_later(void *context) {
+        struct vpc_function *function = context;
+
+        loop_at_end(function->loop, &function->later);
+}
+
+static void host_poll_start(void *context) {
+        struct vpc_function *function = context;
+
+        loop_poller_start(function->poller);
+}
+
+static bool on_poll(void *userdata) {
+        struct vpc_function *function = userdata;
+
+        return function->model->poll(function->device);
+}
+
+static bool on_poll_stop(void *userdata) {
+        struct vpc_function *function = userdata;
+
+        return function->model->poll_stop(function->device);
+}
+
+static const struct loop_poller_callbacks poller_callbacks = {.poll = on_poll, .stop = on_poll_stop};
+
+static bool host_irq_is_level(void *context) {
+        const struct vpc_function *function = context;
+
+        return !vpc_config_msix_enabled(&function->config) && !vpc_config_msi_enabled(&function->config);
+}
+
+/* A doorbell that could not be looked at may be within reach now. */
+void vpc_host_dma_changed(struct vpc_function *function) {
+        function->dma_generation++;
+        if (function->model->later)
+                loop_at_end(function->loop, &function->later);
+}
+
 static void host_timer(void *context, uint64_t delay_ns) {
         struct vpc_function *function = context;
 
@@ -154,7 +205,10 @@ static void on_timer(void *userdata) {
 }
 
 int vpc_host_timer_init(struct vpc_function *function) {
-        return loop_add_timer(function->loop, UINT64_MAX, on_timer, function, &function->timer);
+        int r = loop_add_timer(function->loop, UINT64_MAX, on_timer, function, &function->timer);
+
+        return r < 0 || !function->model->poll ? r
+                                               : loop_add_poller(function->loop, &poller_callbacks, function, &function->poller);
 }
 
 void vpc_host_init(struct vpc_function *function) {
@@ -167,6 +221,17 @@ void vpc_host_init(struct vpc_function *function) {
                                            .io_submit = host_io_submit,
                                            .clock = host_clock,
                                            .timer = host_timer,
-                                           .log = host_log};
+                                           .log = host_log,
+                                           .irq_is_level = host_irq_is_level,
+                                           .dma_generation = &function->dma_generation,
+                                           .doorbells = function->environment.doorbells,
+                                           .doorbells_fd = function->environment.doorbells_fd};
+        if (function->environment.io_try)
+                function->host.io_try = host_io_try;
+        if (function->model->later)
+                function->host.later = host_later;
+        if (function->model->poll)
+                function->host.poll_start = host_poll_start;
+        function->later.fn = on_later;
         function->log_limit = (struct vpc_log_limit){.tokens_ns = LOG_BURST * LOG_INTERVAL_NS, .last_ns = host_clock(function)};
 }

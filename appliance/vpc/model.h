@@ -101,6 +101,11 @@ struct vpc_model {
         void (*reset)(void *device, enum vpc_reset scope);
         /* Optional: the timer asked for by host->timer(). */
         void (*timer)(void *device);
+        /* Optional: what was asked for by host->later() and host->poll_start(); later() also when *host->dma_generation has changed. poll() says whether there was anything. poll_stop():
+         * polling is to end, so see that a register access tells of what comes next; false: go on polling. */
+        void (*later)(void *device);
+        bool (*poll)(void *device);
+        bool (*poll_stop)(void *device);
         /* Optional: a mappable area of a BAR, false: none. */
         bool (*area)(void *device, unsigned int bar, struct vpc_area *ret_area);
         /* Optional: bulk access instead of bar_read/bar_write, where a BAR is plain memory or a mailbox payload; any length within

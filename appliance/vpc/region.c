@@ -154,6 +154,7 @@ int vpc_function_region_read(struct vpc_function *function, unsigned int region,
 static int config_write(struct vpc_function *function, uint64_t offset, const void *buffer, size_t length) {
         unsigned int effects = vpc_config_write(&function->config, offset, buffer, length);
 
+        vpc_host_dma_changed(function); /* Bus Master Enable and the power state are here */
         if (effects & VPC_CONFIG_FLR) {
                 vpc_function_reset(function, VPC_RESET_FLR);
                 return VPC_QUIESCE_FIRST;

@@ -40,11 +40,12 @@ void iov_set_log_fn(struct iov_ctx *ctx, iov_log_fn fn, void *userdata);
 /* ---- the appliance: transports and registers ---- */
 
 /*
- * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `sim:DIR` (a private iovd over the state
- * in DIR, started from $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for
- * $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a
- * malformed address, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EOPNOTSUPP a kind of address
- * that this version does not know yet.
+ * Open an appliance. `address` is `unix:PATH` (the vfio-user socket of a running iovd), `pci:BDF` (a PCI function of
+ * this machine, mapped from sysfs; `pci:` alone is the only one), `sim:DIR` (a private iovd over the state in DIR, started from
+ * $IOVD or the installed one; `sim:` alone is a fresh state that is thrown away), or NULL for $IOV_APPLIANCE, else
+ * unix:/run/iov/mgmt.sock. Errors: -ENODEV nothing answers there (the log says what to do), -EINVAL a malformed address or one
+ * that several PCI functions fit, -EPROTO it is no appliance or of another major version, -EACCES not permitted, -EBUSY another
+ * program has the PCI function open. $IOV_TIMEOUT: seconds that a mailbox command may take, 1 to 3600, instead of a minute.
  */
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance);
 /* Close it; takes NULL. */
@@ -177,6 +178,10 @@ const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_polling_to_string(uint32_t v);
+int iov_polling_from_string(const char *s, uint32_t *ret_v);
+const char *iov_media_to_string(uint32_t v);
+int iov_media_from_string(const char *s, uint32_t *ret_v);
 const char *iov_identity_type_to_string(uint32_t v);
 int iov_identity_type_from_string(const char *s, uint32_t *ret_v);
 const char *iov_fault_type_to_string(uint32_t v);
@@ -192,6 +197,14 @@ const char *iov_host_state_to_string(uint32_t state);
  */
 int iov_object_rename(struct iov_appliance *appliance, enum iov_kind kind, const char *name, const char *new_name,
                       unsigned int flags, struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);
+
+/*
+ * Ask again for what is wanted of a vAdapter already: plugging or unplugging that failed is tried again; with IOV_TXN_FORCE a
+ * server that should have let go of it loses it at once. Changes nothing. -ESTALE: the appliance is not as in `model` any more,
+ * -ENOENT: the model has no such vAdapter; else as iov_plan_apply().
+ */
+int iov_vadapter_retry(struct iov_appliance *appliance, const struct iov_model *model, const char *name, unsigned int flags,
+                       struct iov_mb_error *ret_error);
 
 /* ---- history ---- */
 
@@ -231,6 +244,20 @@ int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
 int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
 /* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
 int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+
+/* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
+
+/* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
+int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
+ * the chassis is a file of the operator's. */
+int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
+int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
+/* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */
+int iov_fault_inject(struct iov_appliance *appliance, const struct iov_fault *fault, struct iov_fault *ret_fault,
+                     struct iov_mb_error *ret_error);
+/* End one, NULL: all. */
+int iov_fault_clear(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 
 /* ---- sizes and rates ---- */
 

@@ -134,6 +134,14 @@ enum iov_vlan_mode {
         IOV_VLAN_TRUNK,  /* the guest tags; all VLANs of the network, untagged frames in `vlan` */
 };
 enum iov_interrupts { IOV_INTERRUPTS_AUTO, IOV_INTERRUPTS_MSIX, IOV_INTERRUPTS_MSI, IOV_INTERRUPTS_INTX };
+enum iov_polling {
+        IOV_POLLING_ADAPTIVE, /* the device sleeps, and polls only while work arrives */
+        IOV_POLLING_ALWAYS,   /* its doorbells are mapped into the server, and it never sleeps */
+};
+enum iov_media {
+        IOV_MEDIA_FILE, /* volumes are files in the state directory */
+        IOV_MEDIA_RAM,  /* volumes are memory, and are empty after each start of the appliance */
+};
 enum iov_identity_type {
         IOV_IDENTITY_MAC,
         IOV_IDENTITY_WWNN,
@@ -148,7 +156,7 @@ enum iov_fault_type {
         IOV_FAULT_LINK_DOWN = 1,    /* of a server */
         IOV_FAULT_SURPRISE_REMOVAL, /* of a vAdapter */
         IOV_FAULT_MEDIA_ERROR,      /* of a volume: first, count */
-        IOV_FAULT_LATENCY,          /* of a volume: value */
+        IOV_FAULT_LATENCY,          /* of a vAdapter: value */
         IOV_FAULT_VOLUME_FULL,      /* of a volume */
         IOV_FAULT_WORKER_CRASH,     /* of a server */
         IOV_FAULT_MAILBOX_TIMEOUT,  /* of the appliance: value commands are never answered */
@@ -172,6 +180,7 @@ struct iov_mb_identify {
 #define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
 #define IOV_TXN_FORCE UINT32_C(2)   /* also where a running server loses a device by it */
 #define IOV_TXN_SCRUB UINT32_C(4)   /* volumes of vAdapters that go to another server lose their data on the way */
+#define IOV_TXN_SHRINK UINT32_C(8)  /* also where a volume becomes smaller, and loses what is behind its new end */
 #define IOV_GENERATION_ANY UINT64_MAX
 struct iov_mb_txn_begin {
         uint64_t generation; /* refuse the commit with STALE unless GENERATION is this; IOV_GENERATION_ANY: do not care */

@@ -30,9 +30,9 @@ static bool same_media(const struct iov_model *a, const struct iov_model *b, con
 
 /* What an operating system reads once, when it finds the device. */
 static bool same_persona(const struct iov_vadapter *x, const struct iov_vadapter *y) {
-        return x->interrupts == y->interrupts && strcmp(x->adapter, y->adapter) == 0 && strcmp(x->mac, y->mac) == 0 &&
-               strcmp(x->wwnn, y->wwnn) == 0 && strcmp(x->wwpn, y->wwpn) == 0 && strcmp(x->serial, y->serial) == 0 &&
-               strcmp(x->nqn, y->nqn) == 0;
+        return x->interrupts == y->interrupts && x->polling == y->polling && strcmp(x->adapter, y->adapter) == 0 &&
+               strcmp(x->mac, y->mac) == 0 && strcmp(x->wwnn, y->wwnn) == 0 && strcmp(x->wwpn, y->wwpn) == 0 &&
+               strcmp(x->serial, y->serial) == 0 && strcmp(x->nqn, y->nqn) == 0;
 }
 
 /* What changes under the operating system, which sees it in its traffic alone. */

@@ -43,15 +43,6 @@ static int add_removals(struct iov_plan *plan, enum iov_kind kind, unsigned int 
         return n < 0 ? n : 0;
 }
 
-/* The part of a vAdapter that means something: the slot does only where there is a server. */
-static struct iov_vadapter comparable(const struct iov_vadapter *vadapter) {
-        struct iov_vadapter copy = *vadapter;
-
-        if (!*copy.server)
-                copy.slot = 0;
-        return copy;
-}
-
 /* The fields of a vAdapter that are identities: empty in what is wanted means that any will do. */
 static const struct {
         size_t offset, size;
@@ -100,14 +91,38 @@ static int own_vadapter(struct iov_plan *plan, const struct iov_vadapter *want, 
         return 0;
 }
 
-static int add_vadapter(struct iov_plan *plan, const struct iov_vadapter *have, const struct iov_vadapter *want) {
-        if (have) {
-                struct iov_vadapter a = comparable(have), b = comparable(want), kept = *want;
+/* Whether an identity that the appliance chose will do for what is wanted. */
+static bool will_do(const struct iov_vadapter *have, const struct iov_vadapter *want, size_t offset) {
+        for (size_t i = 0; i < ARRAY_LENGTH(identities); i++)
+                if (identities[i].offset == offset)
+                        return !*((const char *)want + offset) && *((const char *)have + offset) && have->chosen & 1u << i;
+        return false;
+}
 
-                keep_identities(&a, &b);
-                if (iov_record_same_config(IOV_KIND_VADAPTER, &a, &b))
-                        return 0;
+/* The slot means something only where there is a server. */
+static bool same_vadapter(const struct iov_vadapter *have, const struct iov_vadapter *want) {
+        const struct iov_record_info *info = iov_records_get(IOV_KIND_VADAPTER);
+
+        for (unsigned int i = 0; i < info->n_fields; i++) {
+                const struct iov_rfield_info *f = &info->fields[i];
+
+                if (f->role != IOV_ROLE_CONFIG ||
+                    memcmp((const char *)have + f->offset, (const char *)want + f->offset, (size_t)f->size * f->count) == 0)
+                        continue;
+                if (!(f->offset == offsetof(struct iov_vadapter, slot) && !*have->server && !*want->server) &&
+                    !will_do(have, want, f->offset))
+                        return false;
+        }
+        return true;
+}
+
+static int add_vadapter(struct iov_plan *plan, const struct iov_vadapter *have, const struct iov_vadapter *want) {
+        if (have && same_vadapter(have, want))
+                return 0;
+        if (have) {
+                struct iov_vadapter kept = *want;
                 int r = keep_identities(have, &kept) ? own_vadapter(plan, &kept, &want) : 0;
+
                 if (r < 0)
                         return r;
         }

@@ -148,11 +148,10 @@ static int transport_open(struct iov_appliance *a, int timeout_ms) {
         } else if (strncmp(a->address, "sim:", 4) == 0) {
                 r = transport_sim_open(a->ctx, a->address, a->address + 4, timeout_ms, why, &a->transport);
         } else if (strncmp(a->address, "pci:", 4) == 0) {
-                r = -EOPNOTSUPP;
-                snprintf(why, sizeof(why), "PCI functions are not supported by this version yet; use unix:PATH or sim:DIR");
+                r = transport_pci_open(TRANSPORT_SYSFS, a->address + 4, timeout_ms, why, &a->transport);
         } else {
                 r = -EINVAL;
-                snprintf(why, sizeof(why), "not the address of an appliance, which is unix:PATH or sim:DIR");
+                snprintf(why, sizeof(why), "not the address of an appliance, which is unix:PATH, pci:BDF or sim:DIR");
         }
         if (r >= 0)
                 return 0;
@@ -185,7 +184,21 @@ int appliance_open(struct iov_ctx *ctx, const char *address, int timeout_ms, str
 }
 
 int iov_open(struct iov_ctx *ctx, const char *address, struct iov_appliance **ret_appliance) {
-        return appliance_open(ctx, address, TRANSPORT_TIMEOUT_MS, ret_appliance);
+        const char *text = secure_getenv("IOV_TIMEOUT");
+        struct iov_appliance *a = NULL;
+        uint64_t seconds = 0;
+
+        if (text && (iov_count_parse(text, &seconds) < 0 || seconds < 1 || seconds > 3600)) {
+                iov_log(ctx, LOG_ERR, "IOV_TIMEOUT: '%s': seconds are wanted, 1 to 3600", text);
+                return -EINVAL;
+        }
+        int r = appliance_open(ctx, address, TRANSPORT_TIMEOUT_MS, &a);
+        if (r < 0)
+                return r;
+        if (seconds)
+                a->command_ms = (int)seconds * 1000;
+        *ret_appliance = a;
+        return 0;
 }
 
 void iov_close(struct iov_appliance *a) {

@@ -47,5 +47,9 @@ int transport_unix_open(const char *path, int timeout_ms, char why[TRANSPORT_WHY
  * later. */
 int transport_sim_open(struct iov_ctx *ctx, const char *address, const char *directory, int timeout_ms,
                        char why[TRANSPORT_WHY_SIZE], struct transport **ret_transport);
+/* A PCI function of this machine: `address` is BDF, "": the only one; `sysfs` is TRANSPORT_SYSFS but for tests. */
+#define TRANSPORT_SYSFS "/sys/bus/pci"
+int transport_pci_open(const char *sysfs, const char *address, int timeout_ms, char why[TRANSPORT_WHY_SIZE],
+                       struct transport **ret_transport);
 
 #endif

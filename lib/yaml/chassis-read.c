@@ -25,7 +25,7 @@ static int read_model(struct reader *r, const struct key *key, void *object) {
         return 0;
 }
 
-enum { ADAPTER_KIND, ADAPTER_PORTS, ADAPTER_RATE, ADAPTER_CAPACITY, ADAPTER_MODEL };
+enum { ADAPTER_KIND, ADAPTER_PORTS, ADAPTER_RATE, ADAPTER_CAPACITY, ADAPTER_MEDIA, ADAPTER_MODEL };
 static const struct key adapter_keys[] = {
         [ADAPTER_KIND] = {.name = "kind",
                           .read = reader_read_word,
@@ -40,6 +40,11 @@ static const struct key adapter_keys[] = {
                            .max = PORTS_MAX},
         [ADAPTER_RATE] = {.name = "rate", .read = reader_read_rate, .offset = offsetof(struct iov_adapter, rate)},
         [ADAPTER_CAPACITY] = {.name = "capacity", .read = reader_read_size, .offset = offsetof(struct iov_adapter, capacity)},
+        [ADAPTER_MEDIA] = {.name = "media",
+                           .read = reader_read_word,
+                           .offset = offsetof(struct iov_adapter, media),
+                           .from_string = iov_media_from_string,
+                           .words = "file, ram"},
         [ADAPTER_MODEL] = {.name = "model", .read = read_model},
 };
 
@@ -64,6 +69,8 @@ static int check_kind(struct reader *r, const struct subject *subject, const str
                 else if (!has[adapter->kind][i] && values[i].key.line)
                         e = reader_error(r, &values[i].key, "adapter %s: kind %s has no \"%s\"", subject->name, kind,
                                          adapter_keys[i].name);
+        if (e == 0 && values[ADAPTER_MEDIA].key.line && !has[adapter->kind][ADAPTER_CAPACITY])
+                e = reader_error(r, &values[ADAPTER_MEDIA].key, "adapter %s: kind %s has no \"media\"", subject->name, kind);
         return e;
 }
 

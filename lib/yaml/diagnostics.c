@@ -4,7 +4,9 @@
 
 #include <errno.h>
 
+#include "hash.h"
 #include "near.h"
+#include "pages.h"
 #include "source.h"
 #include "util.h"
 
@@ -51,13 +53,15 @@ struct iov_diagnostics {
         struct source *files;
         uint32_t n_files;
         struct noted *noted;
-        uint32_t n_noted, n_noted_allocated;
+        size_t noted_size; /* bytes mapped */
+        uint32_t n_noted;
         struct bucket *buckets; /* open addressing; a power of two of them, at most half in use */
+        size_t buckets_size;
         uint32_t n_buckets;
         struct chunk *chunks;
         uint32_t n_spaces;
         struct reference *references;
-        size_t n_references, n_references_allocated;
+        size_t references_size, n_references;
 };
 
 int iov_diagnostics_new(struct iov_diagnostics **ret_diagnostics) {
@@ -87,10 +91,10 @@ struct iov_diagnostics *iov_diagnostics_unref(struct iov_diagnostics *d) {
                 free(d->chunks);
                 d->chunks = next;
         }
-        free(d->references);
         free(d->files);
-        free(d->noted);
-        free(d->buckets);
+        pages_free(d->references, d->references_size);
+        pages_free(d->noted, d->noted_size);
+        pages_free(d->buckets, d->buckets_size);
         free(d);
         return NULL;
 }
@@ -212,12 +216,7 @@ int diagnostics_add(struct iov_diagnostics *d, enum iov_severity severity, const
 /* ---- places ---- */
 
 static uint32_t key_hash(uint32_t space, const char *key) {
-        uint32_t h = UINT32_C(2166136261) ^ space;
-
-        for (; *key; key++)
-                h = (h ^ (unsigned char)*key) * UINT32_C(16777619);
-        /* FNV's low bits depend on few bits of the last characters; names mostly differ there. */
-        return h ^ h >> 15;
+        return (uint32_t)hash_text(key, space);
 }
 
 static uint32_t bucket_of(const struct iov_diagnostics *d, uint32_t space, const char *key, uint32_t hash) {
@@ -233,22 +232,15 @@ static uint32_t bucket_of(const struct iov_diagnostics *d, uint32_t space, const
         return b;
 }
 
-static int grow(struct iov_diagnostics *d) {
-        if (d->n_noted == d->n_noted_allocated) {
-                uint32_t n = d->n_noted ? d->n_noted * 2 : 64;
-                struct noted *noted = realloc(d->noted, n * sizeof(*noted));
+static int grow_buckets(struct iov_diagnostics *d) {
+        uint32_t n = d->n_buckets ? d->n_buckets * 2 : 4096;
+        size_t size = 0;
+        void *pages = NULL;
+        int r = pages_grow(&pages, &size, n * sizeof(struct bucket));
+        struct bucket *buckets = pages;
 
-                if (!noted)
-                        return -ENOMEM;
-                d->noted = noted;
-                d->n_noted_allocated = n;
-        }
-        if ((d->n_noted + 1) * 2 <= d->n_buckets)
-                return 0;
-        uint32_t n = d->n_buckets ? d->n_buckets * 2 : 256;
-        struct bucket *buckets = calloc(n, sizeof(*buckets));
-        if (!buckets)
-                return -ENOMEM;
+        if (r < 0)
+                return r;
         /* All keys are different: the first free bucket is theirs. */
         for (uint32_t i = 0; i < d->n_buckets; i++) {
                 uint32_t b = d->buckets[i].hash & (n - 1);
@@ -259,10 +251,20 @@ static int grow(struct iov_diagnostics *d) {
                         b = (b + 1) & (n - 1);
                 buckets[b] = d->buckets[i];
         }
-        free(d->buckets);
+        pages_free(d->buckets, d->buckets_size);
         d->buckets = buckets;
+        d->buckets_size = size;
         d->n_buckets = n;
         return 0;
+}
+
+static int grow(struct iov_diagnostics *d) {
+        void *noted = d->noted;
+        size_t need = (d->n_noted + 1) * sizeof(*d->noted);
+        int r = need > d->noted_size ? pages_grow(&noted, &d->noted_size, need) : 0;
+
+        d->noted = noted;
+        return r < 0 || (d->n_noted + 1) * 2 <= d->n_buckets ? r : grow_buckets(d);
 }
 
 static char *keep_key(struct iov_diagnostics *d, const char *key) {
@@ -342,15 +344,13 @@ int iov_diagnostics_add_object(struct iov_diagnostics *d, enum iov_severity seve
 /* ---- references ---- */
 
 int diagnostics_refer(struct iov_diagnostics *d, enum iov_kind kind, const char *name, const struct place *place) {
-        if (d->n_references == d->n_references_allocated) {
-                size_t n = d->n_references ? d->n_references * 2 : 64;
-                struct reference *references = realloc(d->references, n * sizeof(*references));
+        void *references = d->references;
+        size_t need = (d->n_references + 1) * sizeof(*d->references);
+        int r = need > d->references_size ? pages_grow(&references, &d->references_size, need) : 0;
 
-                if (!references)
-                        return -ENOMEM;
-                d->references = references;
-                d->n_references_allocated = n;
-        }
+        d->references = references;
+        if (r < 0)
+                return r;
         const char *kept = keep_key(d, name);
         if (!kept)
                 return -ENOMEM;

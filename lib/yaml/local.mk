@@ -26,4 +26,6 @@ libiov_core_la_SOURCES += \
 schemadir = $(datadir)/iov-tools/schema
 dist_schema_DATA = \
 	lib/yaml/chassis.schema.json \
+	lib/yaml/plan.schema.json \
+	lib/yaml/state.schema.json \
 	lib/yaml/topology.schema.json

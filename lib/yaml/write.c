@@ -236,6 +236,7 @@ static void write_persona(const struct iov_vadapter *v, FILE *stream) {
 
 static void write_vadapter(const struct iov_vadapter *v, struct members *members, size_t n_members, FILE *stream) {
         const char *vlan_mode = iov_vlan_mode_to_string(v->vlan_mode), *interrupts = iov_interrupts_to_string(v->interrupts);
+        const char *polling = iov_polling_to_string(v->polling);
 
         fprintf(stream, "  %s%s%s:\n    adapter: %s%s%s\n", NAME(v->name), NAME(v->adapter));
         write_persona(v, stream);
@@ -249,6 +250,8 @@ static void write_vadapter(const struct iov_vadapter *v, struct members *members
                 fprintf(stream, "    qos: %s%s%s\n", NAME(v->qos));
         if (interrupts && v->interrupts != IOV_INTERRUPTS_AUTO)
                 fprintf(stream, "    interrupts: %s\n", interrupts);
+        if (polling && v->polling != IOV_POLLING_ADAPTIVE)
+                fprintf(stream, "    polling: %s\n", polling);
         for (size_t i = 0; i < n_members; i++)
                 write_members(&members[i], v->name, stream);
         if (*v->server)
@@ -329,6 +332,8 @@ int iov_chassis_write(const struct iov_model *model, FILE *stream) {
                         fprintf(stream, ", rate: %s", iov_rate_format(a->rate, text));
                 if (a->capacity)
                         fprintf(stream, ", capacity: %s", iov_size_format(a->capacity, text));
+                if (a->media != IOV_MEDIA_FILE && iov_media_to_string(a->media))
+                        fprintf(stream, ", media: %s", iov_media_to_string(a->media));
                 if (*a->model) {
                         fprintf(stream, ", model: ");
                         write_quoted(a->model, stream);

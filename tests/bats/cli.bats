@@ -129,7 +129,7 @@ teardown() {
 
 @test "completion knows objects, verbs, options and names" {
         iovprov apply -q rack.yaml
-        is $'server\nadapter\nvolume\nvadapter\nnamespace\nlun\ndrive\nnetwork\nqos\nprofile\npool\nidentity' iovctl --complete ''
+        is $'server\nadapter\nvolume\nvadapter\nnamespace\nlun\ndrive\nnetwork\nqos\nprofile\npool\nidentity\nevent\nlink\ninject' iovctl --complete ''
         is $'volume\nvadapter' iovctl --complete v
         is $'list\nshow\nadd\nset\nremove\nrename\nargs' iovctl --complete '' server
         is $'--ports' iovctl --complete --p server args
@@ -138,9 +138,9 @@ teardown() {
         is 'web01' iovctl --complete w -n va at db-disk
         is 'json' iovctl --complete j server list -o
         is 'db01' iovctl --complete db -a "$IOV_APPLIANCE" server show
-        is $'unix:\nsim:' iovprov --complete '' -a
+        is $'unix:\npci:\nsim:' iovprov --complete '' -a
         is ':files' iovprov --complete '' plan --prune rack.yaml
-        is $'topology\nchassis\nregisters\npci\nisolation\nbundle' iovdump --complete '' help
+        is $'topology\nchassis\nregisters\npci\nisolation\nstate\nbundle' iovdump --complete '' help
         is $'0\n1' iovprov --complete '' rollback
         is '--delay' iovtop --complete --de
         is '' iovctl --complete '' server list

@@ -47,7 +47,7 @@ iovd_start() {
 
         # One that was killed has left its socket, which is not the one to wait for.
         rm -f "$T/run/mgmt.sock"
-        "$IOVD" --state "$T/state" --run "$T/run" > "$T/iovd.log" 2>&1 3>&- &
+        "$IOVD" --state "$T/state" --run "$T/run" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!
         for ((i = 0; i < 200; i++)); do
                 if [[ -S $T/run/mgmt.sock ]]; then

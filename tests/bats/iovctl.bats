@@ -157,6 +157,25 @@ teardown() {
         [[ -S $(jq -r .socket.path <<< "${lines[3]}") ]]
 }
 
+@test "server args --management cables the management function behind the slots" {
+        if ! is_live; then
+                fails 1 iovctl server args db01 --management
+                return
+        fi
+        run -0 iovctl server args web01 --management
+        [[ ${#lines[@]} -eq 8 && ${lines[5]} == pcie-root-port,id=iov-mgmt,bus=pcie.0,chassis=17,slot=16,io-reserve=0 ]]
+        is '{"driver":"vfio-user-pci","id":"iov-management","bus":"iov-mgmt","socket":{"type":"unix","path":"'"$T"'/run/mgmt.sock"}}' \
+                jq -c . <<< "${lines[7]}"
+        iovctl vadapter detach web-disk
+        is 4 json '.args|length' iovctl server args web01 --management -o json
+}
+
+@test "pci: without a management function: status 3, and what to do" {
+        fails 3 iovctl server list -a pci:ff:1f.7
+        fails 2 iovctl server list -a pci:nonsense
+        says 'BUS:DEVICE.FUNCTION'
+}
+
 @test "what answers but is not the management function: status 3" {
         is_live || return 0
         fails 3 iovctl server list -a "unix:$T/run/servers/web01/0.sock"

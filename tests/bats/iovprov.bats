@@ -329,11 +329,60 @@ volume() {
 
 @test "a rollback that the appliance refuses changes nothing" {
         volume 1GiB | iovprov apply -q
+        doc | iovprov apply -q --prune --yes
+        doc "volumes: {v: {adapter: ssd1, size: 1GiB}}" | iovprov apply -q
+        refuses 1 iovprov rollback 1
+        says 'it is on ssd1 and cannot move to ssd0'
+        is '"ssd1"' json '.volumes[0].adapter' iovctl volume list -o json
+        is 4 json '.generations|length' iovprov history -o json
+}
+
+@test "a volume shrinks only where somebody agrees" {
+        volume 1GiB | iovprov apply -q
         volume 2GiB | iovprov apply -q
-        refuses 1 iovprov rollback
-        says 'cannot shrink'
-        is 2147483648 json '.volumes[0].size' iovctl volume list -o json
-        is 3 json '.generations|length' iovprov history -o json
+        volume 1GiB > f.yaml
+        for command in 'apply f.yaml' rollback; do
+                # shellcheck disable=SC2086
+                fails 2 iovprov $command
+                says 'volume v would shrink from 2GiB to 1GiB and lose what is behind; --yes is needed'
+                is 2147483648 json '.volumes[0].size' iovctl volume list -o json
+        done
+        run -1 script -qec 'iovprov apply f.yaml' /dev/null <<< n
+        [[ $output == *'~ volume v would shrink from 2GiB to 1GiB and lose what is behind'*'Shrink 1 volume? [y/N]'* ]]
+        run -5 iovprov plan f.yaml
+        [[ ${lines[0]} == '~ volume    v  size 2GiB -> 1GiB' ]]
+        iovprov apply -q --yes f.yaml
+        is 1073741824 json '.volumes[0].size' iovctl volume list -o json
+        iovprov rollback -q
+        iovprov rollback -q --yes
+        is 1073741824 json '.volumes[0].size' iovctl volume list -o json
+}
+
+@test "data stays behind a move, unless it is to be scrubbed" {
+        is_live || skip "only what is plugged has data"
+        iovprov apply -q --wait rack.yaml
+        # image: the file of web-boot.
+        image() {
+                echo state/media/ssd0/"$(iovctl volume show web-boot -o json | jq -r '.volumes[0].id')".img
+        }
+        local first
+        first=$(image)
+        echo secret > "$first"
+        sed 's/attach: {server: web01, slot: 0}/attach: {server: db01, slot: 1}/' rack.yaml > moved.yaml
+        iovprov apply -q --wait moved.yaml
+        is "$first" image
+        is secret cat "$first"
+        iovprov apply -q --wait --scrub rack.yaml
+        [[ $(image) != "$first" && ! -e $first ]]
+        is '' cat "$(image)"
+        is 'nothing to do' iovprov status rack.yaml
+        # What was to be retained is kept aside.
+        first=state/media/ssd1/$(iovctl volume show db-data -o json | jq -r '.volumes[0].id').img
+        echo precious > "$first"
+        sed 's/attach: {server: db01, slot: 0}/attach: {server: web01, slot: 1}/' rack.yaml > moved.yaml
+        iovprov apply -q --wait --scrub moved.yaml
+        [[ ! -e $first ]]
+        is precious cat state/media/ssd1/retained/db-data-*.img
 }
 
 @test "a damaged generation is told, and the others can be read" {

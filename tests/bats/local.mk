@@ -11,16 +11,21 @@ BATS_TESTS = \
 	tests/bats/events-live.bats \
 	tests/bats/examples.bats \
 	tests/bats/examples-live.bats \
+	tests/bats/inject.bats \
+	tests/bats/inject-live.bats \
 	tests/bats/iovctl.bats \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
+	tests/bats/hotplug-live.bats \
 	tests/bats/iovd-live.bats \
 	tests/bats/isolation-live.bats \
 	tests/bats/iovprov.bats \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
+	tests/bats/links.bats \
+	tests/bats/links-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \
@@ -31,8 +36,11 @@ BATS_TESTS = \
 	tests/bats/restart-live.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
+	tests/bats/scripting.bats \
+	tests/bats/scripting-live.bats \
+	tests/bats/scale.bats \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py
 include tests/unit/tools.mk

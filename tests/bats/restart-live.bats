@@ -84,6 +84,19 @@ is_replaced() {
 	[ "$(grep -c "$T/state" <<< "$output")" -eq "$(grep -c "$T/state/media/ssd0/" <<< "$output")" ]
 }
 
+@test "kills with doorbells in memory, a shadow of them or the page itself: no error" {
+	run under_load 20 - shadow
+	echo "$output"
+	[ "$status" -eq 0 ]
+	iovctl vadapter detach web-disk
+	iovctl vadapter set web-disk polling=always
+	iovctl vadapter attach web-disk web01 0
+	until_true 10 test -S run/servers/web01/0.sock
+	run under_load 20 - page
+	echo "$output"
+	[ "$status" -eq 0 ]
+}
+
 @test "kills between a system call and what follows it: no error" {
 	# Each call's return is held up, so that most of the kills fall there: what the kernel has done already is not lost or done twice.
 	cat > slow-iovd <<-SCRIPT

@@ -38,6 +38,32 @@ doc() {
         [[ $n -ge 6 ]]
 }
 
+# conforms KIND: what is on standard input, as YAML or JSON, is what the schema of that kind says.
+conforms() {
+        python3 -c 'import json, sys, jsonschema, yaml
+with open(sys.argv[1], encoding="utf-8") as f:
+    jsonschema.Draft7Validator(json.load(f)).validate(yaml.safe_load(sys.stdin))' "$IOV_SOURCE/lib/yaml/$1.schema.json"
+}
+
+@test "plans and states are what their schemas say" {
+        iovprov plan -o yaml all-keys.yaml > saved || [[ $? -eq 5 ]]
+        conforms plan < saved
+        iovprov plan -o json rack.yaml > saved || [[ $? -eq 5 ]]
+        conforms plan < saved
+        sed -i s/generation/generatoin/ saved
+        run ! conforms plan < saved
+        iovdump state | conforms state
+        iovprov apply -q rack.yaml
+        iovdump state -o json | conforms state
+        iovdump state > state.yaml
+        conforms state < state.yaml
+        [[ $(head -n 2 state.yaml) == $'version: 1\nkind: state' ]]
+        is '["web01","db01"]' json '[.servers[].name]|sort|reverse' iovdump state -o json
+        is 1 json .generation iovdump state -o json
+        refuses 2 iovprov validate state.yaml
+        says 'kind: "state" is what an appliance was like'
+}
+
 @test "its header says what it is, for which appliance and generation" {
         iovctl server add web01 3
         run -5 iovprov plan -o yaml rack.yaml
@@ -189,11 +215,11 @@ END
         iovprov apply -q rack.yaml
         server_runs web01 0 web-disk
         doc 'vadapters: {more: {adapter: ssd0, attach: {server: web01, slot: 1}}}' > more.yaml
-        refuses 6 iovprov apply -q --timeout 0.3 more.yaml
-        says 'vadapter more in slot 1 of server web01 is still attached, wanted connected'
+        refuses 6 iovprov apply -q --wait --timeout 0.3 more.yaml
+        says 'vadapter more is still attached, wanted connected'
         # It was applied all the same, and a server that takes it ends the waiting.
         server_runs web01 1 more
-        iovprov apply -q --timeout 20 more.yaml
+        iovprov apply -q --wait --timeout 20 more.yaml
 }
 
 @test "what somebody else changes meanwhile is shown, wanted and actual, and is no success" {
@@ -201,7 +227,7 @@ END
         iovprov apply -q rack.yaml
         server_runs web01 0 web-disk
         doc 'vadapters: {more: {adapter: ssd0, attach: {server: web01, slot: 1}}}' > more.yaml
-        iovprov apply -q --timeout 60 --progress more.yaml 2> log &
+        iovprov apply -q --wait --timeout 60 --progress more.yaml 2> log &
         local pid=$! i status=0
         for ((i = 0; i < 400; i++)); do
                 grep -q waiting log && break

@@ -37,11 +37,13 @@ state() {
         is '"delete"' json '.volumes[0].on_remove' iovctl volume show app-data -o json
 }
 
-@test "a volume never shrinks" {
+@test "a volume shrinks only with --yes" {
         state > before
-        fails 1 iovctl volume set web-boot size=512MiB
-        says 'cannot shrink'
+        fails 2 iovctl volume set web-boot size=512MiB
+        says 'volume web-boot would shrink from 1GiB to 512MiB and lose what is behind; --yes'
         is "$(< before)" state
+        iovctl volume set --yes web-boot size=512MiB
+        is 536870912 json '.volumes[0].size' iovctl volume show web-boot -o json
 }
 
 @test "the bytes of a volume that is retained stay, those of one that is deleted go" {
@@ -225,12 +227,12 @@ state() {
         [[ ${lines[0]} == '- namespace web-disk/1' && ${lines[1]} == '- vadapter  web-disk' ]]
         run -0 iovctl vadapter move web-disk db01 --dry-run
         [[ ${lines[0]} == '~ vadapter  web-disk  server web01 -> db01, slot 0 -> 1' ]]
-        is '{"add":1,"change":0,"remove":0}' json .summary iovctl namespace add web-disk/2 spare --dry-run -o json
+        is '{"add":1,"change":0,"remove":0,"disturbed_servers":0}' json .summary iovctl namespace add web-disk/2 spare --dry-run -o json
         iovctl volume add v ssd1 1MiB --dry-run
         iovctl vadapter add v ssd1 --dry-run
         iovctl namespace remove web-disk/1 --dry-run
         is "$(< before)" state
-        fails 1 iovctl volume set web-boot size=512MiB --dry-run
+        fails 1 iovctl volume set web-boot size=9999TiB --dry-run
 }
 
 @test "-v tells what was changed" {

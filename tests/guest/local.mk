@@ -1,7 +1,7 @@
 # Real guests in QEMU: `make check-guest`. They are fetched into a cache outside the tree, so `make check` does without them.
-guest_tests = tests/guest/nvme.bats tests/guest/restart.bats
+guest_tests = tests/guest/nvme.bats tests/guest/hotplug.bats tests/guest/management.bats tests/guest/restart.bats
 
-EXTRA_DIST += $(guest_tests) tests/guest/guest.sh tests/guest/init \
+EXTRA_DIST += $(guest_tests) tests/guest/guest.sh tests/guest/tools.sh tests/guest/init \
 	scripts/appliance.sh scripts/apt-private.sh scripts/demo.sh scripts/fetch-guest.sh scripts/fetch-qemu.sh \
 	scripts/lint.sh scripts/packages.txt scripts/results.sh
 

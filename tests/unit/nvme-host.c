@@ -245,6 +245,36 @@ static int medium_do(struct fake *f, unsigned int medium, const struct vpc_io *i
         return 0;
 }
 
+static bool io_try(void *context, unsigned int index, struct vpc_io *io, int *ret_error) {
+        struct fake *f = context;
+
+        if (!f->is_inline)
+                return false;
+        f->n_submitted[io->op]++;
+        *ret_error = medium_do(f, index, io);
+        return true;
+}
+
+static void poll_start(void *context) {
+        ((struct fake *)context)->n_poll_starts++;
+}
+
+static bool irq_is_level(void *context) {
+        return !((struct fake *)context)->is_msix;
+}
+
+void fake_polled(struct fake *f) {
+        f->polls = f->is_msix = true;
+        f->host.dma_generation = &f->dma_generation;
+        f->host.poll_start = poll_start;
+        f->host.irq_is_level = irq_is_level;
+}
+
+void fake_inline(struct fake *f) {
+        f->is_inline = true;
+        f->host.io_try = io_try;
+}
+
 bool fake_step(struct fake *f) {
         if (!f->n_pending)
                 return false;

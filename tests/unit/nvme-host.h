@@ -40,6 +40,11 @@ struct fake {
         unsigned char *memory, *second, *ro;
         unsigned char *media[FAKE_MEDIA];
         bool no_bus_master;
+        uint64_t dma_generation;
+        bool polls, is_msix; /* fake_polled() */
+        unsigned int n_poll_starts;
+        uint32_t doorbells[1024];
+        bool is_inline; /* requests end within their submission, fake_inline() */
         bool no_data; /* what is at FAKE_DATA and above was taken away */
 
         struct vpc_io *pending[FAKE_PENDING];
@@ -68,6 +73,11 @@ void fake_free(struct fake *f);
 uint32_t fake_read(struct fake *f, uint64_t offset);
 void fake_write(struct fake *f, uint64_t offset, uint32_t value);
 void *fake_memory(struct fake *f, uint64_t address);
+
+/* From now on addresses may be kept (whoever changes no_bus_master counts dma_generation up), the device may poll, and MSI-X is
+ * enabled. */
+void fake_polled(struct fake *f);
+void fake_inline(struct fake *f);
 
 /* End the oldest request; false: there is none. */
 bool fake_step(struct fake *f);

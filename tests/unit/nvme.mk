@@ -7,6 +7,7 @@ libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_tests = \
 	tests/unit/test-nvme-admin \
 	tests/unit/test-nvme-blocks \
+	tests/unit/test-nvme-doorbell \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
@@ -19,6 +20,9 @@ TESTS += $(nvme_tests)
 tests_unit_test_nvme_admin_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_admin_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_admin_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_doorbell_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_doorbell_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -427,8 +428,109 @@ static void test_stop_before_run(void **state) {
         loop_free(NULL);
 }
 
+struct polled {
+        struct loop *loop;
+        struct loop_poller *poller;
+        struct loop_end end;
+        unsigned int polls, stops, finds, refuse, ends;
+};
+
+static bool polled_poll(void *userdata) {
+        struct polled *p = userdata;
+
+        p->polls++;
+        if (!p->finds)
+                return false;
+        p->finds--;
+        return true;
+}
+
+static bool polled_stop(void *userdata) {
+        struct polled *p = userdata;
+
+        p->stops++;
+        if (p->refuse) {
+                p->refuse--;
+                return false;
+        }
+        loop_stop(p->loop, 5);
+        return true;
+}
+
+static const struct loop_poller_callbacks polled_callbacks = {.poll = polled_poll, .stop = polled_stop};
+
+static void test_poller(void **state) {
+        struct fixture *f = *state;
+        struct polled p = {.loop = f->loop, .finds = 100, .refuse = 2};
+
+        assert_int_equal(loop_add_poller(f->loop, &polled_callbacks, &p, &p.poller), 0);
+        loop_poller_start(p.poller);
+        loop_poller_start(p.poller);
+        assert_int_equal(loop_run(f->loop), 5);
+        assert_true(p.polls > 100);
+        assert_int_equal(p.finds, 0);
+        assert_int_equal(p.stops, 3);
+        /* Without time to spin it ends when there is nothing. */
+        loop_set_spin(f->loop, 0);
+        p = (struct polled){.loop = f->loop, .poller = p.poller, .finds = 3};
+        loop_poller_start(p.poller);
+        assert_int_equal(loop_run(f->loop), 5);
+        assert_int_equal(p.polls, 4);
+        loop_poller_remove(p.poller);
+}
+
+/* Sources are served while something is polled. */
+static void test_poller_and_source(void **state) {
+        struct fixture *f = *state;
+        struct polled p = {.loop = f->loop, .finds = UINT32_MAX};
+        struct watch w = {.loop = f->loop, .limit = 3, .drain = true};
+
+        assert_int_equal(loop_add_poller(f->loop, &polled_callbacks, &p, &p.poller), 0);
+        assert_int_equal(loop_add_fd(f->loop, f->pair[0], POLLIN, on_ready, &w, &w.source), 0);
+        assert_int_equal(write(f->pair[1], "abc", 3), 3);
+        loop_poller_start(p.poller);
+        assert_int_equal(loop_run(f->loop), 7);
+        assert_int_equal(w.calls, 3);
+        assert_true(p.polls > 0);
+        loop_poller_stop(p.poller);
+        loop_poller_remove(p.poller);
+        loop_source_remove(w.source);
+}
+
+static void on_end(struct loop_end *end) {
+        struct polled *p = (struct polled *)((char *)end - offsetof(struct polled, end));
+
+        p->ends++;
+        loop_stop(p->loop, 9);
+}
+
+static void end_timer(void *userdata) {
+        struct polled *p = userdata;
+
+        loop_at_end(p->loop, &p->end);
+        loop_at_end(p->loop, &p->end);
+        assert_int_equal(p->ends, 0);
+}
+
+static void test_at_end(void **state) {
+        struct fixture *f = *state;
+        struct polled p = {.loop = f->loop, .end = {.fn = on_end}}, other = {.loop = f->loop, .end = {.fn = on_end}};
+        struct loop_source *timer = NULL;
+
+        assert_int_equal(loop_add_timer(f->loop, 0, end_timer, &p, &timer), 0);
+        loop_at_end(f->loop, &other.end);
+        loop_end_cancel(f->loop, &other.end);
+        assert_int_equal(loop_run(f->loop), 9);
+        assert_int_equal(p.ends, 1);
+        assert_int_equal(other.ends, 0);
+        loop_source_remove(timer);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_poller, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_poller_and_source, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_at_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_level_triggered, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_nothing_lost, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_drained, setup, teardown),

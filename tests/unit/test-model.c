@@ -312,7 +312,10 @@ static void test_words(void **state) {
         assert_string_equal(iov_on_remove_to_string(IOV_ON_REMOVE_DELETE), "delete");
         assert_string_equal(iov_server_state_to_string(IOV_SERVER_DOWN), "down");
         assert_string_equal(iov_vadapter_state_to_string(IOV_VADAPTER_CONNECTED), "connected");
+        assert_string_equal(iov_vadapter_state_to_string(IOV_VADAPTER_UNPLUGGING), "unplugging");
         assert_null(iov_vadapter_state_to_string(99));
+        assert_string_equal(iov_host_state_to_string(IOV_HOST_READY), "ready");
+        assert_null(iov_host_state_to_string(99));
 }
 
 int main(void) {

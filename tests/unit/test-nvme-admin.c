@@ -57,7 +57,7 @@ static void test_identify_controller(void **state) {
         assert_int_equal(d[77], NVME_MDTS);
         assert_int_equal(get(f, 80, 4), 0x10400);
         assert_int_equal(d[111], 1);
-        assert_int_equal(get(f, 256, 2), 0); /* OACS */
+        assert_int_equal(get(f, 256, 2), 0x100); /* OACS: Doorbell Buffer Config */
         assert_int_equal(d[512], 0x66);
         assert_int_equal(d[513], 0x44);
         assert_int_equal(get(f, 516, 4), NVME_NAMESPACES);

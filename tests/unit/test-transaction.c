@@ -100,10 +100,59 @@ static void test_volumes(void **state) {
         refused(f, IOV_RET_UNSUPPORTED, 0, "no media");
         begin(f, 1, 0);
         set_volume(f, "v0", "ssd0", 4096);
-        refused(f, IOV_RET_UNSUPPORTED, 0, "cannot shrink");
+        refused(f, IOV_RET_UNSUPPORTED, 0, "volume v0: it has 64KiB and does not shrink to 4KiB");
         begin(f, 1, 0);
         set_volume(f, "v0", "ssd0", 131072);
         commit(f);
+        /* Asked for, it does, and stays the same volume. */
+        uint64_t id = ((const struct iov_volume *)iov_model_get(f->model, IOV_KIND_VOLUME, "v0"))->id;
+        begin(f, 2, IOV_TXN_SHRINK);
+        set_volume(f, "v0", "ssd0", 4096);
+        commit(f);
+        const struct iov_volume *v0 = iov_model_get(f->model, IOV_KIND_VOLUME, "v0");
+        assert_int_equal(v0->size, 4096);
+        assert_int_equal(v0->id, id);
+}
+
+static uint64_t volume_id(const struct fixture *f, const char *name) {
+        const struct iov_volume *v = iov_model_get(f->model, IOV_KIND_VOLUME, name);
+
+        assert_non_null(v);
+        return v->id;
+}
+
+/* What goes to another server is empty there, and nothing else is touched. */
+static void test_scrub(void **state) {
+        struct fixture *f = *state;
+
+        set_volume(f, "v1", "ssd0", 4096);
+        set_vadapter(f, "d1", "ssd0", "b", 0, "SERIAL1");
+        set_namespace(f, "d1", 1, "v1");
+        set_volume(f, "v2", "ssd0", 4096);
+        commit(f);
+        uint64_t v0 = volume_id(f, "v0"), v1 = volume_id(f, "v1"), v2 = volume_id(f, "v2");
+        /* Within a server, and out of one: no other server sees it. */
+        begin(f, 2, IOV_TXN_SCRUB);
+        set_vadapter(f, "d0", "ssd0", "a", 3, "SERIAL0");
+        set_vadapter(f, "d1", "ssd0", "", 0, "SERIAL1");
+        commit(f);
+        assert_int_equal(volume_id(f, "v0"), v0);
+        assert_int_equal(volume_id(f, "v1"), v1);
+        /* Without being asked, data moves along. */
+        begin(f, 3, 0);
+        set_vadapter(f, "d0", "ssd0", "b", 3, "SERIAL0");
+        commit(f);
+        assert_int_equal(volume_id(f, "v0"), v0);
+        /* Asked: a new one of the same size. A volume that only now comes to it has data of nobody else. */
+        begin(f, 4, IOV_TXN_SCRUB);
+        set_vadapter(f, "d0", "ssd0", "a", 3, "SERIAL0");
+        set_namespace(f, "d0", 2, "v2");
+        commit(f);
+        assert_int_not_equal(volume_id(f, "v0"), v0);
+        assert_int_equal(volume_id(f, "v1"), v1);
+        assert_int_equal(volume_id(f, "v2"), v2);
+        assert_int_equal(((const struct iov_volume *)iov_model_get(f->model, IOV_KIND_VOLUME, "v0"))->size, 65536);
+        assert_string_equal(((const struct iov_namespace *)iov_model_get(f->model, IOV_KIND_NAMESPACE, "d0/1"))->volume, "v0");
 }
 
 static void test_volume_in_use_stays(void **state) {
@@ -242,6 +291,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_stale, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_links, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_volumes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_scrub, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_volume_in_use_stays, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_vadapters, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),

@@ -185,9 +185,8 @@ static void test_bad_addresses(void **state) {
                 const char *address, *words;
                 int expected;
         } cases[] = {
-                {"pci:0000:01:00.0", "not supported by this version yet", -EOPNOTSUPP},
-                {"tcp:host", "unix:PATH or sim:DIR", -EINVAL},
-                {"/run/iov/mgmt.sock", "unix:PATH or sim:DIR", -EINVAL},
+                {"tcp:host", "unix:PATH, pci:BDF or sim:DIR", -EINVAL},
+                {"/run/iov/mgmt.sock", "unix:PATH, pci:BDF or sim:DIR", -EINVAL},
                 {"unix:", "1 to 107 bytes", -EINVAL},
                 {"unix:/0123456789012345678901234567890123456789012345678901234567890123456789"
                  "01234567890123456789012345678901234567890123456789",

@@ -114,10 +114,57 @@ static void test_sweep_moves_what_nobody_knows(void **state) {
         iov_unref(ctx);
 }
 
+static off_t length_of(struct fixture *f, const char *path) {
+        struct stat st;
+
+        assert_int_equal(fstatat(f->directory, path, &st, 0), 0);
+        return st.st_size;
+}
+
+static void make_long(struct fixture *f, const struct iov_volume *v) {
+        int fd = -1;
+
+        fill(f, v);
+        assert_int_equal(volume_open(f->directory, v, &fd), 0);
+        assert_int_equal(ftruncate(fd, 65536), 0);
+        close(fd);
+}
+
+/* What is behind the new end of a volume that shrank is gone, also when a crash came between the commit and that. */
+static void test_trim(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume shrunk = volume(1, 0), crashed = volume(2, 0), never = volume(3, 0), large = volume(4, 0);
+        struct iov_model *model = NULL;
+        struct iov_ctx *ctx = NULL;
+
+        shrunk.size = crashed.size = never.size = 4096;
+        large.size = 1 << 20;
+        make_long(f, &shrunk);
+        make_long(f, &crashed);
+        make_long(f, &large);
+        assert_int_equal(volume_trim(f->directory, &shrunk), 0);
+        assert_int_equal(volume_trim(f->directory, &never), 0);
+        assert_int_equal(volume_trim(f->directory, &large), 0);
+        assert_int_equal(length_of(f, "media/ssd0/1.img"), 4096);
+        assert_int_equal(length_of(f, "media/ssd0/2.img"), 65536);
+        assert_int_equal(iov_new(&ctx), 0);
+        assert_int_equal(iov_model_new(ctx, &model), 0);
+        assert_int_equal(iov_model_set(model, IOV_KIND_VOLUME, &shrunk), 0);
+        assert_int_equal(iov_model_set(model, IOV_KIND_VOLUME, &crashed), 0);
+        assert_int_equal(iov_model_set(model, IOV_KIND_VOLUME, &large), 0);
+        assert_int_equal(volumes_sweep(f->directory, model), 0);
+        assert_int_equal(length_of(f, "media/ssd0/2.img"), 4096);
+        assert_int_equal(length_of(f, "media/ssd0/4.img"), 65536);
+        assert_false(exists(f, "media/ssd0/3.img"));
+        iov_model_unref(model);
+        iov_unref(ctx);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_open_twice_is_the_same, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sweep_moves_what_nobody_knows, setup, teardown),
         };
 

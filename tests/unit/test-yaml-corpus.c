@@ -63,15 +63,39 @@ static void check_printed(const char *name, const char *printed) {
         free(expected);
 }
 
+/* A saved plan has no writer to be read again: the tools write it, and their tests read it. */
+static int read_saved(struct iov_model *model, const char *file, const char *text, size_t length,
+                      struct iov_diagnostics *diagnostics) {
+        struct iov_saved_plan *saved = NULL;
+        struct iov_ctx *ctx = NULL;
+
+        assert_int_equal(iov_new(&ctx), 0);
+        int r = iov_saved_plan_read(ctx, file, text, length, diagnostics, &saved);
+        if (r == 0) {
+                struct iov_diagnostics *d = helper_diagnostics();
+                struct iov_model *want = NULL;
+
+                /* On an empty appliance it fits or does not, and never more than that. */
+                int bound = iov_saved_plan_bind(saved, model, d, &want);
+                assert_true(bound == 0 || bound == -ESTALE);
+                assert_true((bound == 0) == (iov_diagnostics_count(d, IOV_ERROR) == 0));
+                iov_model_unref(want);
+                iov_diagnostics_unref(d);
+        }
+        iov_saved_plan_unref(saved);
+        iov_unref(ctx);
+        return r;
+}
+
 static void check_file(const char *name) {
         struct iov_diagnostics *d = helper_diagnostics();
         struct iov_model *model = helper_model();
-        bool good = strncmp(name, "good-", 5) == 0, chassis = strstr(name, "chassis") != NULL;
+        bool good = strncmp(name, "good-", 5) == 0, chassis = strstr(name, "chassis") != NULL, saved = strstr(name, "saved") != NULL;
         size_t length = 0;
         char *text = read_file(name, &length);
 
         assert_non_null(text);
-        int r = (chassis ? iov_chassis_read : iov_topology_read)(model, name, text, length, d);
+        int r = (saved ? read_saved : chassis ? iov_chassis_read : iov_topology_read)(model, name, text, length, d);
         /* What is kept is a copy. */
         memset(text, 'x', length);
         free(text);
@@ -79,7 +103,8 @@ static void check_file(const char *name) {
         if (good) {
                 assert_string_equal(printed, "");
                 assert_int_equal(r, 0);
-                check_again(model, chassis);
+                if (!saved)
+                        check_again(model, chassis);
         } else {
                 assert_int_equal(r, -EBADMSG);
                 assert_true(iov_diagnostics_count(d, IOV_ERROR) > 0);

@@ -36,6 +36,12 @@ tests_unit_fake_iovd_SOURCES = tests/unit/fake-iovd.c $(transport_fake_sources)
 tests_unit_fake_iovd_CFLAGS = $(transport_test_cflags)
 tests_unit_fake_iovd_LDADD = libiov-core.la
 
+check_PROGRAMS += tests/unit/test-transport-pci
+TESTS += tests/unit/test-transport-pci
+tests_unit_test_transport_pci_SOURCES = tests/unit/test-transport-pci.c
+tests_unit_test_transport_pci_CFLAGS = $(transport_test_cflags)
+tests_unit_test_transport_pci_LDADD = $(transport_test_libs)
+
 # TAP by shell: what libiov exports, which folder includes what.
 dist_check_SCRIPTS += tests/unit/test-exports.sh tests/unit/test-layers.sh
 TESTS += tests/unit/test-exports.sh tests/unit/test-layers.sh

@@ -43,6 +43,18 @@ bool plan_removes(const struct iov_plan *plan) {
         return false;
 }
 
+bool step_shrinks(const struct iov_plan_step *step) {
+        return step->kind == IOV_KIND_VOLUME && step->have && step->want &&
+               ((const struct iov_volume *)step->want)->size < ((const struct iov_volume *)step->have)->size;
+}
+
+bool plan_shrinks(const struct iov_plan *plan) {
+        for (size_t i = 0; i < iov_plan_count(plan); i++)
+                if (step_shrinks(iov_plan_get(plan, i)))
+                        return true;
+        return false;
+}
+
 static uint64_t read_number(const void *record, const struct iov_rfield_info *f) {
         uint64_t value = 0;
 

@@ -8,6 +8,9 @@
 /* The name of a step's object, for messages. */
 const char *step_name(const struct iov_plan_step *step);
 bool plan_removes(const struct iov_plan *plan);
+/* Whether a volume becomes smaller by it. */
+bool plan_shrinks(const struct iov_plan *plan);
+bool step_shrinks(const struct iov_plan_step *step);
 /* Print the plan in the format asked for; returns an exit code. */
 int changes_print(const struct tool *tool, const struct iov_plan *plan);
 /* The same, in a document that starts with `head`, which is taken over. */

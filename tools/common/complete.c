@@ -141,7 +141,8 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
                 {VALUE_SERVER, IOV_KIND_SERVER},       {VALUE_ADAPTER, IOV_KIND_ADAPTER}, {VALUE_VOLUME, IOV_KIND_VOLUME},
                 {VALUE_VADAPTER, IOV_KIND_VADAPTER},   {VALUE_NETWORK, IOV_KIND_NETWORK}, {VALUE_QOS, IOV_KIND_QOS},
                 {VALUE_PROFILE, IOV_KIND_PROFILE},     {VALUE_LUN, IOV_KIND_LUN},         {VALUE_DRIVE, IOV_KIND_DRIVE},
-                {VALUE_NAMESPACE, IOV_KIND_NAMESPACE}, {VALUE_POOL, IOV_KIND_POOL},
+                {VALUE_NAMESPACE, IOV_KIND_NAMESPACE}, {VALUE_POOL, IOV_KIND_POOL},       {VALUE_LINK, IOV_KIND_LINK},
+                {VALUE_FAULT, IOV_KIND_FAULT},
         };
 
         for (size_t i = 0; i < ARRAY_LENGTH(named); i++)
@@ -153,17 +154,19 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
 static void complete_list(enum value_type type, const char *current) {
         static const struct {
                 enum value_type type;
-                const char *words[12];
+                const char *words[14];
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
                 {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
                 {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
-                  "qos=", "interrupts="}},
+                  "qos=", "interrupts=", "polling=adaptive", "polling=always"}},
                 {VALUE_NETWORK_SETTING, {"port=", "mtu=", "vlans="}},
                 {VALUE_POOL_SETTING, {"first=", "last=", "prefix=", "rest="}},
                 {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},
+                {VALUE_ADAPTER_KIND, {"nic", "hba", "raid", "ssd", "sata"}},
+                {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "model="}},
                 {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
         };
 
@@ -179,6 +182,7 @@ static void complete_value(struct tool *tool, enum value_type type, const char *
                 break;
         case VALUE_ADDRESS:
                 candidate(current, "unix:");
+                candidate(current, "pci:");
                 candidate(current, "sim:");
                 break;
         case VALUE_OUTPUT:

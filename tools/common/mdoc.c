@@ -70,6 +70,8 @@ static void print_command(const struct command *c) {
 
 static const char environment[] = ".Sh ENVIRONMENT\n"
                                   ".Bl -tag -width Ds\n"
+                                  ".It Ev IOV_TIMEOUT\n"
+                                  "Seconds that the appliance may take for a command, 1 to 3600; the default is 60.\n"
                                   ".It Ev IOV_APPLIANCE\n"
                                   "The address of the appliance where\n"
                                   ".Fl a\n"

@@ -20,6 +20,10 @@ void namespace_row(struct table *t, const struct snapshot *s, const void *record
 /* The volumes that a vAdapter shows as members of a kind. */
 struct table *members_table(const struct snapshot *s, enum iov_kind kind, const char *vadapter);
 
+/* objects-operate.c */
+void link_row(struct table *t, const struct snapshot *s, const void *record);
+void fault_row(struct table *t, const struct snapshot *s, const void *record);
+
 /* objects-config.c */
 void network_row(struct table *t, const struct snapshot *s, const void *record);
 void qos_row(struct table *t, const struct snapshot *s, const void *record);

@@ -15,6 +15,9 @@ const struct column server_columns[] = {
         {"worker_pid", COLUMN_RIGHT | COLUMN_WIDE, "process that serves the link"},
         {"worker_restarts", COLUMN_RIGHT | COLUMN_WIDE, "how often that process had to be started again"},
         {"qemu", COLUMN_WIDE, "path of its hypervisor's QMP socket"},
+        {"host_state", COLUMN_WIDE, "none, away or ready: whether its hypervisor can be asked to plug and unplug"},
+        {"host_version", COLUMN_WIDE, "version of QEMU"},
+        {"host_reason", COLUMN_WIDE, "why its hypervisor is away"},
         {"slots", COLUMN_DETAIL, "the slots that are in use"},
         {0},
 };
@@ -33,6 +36,7 @@ const struct column adapter_columns[] = {
         {"allocated", COLUMN_RIGHT | COLUMN_WIDE, "what volumes take of its media"},
         {"vendor_id", COLUMN_WIDE, "PCI vendor id that its vAdapters show"},
         {"device_id", COLUMN_WIDE, "PCI device id that its vAdapters show"},
+        {"media", COLUMN_WIDE, "file or ram: where its volumes are"},
         {"model", COLUMN_WIDE, "what it is, in words"},
         {0},
 };
@@ -41,7 +45,7 @@ const struct column vadapter_columns[] = {
         {"adapter", 0, "the adapter it is an image of"},
         {"server", 0, "the server it is in, by itself or by its profile"},
         {"slot", COLUMN_RIGHT, "the slot it is plugged into"},
-        {"state", 0, "detached, attached, connected or failed"},
+        {"state", 0, "detached, attached, connected, plugging, unplugging or failed"},
         {"serial", 0, "serial number of its persona"},
         {"profile", COLUMN_WIDE, "the profile it is in"},
         {"qos", COLUMN_WIDE, "the qos that limits it"},
@@ -56,6 +60,9 @@ const struct column vadapter_columns[] = {
         {"vlan", COLUMN_RIGHT | COLUMN_DETAIL, "VLAN id of its untagged frames"},
         {"vlan_mode", COLUMN_DETAIL, "access or trunk"},
         {"interrupts", COLUMN_DETAIL, "auto, msix, msi or intx"},
+        {"interrupts_used", COLUMN_DETAIL, "what the device in the slot has: for auto msi, where msix could not be unplugged"},
+        {"polling", COLUMN_DETAIL, "adaptive or always"},
+        {"reason", COLUMN_WIDE, "why it is in its state"},
         {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
         {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
         {"drives", COLUMN_DETAIL, "the volumes that it shows as disks"},
@@ -64,11 +71,14 @@ const struct column vadapter_columns[] = {
 };
 /* The counters of the register map, less id and reserved. */
 static const struct column counter_columns[] = {
-        {"read_ops", COLUMN_RIGHT, ""},   {"write_ops", COLUMN_RIGHT, ""},  {"other_ops", COLUMN_RIGHT, ""},
-        {"admin_ops", COLUMN_RIGHT, ""},  {"read_bytes", COLUMN_RIGHT, ""}, {"write_bytes", COLUMN_RIGHT, ""},
-        {"errors", COLUMN_RIGHT, ""},     {"inflight", COLUMN_RIGHT, ""},   {"busy_ns", COLUMN_RIGHT, ""},
-        {"interrupts", COLUMN_RIGHT, ""}, {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
-        {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},     {0},
+        {"read_ops", COLUMN_RIGHT, ""},   {"write_ops", COLUMN_RIGHT, ""},
+        {"other_ops", COLUMN_RIGHT, ""},  {"admin_ops", COLUMN_RIGHT, ""},
+        {"read_bytes", COLUMN_RIGHT, ""}, {"write_bytes", COLUMN_RIGHT, ""},
+        {"errors", COLUMN_RIGHT, ""},     {"inflight", COLUMN_RIGHT, ""},
+        {"busy_ns", COLUMN_RIGHT, ""},    {"interrupts", COLUMN_RIGHT, ""},
+        {"mmio_reads", COLUMN_RIGHT, ""}, {"mmio_writes", COLUMN_RIGHT, ""},
+        {"dma_faults", COLUMN_RIGHT, ""}, {"resets", COLUMN_RIGHT, ""},
+        {"qos_ns", COLUMN_RIGHT, ""},     {0},
 };
 
 static struct table *slots_table(const struct iov_model *model, const char *server) {
@@ -88,6 +98,21 @@ static struct table *slots_table(const struct iov_model *model, const char *serv
         return t;
 }
 
+/* The hypervisor, as far as it is known. */
+static void put_host(struct table *t, const struct iov_server *server) {
+        const uint32_t version = server->host_version;
+
+        put_text(t, iov_host_state_to_string(server->host_state));
+        if (version) {
+                CLEANUP_FREE char *text = xasprintf("%u.%u.%u", version >> 16, version >> 8 & 255, version & 255);
+
+                put_text(t, text);
+        } else {
+                put_null(t);
+        }
+        PUT_FIELD(t, server->host_reason);
+}
+
 static void server_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_server *server = record;
         struct table *slots = slots_table(s->model, server->name);
@@ -100,6 +125,7 @@ static void server_row(struct table *t, const struct snapshot *s, const void *re
         put_number_or_null(t, server->worker_pid);
         put_number(t, server->worker_restarts);
         PUT_FIELD(t, server->qemu);
+        put_host(t, server);
         put_table(t, slots);
 }
 
@@ -133,6 +159,10 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
                 put_null(t);
                 put_null(t);
         }
+        if (a->capacity)
+                put_text(t, iov_media_to_string(a->media));
+        else
+                put_null(t);
         PUT_FIELD(t, a->model);
 }
 
@@ -194,6 +224,12 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
         PUT_FIELD(t, v->nqn);
         put_number_or_null(t, v->vlan);
         put_network_words(t, s->model, v);
+        if (v->interrupts_used)
+                put_text(t, iov_interrupts_to_string(v->interrupts_used));
+        else
+                put_null(t);
+        put_text(t, iov_polling_to_string(v->polling));
+        PUT_FIELD(t, v->reason);
         put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
         put_table(t, members_table(s, IOV_KIND_LUN, v->name));
         put_table(t, members_table(s, IOV_KIND_DRIVE, v->name));
@@ -217,6 +253,8 @@ static const struct {
         {IOV_KIND_QOS, "qos", "qos", qos_columns, qos_row},
         {IOV_KIND_PROFILE, "profile", "profiles", profile_columns, profile_row},
         {IOV_KIND_POOL, "pool", "pools", pool_columns, pool_row},
+        {IOV_KIND_LINK, "link", "links", link_columns, link_row},
+        {IOV_KIND_FAULT, "fault", "faults", fault_columns, fault_row},
 };
 
 enum iov_kind objects_kind(const char *word) {

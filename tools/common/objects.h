@@ -6,7 +6,8 @@
 #include "tools/common/session.h"
 
 extern const struct column server_columns[], adapter_columns[], volume_columns[], vadapter_columns[], namespace_columns[],
-        lun_columns[], drive_columns[], network_columns[], qos_columns[], profile_columns[], pool_columns[];
+        lun_columns[], drive_columns[], network_columns[], qos_columns[], profile_columns[], pool_columns[], link_columns[],
+        fault_columns[];
 
 /* The table of a kind (server, adapter, volume, vadapter, namespace), by name; `name` NULL: all. Empty where there is none of
  * that name. */

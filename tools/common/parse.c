@@ -161,8 +161,10 @@ static int take_seconds(const struct tool *tool, const struct option *o, const c
 
         errno = 0;
         double seconds = strtod(value, &end);
-        if (end == value || *end || errno || !isfinite(seconds) || seconds < 0.01 || seconds > 86400)
-                return report_error(tool, STATUS_USAGE, "--%s %s: seconds are wanted, 0.01 to 86400", o->name, value);
+        if (end == value || *end || errno || !isfinite(seconds) || seconds > 86400 ||
+            (seconds < 0.01 && (o->type != VALUE_TIMEOUT || seconds != 0)))
+                return report_error(tool, STATUS_USAGE, "--%s %s: seconds are wanted, %s0.01 to 86400", o->name, value,
+                                    o->type == VALUE_TIMEOUT ? "0 or " : "");
         *ret_seconds = seconds;
         return -1;
 }
@@ -178,6 +180,7 @@ static int take_value(struct parser *p, const struct option *o, const char *valu
         switch (o->type) {
         case VALUE_NUMBER:
                 return take_number(tool, o, value);
+        case VALUE_TIMEOUT:
         case VALUE_SECONDS:
                 return take_seconds(tool, o, value, o->target);
         case VALUE_WATCH:

@@ -100,3 +100,29 @@ const struct iov_counter *snapshot_counter(const struct snapshot *s, const struc
         /* A row that changed hands between the two reads is not this vAdapter's. */
         return row < s->n_counters && s->counters[row].id == vadapter->id ? &s->counters[row] : NULL;
 }
+
+void basis_free(struct basis *basis) {
+        basis->have = iov_model_unref(basis->have);
+}
+
+int basis_read(struct iov_appliance *appliance, struct basis *ret_basis) {
+        uint32_t appliance_status = 0;
+        int r = iov_identify(appliance, &ret_basis->id);
+
+        if (r >= 0)
+                r = iov_read32(appliance, 0, IOV_REG_STATUS, &appliance_status);
+        if (r >= 0)
+                r = iov_model_load(appliance, &ret_basis->have);
+        ret_basis->sim = appliance_status >> IOV_STATUS_SIM_SHIFT & 1;
+        return r;
+}
+
+int basis_load(struct tool *tool, struct basis *ret_basis) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = basis_read(appliance, ret_basis);
+        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+}

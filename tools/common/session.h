@@ -30,6 +30,26 @@ int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot
 int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot);
 /* Only the model. */
 int session_load(struct tool *tool, struct iov_model **ret_model);
+/* What is there, and of which appliance: what a plan begins with. */
+struct basis {
+        struct iov_model *have;
+        struct iov_mb_identify id;
+        bool sim; /* nothing can be plugged there */
+};
+void basis_free(struct basis *basis);
+#define CLEANUP_BASIS __attribute__((cleanup(basis_free)))
+/* From an open appliance; 0 or -errno. */
+int basis_read(struct iov_appliance *appliance, struct basis *ret_basis);
+/* Open, read, close; an exit code. */
+int basis_load(struct tool *tool, struct basis *ret_basis);
+/*
+ * The same while large files are read, which takes about as long. NULL where they are not large, or not files: what comes through
+ * a pipe may come from a tool that waits for this very appliance. Either of the others ends it, with NULL too.
+ */
+struct early_load;
+struct early_load *early_load_start(const struct tool *tool, char *const *files, unsigned int n_files);
+int early_load_finish(struct tool *tool, struct early_load *early, struct basis *ret_basis);
+void early_load_drop(struct early_load *early);
 /* Counters of a vAdapter, NULL: none. */
 const struct iov_counter *snapshot_counter(const struct snapshot *snapshot, const struct iov_vadapter *vadapter);
 

@@ -14,7 +14,9 @@ static struct tool the_tool;
 
 const struct option common_options[] = {
         {"appliance", 'a', VALUE_ADDRESS, "ADDRESS", &the_tool.appliance,
-         "unix:PATH, or sim:DIR for a private simulator; default $IOV_APPLIANCE, else unix:/run/iov/mgmt.sock"},
+         "unix:PATH, pci:BDF for a PCI function of this machine (pci: is the only one), or sim:DIR for a private simulator; "
+         "default "
+         "$IOV_APPLIANCE, else unix:/run/iov/mgmt.sock"},
         {"output", 'o', VALUE_OUTPUT, "FORMAT", &the_tool.output_option, "format, or columns as COLUMN,...; help lists them"},
         {"no-headings", 'n', VALUE_FLAG, NULL, &the_tool.output.no_headings, "print no column headings"},
         {"bytes", 0, VALUE_FLAG, NULL, &the_tool.output.bytes, "print sizes and rates as plain numbers"},

@@ -42,8 +42,13 @@ enum value_type {
         VALUE_POOL_SETTING,
         VALUE_IDENTITY_TYPE,
         VALUE_IDENTITY,
+        VALUE_LINK,
+        VALUE_FAULT,
+        VALUE_ADAPTER_KIND,
+        VALUE_ADAPTER_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
+        VALUE_TIMEOUT, /* the same, or 0 */
         VALUE_SORT,    /* columns */
         VALUE_FILTER,  /* target: struct text_list; may be repeated */
         VALUE_WATCH,   /* seconds that may be left out; target: struct watch_value */

@@ -12,11 +12,13 @@
 #include "util.h"
 
 static unsigned int arg_ports;
-static bool arg_shell;
+static bool arg_shell, arg_management;
 
 const struct option args_options[] = {
         {"ports", 'p', VALUE_NUMBER, "N", &arg_ports,
          "print root ports for slots 0 to N-1 even where they are empty, for plugging later"},
+        {"management", 'm', VALUE_FLAG, NULL, &arg_management,
+         "cable the management function as well: whoever is root in the guest may then do what the user may who runs QEMU"},
         {"shell", 's', VALUE_FLAG, NULL, &arg_shell, "print one line, quoted for the shell"},
         {0},
 };
@@ -32,18 +34,15 @@ static void add_device(struct arguments *a, const char *device) {
 }
 
 /* io-reserve=0: I/O space is too small for many ports, and no vAdapter needs any; without it 16 ports hang the firmware. */
-static void add_port(struct arguments *a, unsigned int slot) {
+static void add_port(struct arguments *a, const char *id, unsigned int slot) {
         CLEANUP_FREE char *device =
-                xasprintf("pcie-root-port,id=iov%u,bus=pcie.0,chassis=%u,slot=%u,io-reserve=0", slot, slot + 1, slot);
+                xasprintf("pcie-root-port,id=%s,bus=pcie.0,chassis=%u,slot=%u,io-reserve=0", id, slot + 1, slot);
 
         add_device(a, device);
 }
 
-/* QEMU's ids begin with a letter, names of vAdapters need not. */
-static void add_vadapter(struct arguments *a, const struct iov_vadapter *v) {
+static void add_function(struct arguments *a, const char *id, const char *bus, const char *path) {
         struct json_object *device = json_object_new_object(), *socket = json_object_new_object();
-        CLEANUP_FREE char *id = xasprintf("va-%s", v->name), *bus = xasprintf("iov%u", v->at_slot);
-        CLEANUP_FREE char *path = xstrndup(v->socket, sizeof(v->socket));
 
         json_object_object_add(device, "driver", json_object_new_string("vfio-user-pci"));
         json_object_object_add(device, "id", json_object_new_string(id));
@@ -70,21 +69,47 @@ static void add_monitor(struct arguments *a, const struct iov_server *s) {
         json_object_array_add(a->list, json_object_new_string(value));
 }
 
-static int add_all(const struct tool *tool, struct arguments *a, const struct iov_model *model, const char *server) {
-        for (unsigned int slot = 0; slot < iov_model_get_slots(model); slot++) {
-                const struct iov_vadapter *v = iov_vadapter_in_slot(model, server, slot);
+static int add_slot(const struct tool *tool, struct arguments *a, const struct iov_vadapter *v, const char *server,
+                    unsigned int slot) {
+        CLEANUP_FREE char *bus = xasprintf("iov%u", slot);
 
-                if (v && !*v->socket)
-                        return report_error(
-                                tool, STATUS_FAILED,
-                                "%s: %s has no socket (%s); servers can only be cabled to a running iovd that has brought it up",
-                                server, v->name, iov_vadapter_state_to_string(v->state));
-                if (v || slot < arg_ports)
-                        add_port(a, slot);
-                if (v)
-                        add_vadapter(a, v);
+        if (v && !*v->socket)
+                return report_error(
+                        tool, STATUS_FAILED,
+                        "%s: %s has no socket (%s); servers can only be cabled to a running iovd that has brought it up", server,
+                        v->name, iov_vadapter_state_to_string(v->state));
+        if (v || slot < arg_ports)
+                add_port(a, bus, slot);
+        if (v) {
+                /* QEMU's ids begin with a letter, names of vAdapters need not. */
+                CLEANUP_FREE char *id = xasprintf("va-%s", v->name), *path = xstrndup(v->socket, sizeof(v->socket));
+
+                add_function(a, id, bus, path);
         }
         return STATUS_DONE;
+}
+
+static int add_management(const struct tool *tool, struct arguments *a, unsigned int slot, const char *run_directory) {
+        if (!*run_directory)
+                return report_error(tool, STATUS_FAILED,
+                                    "--management: a simulator has no socket; servers can only be cabled to a running iovd");
+        CLEANUP_FREE char *path = xasprintf("%s/mgmt.sock", run_directory);
+        add_port(a, "iov-mgmt", slot);
+        add_function(a, "iov-management", "iov-mgmt", path);
+        return STATUS_DONE;
+}
+
+static int add_all(const struct tool *tool, struct arguments *a, const struct iov_model *model, const char *server,
+                   const char *run_directory) {
+        const unsigned int slots = iov_model_get_slots(model);
+
+        for (unsigned int slot = 0; slot < slots; slot++) {
+                int status = add_slot(tool, a, iov_vadapter_in_slot(model, server, slot), server, slot);
+
+                if (status != STATUS_DONE)
+                        return status;
+        }
+        return arg_management ? add_management(tool, a, slots, run_directory) : STATUS_DONE;
 }
 
 /* Single quotes, with '\'' for one within. */
@@ -125,9 +150,22 @@ static int print_arguments(const struct tool *tool, struct arguments *a) {
         return STATUS_DONE;
 }
 
+static int load(struct tool *tool, struct iov_model **ret_model, struct iov_mb_identify *ret_identify) {
+        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
+        int status = session_open(tool, &appliance);
+
+        if (status != STATUS_DONE)
+                return status;
+        int r = iov_identify(appliance, ret_identify);
+        if (r == 0)
+                r = iov_model_load(appliance, ret_model);
+        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+}
+
 int server_args(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_MODEL struct iov_model *model = NULL;
-        int status = session_load(tool, &model);
+        struct iov_mb_identify identify;
+        int status = load(tool, &model, &identify);
 
         if (status != STATUS_DONE)
                 return status;
@@ -140,7 +178,7 @@ int server_args(struct tool *tool, char **words, unsigned int n_words) {
         struct arguments a = {json_object_new_array()};
         if (*s->qemu)
                 add_monitor(&a, s);
-        status = add_all(tool, &a, model, words[0]);
+        status = add_all(tool, &a, model, words[0], identify.run_dir);
         if (status == STATUS_DONE)
                 status = print_arguments(tool, &a);
         json_object_put(a.list);

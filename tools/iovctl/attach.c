@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vadapter attach, detach and move: which slot of which server, changed in one transaction. */
+#include <stdint.h>
 #include <string.h>
 
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/iovctl/change.h"
 #include "tools/iovctl/iovctl.h"
 #include "util.h"
 
-const struct option attach_options[] = {OPTION_DRY_RUN, {0}};
-const struct option detach_options[] = {OPTION_DRY_RUN, OPTION_FORCE, {0}};
+static const char *arg_to;
+
+const struct option attach_options[] = {OPTION_DRY_RUN, OPTION_WAIT, OPTION_TIMEOUT, {0}};
+const struct option detach_options[] = {OPTION_DRY_RUN, OPTION_FORCE, OPTION_TIMEOUT, {0}};
+const struct option move_options[] = {
+        OPTION_DRY_RUN,
+        OPTION_FORCE,
+        {"to", 0, VALUE_SERVER, "SERVER", &arg_to, "the server it goes to, where that is not the second argument"},
+        OPTION_WAIT,
+        OPTION_TIMEOUT,
+        {0},
+};
 
 static int parse_slot(const struct tool *tool, const struct iov_model *model, const char *text, uint32_t *ret_slot) {
         uint32_t slot = 0;
@@ -96,13 +108,23 @@ static int edit_detach(const struct tool *tool, const struct iov_model *have, st
 }
 
 int vadapter_attach(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_attach, words, n_words);
+        return change_run_plugs(tool, edit_attach, words, n_words);
 }
 
 int vadapter_detach(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_detach, words, n_words);
+        return change_run_plugs(tool, edit_detach, words, n_words);
 }
 
+/* VADAPTER SERVER [SLOT], or with --to VADAPTER [SLOT]. */
 int vadapter_move(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_move, words, n_words);
+        char *with_to[3] = {words[0], (char *)(uintptr_t)arg_to, n_words > 1 ? words[1] : NULL};
+
+        if (!arg_to && n_words < 2)
+                return report_error(tool, STATUS_USAGE, "%s: to which server? iovctl vadapter move VADAPTER --to SERVER",
+                                    words[0]);
+        if (arg_to && n_words > 2)
+                return report_error(tool, STATUS_USAGE, "'%s': with --to only a slot may follow", words[2]);
+        if (arg_to)
+                return change_run_plugs(tool, edit_move, with_to, n_words + 1);
+        return change_run_plugs(tool, edit_move, words, n_words);
 }

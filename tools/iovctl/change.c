@@ -9,6 +9,7 @@
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
 #include "tools/common/objects.h"
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovctl/iovctl.h"
@@ -26,6 +27,7 @@ struct change {
         unsigned int n_words;
         struct iov_appliance *appliance; /* NULL: closed */
         bool agreed;                     /* the user was asked */
+        bool plugs;                      /* words[0] is a vAdapter that is plugged, unplugged or moved */
 };
 
 int change_get(const struct tool *tool, const struct iov_model *model, enum iov_kind kind, const char *name,
@@ -75,7 +77,7 @@ int change_number(const struct tool *tool, const char *what, const char *text, u
         return STATUS_DONE;
 }
 
-static int make_plan(const struct change *c, struct iov_plan **ret_plan) {
+static int make_plan(const struct change *c, struct iov_model **ret_have, struct iov_plan **ret_plan) {
         CLEANUP_MODEL struct iov_model *have = NULL, *want = NULL;
         int r = iov_model_load(c->appliance, &have);
 
@@ -89,19 +91,23 @@ static int make_plan(const struct change *c, struct iov_plan **ret_plan) {
                 /* `want` lacks nothing but what this change takes away. */
                 r = iov_plan_new(have, want, IOV_PLAN_PRUNE, ret_plan);
         }
-        return r < 0 ? report_errno(c->tool, r, "%s: planning failed", c->words[0]) : STATUS_DONE;
+        if (r < 0)
+                return report_errno(c->tool, r, "%s: planning failed", c->words[0]);
+        *ret_have = TAKE_PTR(have);
+        return STATUS_DONE;
 }
 
 /* Nobody shall wait for the appliance while the user thinks: it is closed meanwhile. */
 static int agree(struct change *c, const struct iov_plan *plan) {
         char target[IOV_NAME_SIZE + 40];
 
-        /* `set` takes away what the user has just named: a slot of a profile. */
-        if (c->agreed || arg_yes || arg_dry_run || strcmp(c->tool->command->verb, "remove") != 0 || !plan_removes(plan))
+        /* `set` takes away what the user has just named: a slot of a profile. A volume that shrinks loses more than that. */
+        bool removes = strcmp(c->tool->command->verb, "remove") == 0 && plan_removes(plan);
+        if (c->agreed || arg_yes || arg_dry_run || (!removes && !plan_shrinks(plan)))
                 return STATUS_DONE;
         snprintf(target, sizeof(target), "%s %.80s", c->tool->command->object, c->words[0]);
         iov_close(TAKE_PTR(c->appliance));
-        int status = confirm_removals(c->tool, plan, target);
+        int status = confirm_losses(c->tool, plan, target);
         if (status != STATUS_DONE)
                 return status;
         c->agreed = true;
@@ -111,18 +117,23 @@ static int agree(struct change *c, const struct iov_plan *plan) {
 /* One try. *ret_stale: the appliance has changed since it was looked at. */
 static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_stale) {
         CLEANUP_PLAN struct iov_plan *plan = NULL;
+        CLEANUP_MODEL struct iov_model *have = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
         unsigned int flags = (arg_force ? IOV_TXN_FORCE : 0) | (arg_dry_run ? IOV_TXN_DRY_RUN : 0);
-        int r = 0, status = make_plan(c, &plan);
+        int r = 0, status = make_plan(c, &have, &plan);
 
         *ret_stale = false;
         if (status == STATUS_DONE)
                 status = agree(c, plan);
         if (status != STATUS_DONE)
                 return status;
+        if (plan_shrinks(plan))
+                flags |= IOV_TXN_SHRINK;
         if (iov_plan_count(plan) > 0)
                 r = iov_plan_apply(plan, c->appliance, flags, &result, &error);
+        else if (c->plugs)
+                r = iov_vadapter_retry(c->appliance, have, c->words[0], flags, &error);
         *ret_stale = r == -ESTALE;
         if (r < 0 && r != -ESTALE)
                 return *error.text ? report_error(c->tool, status_from_errno(r), "%.*s", (int)sizeof(error.text), error.text)
@@ -131,10 +142,16 @@ static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_s
         return STATUS_DONE;
 }
 
+static int follow(const struct change *c) {
+        const bool profile = strcmp(c->tool->command->object, "profile") == 0;
+
+        return progress_follow(c->tool, c->appliance, profile ? NULL : c->words[0], profile ? c->words[0] : NULL);
+}
+
 /* Somebody else's transaction may come between reading and writing: look again, a few times. */
-int change_run(struct tool *tool, edit_fn edit, char **words, unsigned int n_words) {
+static int run(struct tool *tool, edit_fn edit, char **words, unsigned int n_words, bool plugs) {
         CLEANUP_PLAN struct iov_plan *plan = NULL;
-        struct change c = {tool, edit, words, n_words, NULL, false};
+        struct change c = {tool, edit, words, n_words, NULL, false, plugs && strcmp(tool->command->object, "vadapter") == 0};
         bool stale = true;
         int status = session_open(tool, &c.appliance);
 
@@ -142,10 +159,20 @@ int change_run(struct tool *tool, edit_fn edit, char **words, unsigned int n_wor
                 plan = iov_plan_unref(plan);
                 status = change_once(&c, &plan, &stale);
         }
+        if (status == STATUS_DONE && !stale && plugs && !arg_dry_run)
+                status = follow(&c);
         iov_close(c.appliance);
         if (status == STATUS_DONE && stale)
                 return report_error(tool, STATUS_FAILED, "%s: the appliance keeps changing meanwhile; try again", words[0]);
         if (status == STATUS_DONE && (arg_dry_run || tool->verbose || tool->output_option))
                 return changes_print(tool, plan);
         return status;
+}
+
+int change_run(struct tool *tool, edit_fn edit, char **words, unsigned int n_words) {
+        return run(tool, edit, words, n_words, false);
+}
+
+int change_run_plugs(struct tool *tool, edit_fn edit, char **words, unsigned int n_words) {
+        return run(tool, edit, words, n_words, true);
 }

@@ -11,6 +11,8 @@ typedef int (*edit_fn)(const struct tool *tool, const struct iov_model *have, st
 
 /* words[0] is the object of the command; what goes with it is removed only after the user has agreed, or with --yes. */
 int change_run(struct tool *tool, edit_fn edit, char **words, unsigned int n_words);
+/* The same for changes that plug and unplug: the vAdapter or profile words[0] is followed until it is where it shall be. */
+int change_run_plugs(struct tool *tool, edit_fn edit, char **words, unsigned int n_words);
 
 /* For edits: report and return an exit code. */
 /* The object must be there. */

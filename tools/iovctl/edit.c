@@ -26,6 +26,11 @@ const struct option vadapter_add_options[] = {
         {0},
 };
 const struct option set_options[] = {OPTION_DRY_RUN, OPTION_FORCE, {0}};
+const struct option volume_set_options[] = {
+        OPTION_DRY_RUN,
+        OPTION_FORCE,
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before a volume loses data by becoming smaller"},
+        {0}};
 const struct option remove_options[] = {OPTION_DRY_RUN, OPTION_FORCE, OPTION_YES, {0}};
 
 /* Room for any record. */

@@ -14,6 +14,13 @@ static const struct argument attach_arguments[] = {
         {0},
 };
 
+static const struct argument move_arguments[] = {
+        {"VADAPTER", VALUE_VADAPTER, false, false},
+        {"SERVER", VALUE_SERVER, true, false},
+        {"SLOT", VALUE_TEXT, true, false},
+        {0},
+};
+
 static const struct argument namespace_argument[] = {{"VADAPTER/NSID", VALUE_NAMESPACE, false, false}, {0}};
 static const struct argument server_add_arguments[] = {
         {"NAME", VALUE_TEXT, false, false},
@@ -155,6 +162,27 @@ static const struct argument profile_rename_arguments[] = {
         {0},
 };
 
+static const struct argument link_argument[] = {{"LINK", VALUE_LINK, false, false}, {0}};
+static const struct argument fault_argument[] = {{"FAULT", VALUE_FAULT, true, false}, {0}};
+static const struct argument commands_argument[] = {{"COMMANDS", VALUE_TEXT, false, false}, {0}};
+static const struct argument media_error_arguments[] = {
+        {"VOLUME", VALUE_VOLUME, false, false},
+        {"FIRST", VALUE_TEXT, false, false},
+        {"COUNT", VALUE_TEXT, true, false},
+        {0},
+};
+static const struct argument latency_arguments[] = {
+        {"VADAPTER", VALUE_VADAPTER, false, false},
+        {"TIME", VALUE_TEXT, false, false},
+        {0},
+};
+static const struct argument adapter_insert_arguments[] = {
+        {"NAME", VALUE_TEXT, false, false},
+        {"KIND", VALUE_ADAPTER_KIND, false, false},
+        {"KEY=VALUE", VALUE_ADAPTER_SETTING, true, true},
+        {0},
+};
+
 static const struct command commands[] = {
         {"server", "list", "list the servers", NULL, list_options, server_columns, FORMATS_OBJECTS, objects_list},
         {"server", "show", "show a server and its slots", server_argument, NULL, server_columns, FORMATS_OBJECTS, objects_show},
@@ -170,12 +198,16 @@ static const struct command commands[] = {
         {"adapter", "list", "list the adapters of the chassis", NULL, list_options, adapter_columns, FORMATS_OBJECTS,
          objects_list},
         {"adapter", "show", "show an adapter", adapter_argument, NULL, adapter_columns, FORMATS_OBJECTS, objects_show},
+        {"adapter", "insert", "put an adapter into the software chassis", adapter_insert_arguments, NULL, NULL, FORMATS_TREE,
+         adapter_insert},
+        {"adapter", "remove", "take an adapter that nothing uses out of the software chassis", adapter_argument,
+         adapter_remove_options, NULL, FORMATS_TREE, adapter_remove},
         {"volume", "list", "list the volumes", NULL, list_options, volume_columns, FORMATS_OBJECTS, objects_list},
         {"volume", "show", "show a volume", volume_argument, NULL, volume_columns, FORMATS_OBJECTS, objects_show},
         {"volume", "add", "make a volume of SIZE, such as 64GiB, on the media of an adapter", volume_add_arguments,
          volume_add_options, NULL, FORMATS_TREE, object_add},
-        {"volume", "set", "change size (a volume only grows) or on_remove (retain, delete) of a volume", volume_set_arguments,
-         set_options, NULL, FORMATS_TREE, object_set},
+        {"volume", "set", "change size or on_remove (retain, delete) of a volume", volume_set_arguments, volume_set_options, NULL,
+         FORMATS_TREE, object_set},
         {"volume", "remove", "remove a volume that no namespace shows", volume_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
         {"volume", "rename", "give a volume another name; its data stays", volume_rename_arguments, set_options, NULL,
@@ -185,7 +217,7 @@ static const struct command commands[] = {
          FORMATS_OBJECTS, objects_show},
         {"vadapter", "add", "make a vAdapter of an adapter, attached to nothing", vadapter_add_arguments, vadapter_add_options,
          NULL, FORMATS_TREE, object_add},
-        {"vadapter", "set", "change identities, network, vlan, qos or interrupts of a vAdapter", vadapter_set_arguments,
+        {"vadapter", "set", "change identities, network, vlan, qos, interrupts or polling of a vAdapter", vadapter_set_arguments,
          set_options, NULL, FORMATS_TREE, object_set},
         {"vadapter", "remove", "remove a vAdapter and its namespaces; volumes stay", vadapter_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
@@ -195,8 +227,8 @@ static const struct command commands[] = {
          attach_options, NULL, FORMATS_TREE, vadapter_attach},
         {"vadapter", "detach", "take a vAdapter out of its slot", vadapter_argument, detach_options, NULL, FORMATS_TREE,
          vadapter_detach},
-        {"vadapter", "move", "plug a vAdapter into a slot of another server, in one transaction", attach_arguments,
-         detach_options, NULL, FORMATS_TREE, vadapter_move},
+        {"vadapter", "move", "plug a vAdapter into a slot of another server, in one transaction", move_arguments, move_options,
+         NULL, FORMATS_TREE, vadapter_move},
         {"namespace", "list", "list the namespaces: which vAdapter shows which volume", NULL, list_options, namespace_columns,
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
@@ -246,10 +278,10 @@ static const struct command commands[] = {
         {"profile", "rename", "give a profile another name", profile_rename_arguments, set_options, NULL, FORMATS_TREE,
          object_rename},
         {"profile", "wear", "let a server wear a profile: its vAdapters are plugged into their slots", wear_arguments,
-         set_options, NULL, FORMATS_TREE, profile_wear},
-        {"profile", "move", "let another server wear a profile, in one transaction", wear_arguments, set_options, NULL,
+         wear_options, NULL, FORMATS_TREE, profile_wear},
+        {"profile", "move", "let another server wear a profile, in one transaction", wear_arguments, wear_options, NULL,
          FORMATS_TREE, profile_move},
-        {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, set_options, NULL,
+        {"profile", "take-off", "let nobody wear a profile: its vAdapters are unplugged", profile_argument, detach_options, NULL,
          FORMATS_TREE, profile_take_off},
         {"pool", "list", "list where identities that the appliance chooses come from", NULL, list_options, pool_columns,
          FORMATS_OBJECTS, objects_list},
@@ -270,6 +302,30 @@ static const struct command commands[] = {
          event_columns, FORMATS_TREE, event_follow},
         {"event", "wait", "wait for one event that passes the filters, and print it", NULL, wait_options, event_columns,
          FORMATS_TREE, event_wait},
+        {"link", "list", "list the server links; state, width and speed are modelled", NULL, list_options, link_columns,
+         FORMATS_OBJECTS, objects_list},
+        {"link", "show", "show a server link", link_argument, NULL, link_columns, FORMATS_OBJECTS, objects_show},
+        {"link", "up", "enable a link: its server gets its vAdapters back", link_argument, NULL, NULL, FORMATS_TREE, link_up},
+        {"link", "down", "disable a link: its server loses its vAdapters", link_argument, link_down_options, NULL, FORMATS_TREE,
+         link_down},
+        {"link", "retrain", "retrain a link that is up; nothing is lost by it", link_argument, NULL, NULL, FORMATS_TREE,
+         link_retrain},
+        {"inject", "list", "list the faults on demand", NULL, list_options, fault_columns, FORMATS_OBJECTS, inject_list},
+        {"inject", "clear", "end a fault on demand, or all", fault_argument, clear_options, NULL, FORMATS_TREE, inject_clear},
+        {"inject", "link-down", "let the link of a server fail", server_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_link_down},
+        {"inject", "surprise-removal", "pull a vAdapter out of its slot", vadapter_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_surprise_removal},
+        {"inject", "media-error", "let reads and writes of COUNT blocks of 512 bytes from FIRST on fail, by default of one",
+         media_error_arguments, NULL, fault_columns, FORMATS_OBJECTS, inject_media_error},
+        {"inject", "latency", "let each request of a vAdapter start later, by a TIME such as 5ms", latency_arguments, NULL,
+         fault_columns, FORMATS_OBJECTS, inject_latency},
+        {"inject", "volume-full", "let writes to a volume fail for want of space", volume_argument, NULL, fault_columns,
+         FORMATS_OBJECTS, inject_volume_full},
+        {"inject", "worker-crash", "kill the worker of a server, once", server_argument, NULL, fault_columns, FORMATS_OBJECTS,
+         inject_worker_crash},
+        {"inject", "mailbox-timeout", "leave the next COMMANDS of tools without an answer", commands_argument, NULL,
+         fault_columns, FORMATS_OBJECTS, inject_mailbox_timeout},
         {0},
 };
 

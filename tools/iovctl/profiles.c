@@ -2,11 +2,14 @@
 /* Profiles: which vAdapter is in which slot, and who wears them. */
 #include <string.h>
 
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/iovctl/change.h"
 #include "tools/iovctl/iovctl.h"
 #include "tools/iovctl/settings.h"
 #include "util.h"
+
+const struct option wear_options[] = {OPTION_DRY_RUN, OPTION_FORCE, OPTION_WAIT, OPTION_TIMEOUT, {0}};
 
 /* SLOT=VADAPTER, or SLOT= for an empty one. */
 static int put_slot(const struct tool *tool, const struct iov_model *have, struct iov_model *want, const char *profile,
@@ -127,13 +130,13 @@ int profile_set(struct tool *tool, char **words, unsigned int n_words) {
 }
 
 int profile_wear(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_wear, words, n_words);
+        return change_run_plugs(tool, edit_wear, words, n_words);
 }
 
 int profile_move(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_move, words, n_words);
+        return change_run_plugs(tool, edit_move, words, n_words);
 }
 
 int profile_take_off(struct tool *tool, char **words, unsigned int n_words) {
-        return change_run(tool, edit_take_off, words, n_words);
+        return change_run_plugs(tool, edit_take_off, words, n_words);
 }

@@ -109,19 +109,8 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
 }
 
 /* All objects, as iovctl lists them under -o json. */
-static int add_state(struct bundle *b, const struct snapshot *snapshot) {
-        static const enum iov_kind kinds[] = {IOV_KIND_SERVER, IOV_KIND_ADAPTER, IOV_KIND_VOLUME, IOV_KIND_VADAPTER};
-        struct json_object *root = json_object_new_object();
-
-        json_object_object_add(root, "schema", json_object_new_int(1));
-        for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++) {
-                CLEANUP_TABLE struct table *table = objects_table(snapshot, kinds[i], NULL);
-                struct json_object *tree = table_to_tree(table), *array = NULL;
-
-                json_object_object_get_ex(tree, table_plural(table), &array);
-                json_object_object_add(root, table_plural(table), json_object_get(array));
-                json_object_put(tree);
-        }
+static int add_state(struct bundle *b, const struct snapshot *snapshot, const struct iov_mb_identify *id) {
+        struct json_object *root = state_tree(snapshot, id, FORMAT_JSON);
         struct text t;
 
         text_open(&t);
@@ -192,7 +181,7 @@ static int collect(struct iov_appliance *appliance, struct bundle *b) {
         if (r == 0)
                 r = add_yaml(b, snapshot.model, "chassis.yaml", iov_chassis_write);
         if (r == 0)
-                r = add_state(b, &snapshot);
+                r = add_state(b, &snapshot, &id);
         if (r == 0)
                 r = add_registers(b, appliance);
         if (r == 0)

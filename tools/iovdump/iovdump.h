@@ -3,6 +3,7 @@
 #ifndef IOV_TOOLS_IOVDUMP_H
 #define IOV_TOOLS_IOVDUMP_H
 
+#include "tools/common/session.h"
 #include "tools/common/tool.h"
 
 int dump_topology(struct tool *tool, char **words, unsigned int n_words);
@@ -10,6 +11,7 @@ int dump_chassis(struct tool *tool, char **words, unsigned int n_words);
 int dump_registers(struct tool *tool, char **words, unsigned int n_words);
 int dump_pci(struct tool *tool, char **words, unsigned int n_words);
 int dump_isolation(struct tool *tool, char **words, unsigned int n_words);
+int dump_state(struct tool *tool, char **words, unsigned int n_words);
 int dump_bundle(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option registers_options[];
@@ -19,6 +21,9 @@ extern const struct column register_columns[], isolation_columns[];
  * at least. `ret_with` has room for n. */
 size_t isolation_overlaps(const struct iov_mb_isolation_row *rows, size_t n, size_t *ret_with);
 struct table *isolation_table(const struct iov_mb_isolation_row *rows, size_t n, const size_t *with);
+
+/* `kind: state`; the caller puts it. */
+struct json_object *state_tree(const struct snapshot *snapshot, const struct iov_mb_identify *id, enum format format);
 
 /* Every register with its fields and values; 0 or -errno. */
 int registers_read(struct iov_appliance *appliance, struct table **ret_table);

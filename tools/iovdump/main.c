@@ -20,6 +20,8 @@ static const struct command commands[] = {
          "two "
          "servers reach the same",
          NULL, NULL, isolation_columns, FORMATS_TREE | FORMAT_BIT(FORMAT_WIDE), dump_isolation},
+        {NULL, "state", "print all that the appliance has and says as one document, kind: state", NULL, NULL, NULL, FORMATS_TREE,
+         dump_state},
         {NULL, "bundle", "write topology, registers, configuration spaces, state and log to one archive; '-' is standard output",
          file_argument, NULL, NULL, FORMATS_TEXT, dump_bundle},
         {0},

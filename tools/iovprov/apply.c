@@ -5,17 +5,15 @@
 
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
-static bool arg_prune, arg_dry_run, arg_yes, arg_force;
-static const char *arg_confirm;
+static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_scrub;
+static const char *arg_plan, *arg_confirm;
 static bool take_back; /* the rollback is of what waits to be confirmed, which the appliance does by itself */
-static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_wait;
-static double arg_timeout;
-static const char *arg_plan;
 
 const struct option plan_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
@@ -24,23 +22,25 @@ const struct option plan_options[] = {
 const struct option apply_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
-        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
+        {"scrub", 0, VALUE_FLAG, NULL, &arg_scrub,
+         "volumes of vAdapters that go from one server to another lose their data on the way"},
         {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
          "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
         {"plan", 0, VALUE_FILE, "FILE", &arg_plan, "apply a plan that 'plan -o yaml' saved; refused where it no longer fits"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
-        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
 
 const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
-        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"},
+        {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is in its slot, and driven where its server runs"},
-        {"timeout", 0, VALUE_SECONDS, "SECONDS", &arg_timeout, "the longest to wait, which implies --wait; 60 without it"},
+        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
 };
@@ -51,33 +51,16 @@ static int make_plan(const struct tool *tool, struct iov_model *have, struct iov
         return r < 0 ? report_errno(tool, r, "planning failed") : STATUS_DONE;
 }
 
-void basis_free(struct basis *basis) {
-        basis->have = iov_model_unref(basis->have);
-}
-
-int basis_load(struct tool *tool, struct basis *ret_basis) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        uint32_t appliance_status = 0;
-        int status = session_open(tool, &appliance);
-
-        if (status != STATUS_DONE)
-                return status;
-        int r = iov_identify(appliance, &ret_basis->id);
-        if (r >= 0)
-                r = iov_read32(appliance, 0, IOV_REG_STATUS, &appliance_status);
-        if (r >= 0)
-                r = iov_model_load(appliance, &ret_basis->have);
-        ret_basis->sim = appliance_status >> IOV_STATUS_SIM_SHIFT & 1;
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
-}
-
-/* Read everything, then look at the appliance, then plan. */
+/* Read everything, look at the appliance, plan. What is wrong with the files is told first, whatever the appliance says. */
 static int prepare(struct tool *tool, char **words, unsigned int n_words, struct wanted *wanted, struct basis *basis,
                    struct iov_plan **ret_plan) {
+        struct early_load *early = early_load_start(tool, words, n_words);
         int status = wanted_read(tool, words, n_words, wanted);
 
         if (status == STATUS_DONE)
-                status = basis_load(tool, basis);
+                status = early_load_finish(tool, early, basis);
+        else
+                early_load_drop(early);
         return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 
@@ -151,7 +134,8 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
-        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0);
+        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0) |
+                             (arg_scrub ? IOV_TXN_SCRUB : 0) | (plan_shrinks(plan) ? IOV_TXN_SHRINK : 0);
         int status = session_open(tool, &appliance);
 
         if (status != STATUS_DONE)
@@ -170,7 +154,7 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
 /* Ask, apply, verify, print. */
 static int carry_out(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted) {
         CLEANUP_PLAN struct iov_plan *rest = NULL;
-        int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_removals(tool, plan, NULL);
+        int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_losses(tool, plan, NULL);
 
         if (status == STATUS_DONE && (iov_plan_count(plan) || take_back))
                 status = execute(tool, plan, wanted, &rest);
@@ -178,15 +162,14 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
         if (status != STATUS_DONE)
                 return status;
         report_diagnostics(tool, wanted->diagnostics);
-        if (!tool->quiet)
-                status = changes_print(tool, plan);
+        int printed = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
+        status = printed == STATUS_DONE ? status : printed;
         if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
                 changes_report_rest(tool, rest);
                 return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
         }
-        if (status == STATUS_DONE && (arg_wait || arg_timeout > 0) && !arg_dry_run)
-                status =
-                        wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout > 0 ? arg_timeout : 60);
+        if (status == STATUS_DONE && (iov_plan_count(plan) || arg_wait) && arg_timeout > 0 && !arg_dry_run)
+                status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
         return status;
 }
 

@@ -31,17 +31,7 @@ extern const struct column history_columns[];
 int confirm_parse(const struct tool *tool, const char *text, uint32_t *ret_seconds);
 /* Say on stderr that the present generation waits to be confirmed, where it does. */
 void confirm_say(const struct tool *tool);
-/* What is there, and of which appliance. */
-struct basis {
-        struct iov_model *have;
-        struct iov_mb_identify id;
-        bool sim; /* nothing can be plugged there */
-};
-void basis_free(struct basis *basis);
-#define CLEANUP_BASIS __attribute__((cleanup(basis_free)))
-/* Open, read, close; an exit code. */
-int basis_load(struct tool *tool, struct basis *ret_basis);
-
+struct basis; /* tools/common/session.h */
 /* saved.c: plans as documents. */
 int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis);
 /* The plan of a file, if it still fits: what the appliance will be, and the places for refusals. */

@@ -8,6 +8,7 @@
 #include "tools/common/changes.h"
 #include "tools/common/input.h"
 #include "tools/common/report.h"
+#include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include "tools/common/changes.h"
+#include "tools/common/progress.h"
 #include "tools/common/report.h"
+#include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
 #include "util.h"
 
@@ -66,13 +68,13 @@ static double now(void) {
 static const char *lacks(const struct basis *basis, const struct iov_vadapter *v) {
         const struct iov_server *server = iov_model_get(basis->have, IOV_KIND_SERVER, v->at_server);
 
+        if (v->state == IOV_VADAPTER_UNPLUGGING || (v->state == IOV_VADAPTER_FAILED && *v->reason))
+                return *v->at_server ? "attached" : "detached";
         if (!*v->at_server || v->state == IOV_VADAPTER_CONNECTED)
                 return NULL;
-        if (v->state == IOV_VADAPTER_FAILED)
-                return "attached"; /* it stays so: not worth waiting */
         if (!basis->sim && (v->state != IOV_VADAPTER_ATTACHED || !*v->socket))
                 return "attached";
-        return server && server->state == IOV_SERVER_ON ? "connected" : NULL;
+        return arg_wait && server && server->state == IOV_SERVER_ON ? "connected" : NULL;
 }
 
 struct lack {
@@ -112,11 +114,11 @@ static int report_lack(const struct tool *tool, const struct lack *lack, double 
         progress_end(tool);
         if (v->state == IOV_VADAPTER_FAILED)
                 return report_error(tool, STATUS_PARTLY,
-                                    "applied, but vadapter %s has failed in slot %u of server %s%s; the appliance's log says why",
-                                    v->name, v->at_slot, v->at_server, others);
+                                    "applied, but vadapter %s, wanted %s, has failed: %.*s%s; apply it again, or --force it",
+                                    v->name, lack->wanted, (int)sizeof(v->reason), v->reason, others);
         return report_error(tool, STATUS_PARTLY,
-                            "applied, but after %g seconds vadapter %s in slot %u of server %s is still %s, wanted %s%s", seconds,
-                            v->name, v->at_slot, v->at_server, state ? state : "unknown", lack->wanted, others);
+                            "applied, but after %g seconds vadapter %s is still %s, wanted %s%s", seconds,
+                            v->name, state ? state : "unknown", lack->wanted, others);
 }
 
 /* One look. STATUS_DONE: all is there; STATUS_PENDING: not yet, and *ret_lack says what. */

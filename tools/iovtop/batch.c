@@ -15,7 +15,7 @@ const struct column sample_columns[] = {
         {"server", 0, "the server it is attached to"},
         {"slot", COLUMN_RIGHT, "the slot it is plugged into"},
         {"adapter", COLUMN_WIDE, "the adapter it is an image of"},
-        {"state", 0, "detached, attached, connected or failed"},
+        {"state", 0, "detached, attached, connected, plugging, unplugging or failed"},
         {"read_iops", COLUMN_RIGHT, "read commands per second"},
         {"write_iops", COLUMN_RIGHT, "write commands per second"},
         {"read_rate", COLUMN_RIGHT, "bytes read per second"},

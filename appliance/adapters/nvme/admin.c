@@ -45,6 +45,8 @@ static uint32_t dispatch(struct nvme_command *command, uint32_t *ret_result) {
                 return nvme_get_features(command, ret_result);
         case NVME_ADMIN_AER:
                 return nvme_event_request(command);
+        case NVME_ADMIN_DOORBELL_BUFFER:
+                return nvme_doorbell_buffer(command);
         default:
                 return NVME_ERROR(NVME_SC_INVALID_OPCODE | NVME_DNR, 0);
         }

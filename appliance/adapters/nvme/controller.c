@@ -40,6 +40,8 @@ static void enable(struct nvme_device *device) {
         nvme_sq_init(&device->image->sqs[0], r->asq, sq_size, 0);
         nvme_cq_init(&device->image->cqs[0], r->acq, cq_size, 0, true);
         device->image->cqs[0].n_sqs = 1;
+        nvme_doorbells_init(device, 0, false);
+        nvme_doorbells_init(device, 0, true);
         /* A shutdown that was over before is forgotten; one that was asked for together with this goes on. */
         r->csts = NVME_CSTS_RDY | ((r->csts & NVME_CSTS_SHST_MASK) == NVME_CSTS_SHST_OCCURRING ? NVME_CSTS_SHST_OCCURRING : 0);
 }
@@ -56,7 +58,10 @@ static void clear(struct nvme_device *device) {
         image->registers.intms = 0;
         image->shutdown_medium = 0;
         device->is_flushing = false;
+        nvme_doorbells_clear(device);
         device->pending = device->cq_held = device->irq_pending = device->cq_nonempty = 0;
+        device->irq_held = device->timer_due = 0;
+        memset(device->irq_counts, 0, sizeof(device->irq_counts));
         device->host->timer(device->host->context, UINT64_MAX);
 }
 

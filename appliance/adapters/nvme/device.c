@@ -31,8 +31,15 @@ const struct vpc_description nvme_description = {
         .has_dsn = true,
 };
 
-uint64_t nvme_clock(const struct nvme_device *device) {
-        return device->host->clock(device->host->context);
+uint64_t nvme_clock(struct nvme_device *device) {
+        return device->now = device->host->clock(device->host->context);
+}
+
+void nvme_timer_need(struct nvme_device *device, uint64_t due) {
+        if (device->timer_due && device->timer_due <= due)
+                return;
+        device->timer_due = due ? due : 1;
+        device->host->timer(device->host->context, due > device->now ? due - device->now : 0);
 }
 
 void nvme_life_update(struct nvme_device *device) {
@@ -48,6 +55,7 @@ void nvme_life_update(struct nvme_device *device) {
 }
 
 void nvme_event_end(struct nvme_device *device) {
+        nvme_media_ended(device);
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);
@@ -91,6 +99,10 @@ static void derive(struct nvme_device *device) {
 
                 device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};
                 cq->n_held = sq->n_media = cq->n_sqs = 0;
+                if (sq->size)
+                        nvme_doorbells_resume(device, q, false);
+                if (cq->size)
+                        nvme_doorbells_resume(device, q, true);
                 if (sq->size && sq->fetched != sq->tail)
                         device->pending |= UINT64_C(1) << q;
                 if (cq->size && cq->interrupts && cq->posted != cq->consumed)
@@ -102,7 +114,7 @@ static void derive(struct nvme_device *device) {
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 if (image->sqs[q].size)
                         image->cqs[image->sqs[q].cq_id].n_sqs++;
-        device->free_io = device->free_admin = (struct nvme_list){NVME_NONE, NVME_NONE};
+        device->free_io = device->free_admin = device->ended = (struct nvme_list){NVME_NONE, NVME_NONE};
         for (uint16_t i = 0; i < NVME_SLOTS; i++) {
                 struct nvme_command *command = &device->commands[i];
 
@@ -135,6 +147,7 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
         device->powered_since = device->busy_since = nvme_clock(device);
         derive(device);
         __atomic_store_n(&counters->inflight, 0, __ATOMIC_RELAXED);
+        device->memory.generation = UINT64_MAX;
         /* The image may be from the midst of things: see to that as soon as the host is ready. */
         host->timer(host->context, 0);
         *ret_device = device;
@@ -152,7 +165,8 @@ static void model_detach(void *opaque) {
 }
 
 /* First of all in an event: the commands of the image are not yet in the lists of this process. */
-static void resume(struct nvme_device *device) {
+static void begin(struct nvme_device *device) {
+        nvme_memory_check(device);
         if (device->needs_resume)
                 nvme_resume(device);
 }
@@ -164,7 +178,7 @@ static uint64_t model_bar_read(void *device, unsigned int bar, uint64_t offset, 
 static void model_bar_write(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value) {
         if (bar != 0)
                 return;
-        resume(device);
+        begin(device);
         nvme_register_write(device, offset, length, value);
         nvme_event_end(device);
 }
@@ -173,9 +187,53 @@ static void model_reset(void *device, enum vpc_reset scope) {
         nvme_reset(device, scope);
 }
 
-static void model_timer(void *device) {
-        resume(device);
+static void model_timer(void *opaque) {
+        struct nvme_device *device = opaque;
+
+        device->timer_due = 0;
+        begin(device);
         nvme_event_end(device);
+        nvme_poll_start(device);
+}
+
+void nvme_event_later(struct nvme_device *device) {
+        if (device->host->later) {
+                device->host->later(device->host->context);
+                return;
+        }
+        nvme_event_end(device);
+        nvme_poll_start(device);
+}
+
+static void model_later(void *opaque) {
+        struct nvme_device *device = opaque;
+
+        if (device->needs_resume) /* that has its own time */
+                return;
+        nvme_memory_check(device);
+        nvme_event_end(device);
+        nvme_poll_start(device);
+}
+
+static bool model_poll(void *device) {
+        return nvme_poll(device);
+}
+
+static bool model_poll_stop(void *device) {
+        return nvme_poll_stop(device);
+}
+
+/* The doorbells, for a server that polls its completions and wants to ring without a message. */
+static bool model_area(void *opaque, unsigned int bar, struct vpc_area *ret_area) {
+        const struct nvme_device *device = opaque;
+
+        if (bar != 0 || !device->host->doorbells)
+                return false;
+        *ret_area = (struct vpc_area){.offset = NVME_REG_DOORBELLS,
+                                      .size = NVME_PAGE_SIZE,
+                                      .fd = device->host->doorbells_fd,
+                                      .fd_offset = VPC_DOORBELLS_OFFSET};
+        return true;
 }
 
 const struct vpc_model nvme_model = {
@@ -190,4 +248,8 @@ const struct vpc_model nvme_model = {
         .bar_write = model_bar_write,
         .reset = model_reset,
         .timer = model_timer,
+        .later = model_later,
+        .poll = model_poll,
+        .poll_stop = model_poll_stop,
+        .area = model_area,
 };

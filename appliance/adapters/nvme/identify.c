@@ -53,7 +53,9 @@ void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *pers
 }
 
 /* [5.15.2.2] What is left zero is not supported. */
-static void identify_controller(const struct nvme_image *image, unsigned char *d) {
+static void identify_controller(const struct nvme_device *device, unsigned char *d) {
+        const struct nvme_image *image = device->image;
+
         put16(d, 0, nvme_description.vendor_id);
         put16(d, 2, nvme_description.subsystem_vendor_id);
         memcpy(d + 4, image->serial, sizeof(image->serial));
@@ -68,6 +70,8 @@ static void identify_controller(const struct nvme_image *image, unsigned char *d
         put32(d, 84, 1000000);  /* RTD3R, us */
         put32(d, 88, 30000000); /* RTD3E, us: what is cached is written */
         d[111] = 1;             /* CNTRLTYPE: I/O controller */
+        if (!device->host->doorbells)
+                put16(d, 256, 1 << 8); /* OACS: Doorbell Buffer Config; of no use where doorbells are memory already */
         d[258] = NVME_ABORT_MAX - 1;
         d[259] = NVME_AER_MAX - 1;
         d[260] = 1 << 1 | 1;      /* FRMW: one slot, read only */
@@ -136,7 +140,7 @@ uint32_t nvme_identify(struct nvme_command *command) {
                         identify_namespace(ns, device->data);
                 break;
         case 1:
-                identify_controller(image, device->data);
+                identify_controller(device, device->data);
                 break;
         case 2:
                 if (sqe->nsid >= NVME_NSID_ALL - 1)

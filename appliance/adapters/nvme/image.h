@@ -109,6 +109,12 @@ struct nvme_registers {
         uint64_t asq, acq;
 };
 
+/* [5.7] Where the host has its shadow doorbells and EventIdx values; they are of all I/O queues. */
+struct nvme_shadow {
+        uint64_t doorbells, events;
+        uint32_t enabled, reserved;
+};
+
 /* What survives every reset: [5.14.1.2] figures are those of the life of the controller. */
 struct nvme_life {
         uint64_t read_bytes, write_bytes, reads, writes;
@@ -125,6 +131,7 @@ struct nvme_image {
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
 
         struct nvme_registers registers;
+        struct nvme_shadow shadow;
         uint32_t is_resetting;    /* CC.EN was cleared, CSTS.RDY is not yet */
         uint32_t shutdown_medium; /* next to flush */
         uint32_t features[NVME_FEAT_COUNT];

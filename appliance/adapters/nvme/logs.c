@@ -68,7 +68,7 @@ static size_t log_effects(unsigned char *d) {
         static const uint8_t admin[] = {NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,    NVME_ADMIN_GET_LOG,
                                         NVME_ADMIN_DELETE_CQ, NVME_ADMIN_CREATE_CQ,    NVME_ADMIN_IDENTIFY,
                                         NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
-                                        NVME_ADMIN_AER};
+                                        NVME_ADMIN_AER,       NVME_ADMIN_DOORBELL_BUFFER};
         static const struct {
                 uint8_t opcode, effects;
         } io[] = {{NVME_IO_FLUSH, 1},   {NVME_IO_WRITE, 3},   {NVME_IO_READ, 1},   {NVME_IO_WRITE_UNCORRECTABLE, 3},

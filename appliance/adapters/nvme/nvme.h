@@ -25,7 +25,8 @@ struct nvme_command {
         struct vpc_io io;
         struct nvme_device *device;
         uint16_t index; /* of the slot */
-        uint16_t next;  /* in a list of slots: free, or held for a completion queue; NVME_NONE: last */
+        uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
+        int error;      /* of a request that ended within its submission */
         uint32_t n_ranges;
         uint64_t progress; /* of a command of many requests: bytes, or ranges, that are done */
         struct iovec scratch;
@@ -35,26 +36,52 @@ struct nvme_list {
         uint16_t first, last;
 };
 
+/* Host addresses of what the host and the device share, doorbell.c; NULL: not known, or not reachable in one piece. */
+struct nvme_memory {
+        uint64_t generation; /* of *host->dma_generation */
+        uint32_t *shadow, *events;
+        const struct nvme_sqe *sqs[NVME_QUEUES];
+        uint64_t *cqs[NVME_QUEUES]; /* two words an entry */
+        uint64_t sqs_tried, cqs_tried;
+};
+
+/* What the device knows of a doorbell in memory. */
+struct nvme_seen {
+        uint32_t value;  /* as it was last looked at */
+        uint32_t behind; /* and as it was when EventIdx was last left behind */
+};
+
 struct nvme_device {
         struct nvme_image *image;
         const struct vpc_host *host;
         struct iov_counter *counters;
 
         struct nvme_list free_io, free_admin;
+        struct nvme_list ended;             /* requests that ended within their submission */
         struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
         uint64_t pending;                   /* submission queues that may have commands */
         uint64_t cq_held;                   /* completion queues with completions that wait */
-        uint64_t irq_pending;               /* vectors to raise at the end of the event */
-        uint64_t cq_nonempty;               /* completion queues with interrupts enabled that the host has to read */
-        uint64_t busy_since;                /* clock, when n_inflight left 0 */
-        uint64_t powered_since;             /* clock, up to which life.powered_ns counts */
-        unsigned int n_inflight;            /* I/O commands under way */
-        unsigned int n_media;               /* requests at media */
-        unsigned int last_sq;               /* round robin */
-        bool irq_level;                     /* as last told to the host, */
-        bool irq_level_told;                /* if it was */
-        bool needs_resume;                  /* the image had commands under way */
-        bool is_flushing;                   /* shutdown_io is under way, for a shutdown that is still wanted */
+        struct nvme_memory memory;
+        struct nvme_seen sq_seen[NVME_QUEUES], cq_seen[NVME_QUEUES];
+        uint64_t sqs;                      /* submission queues that there are */
+        bool is_polling;                   /* the host is told by EventIdx not to ring */
+        bool has_more;                     /* commands that could be fetched, but not in this event */
+        uint64_t irq_pending;              /* vectors to raise at the end of the event */
+        uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
+        uint64_t irq_due;                  /* clock, at which those are raised at the latest */
+        uint16_t irq_counts[NVME_VECTORS]; /* completions since the last one */
+        uint64_t timer_due;                /* clock, for which the timer is set; 0: it is not */
+        uint64_t now;                      /* clock, as last read */
+        uint64_t cq_nonempty;              /* completion queues with interrupts enabled that the host has to read */
+        uint64_t busy_since;               /* clock, when n_inflight left 0 */
+        uint64_t powered_since;            /* clock, up to which life.powered_ns counts */
+        unsigned int n_inflight;           /* I/O commands under way */
+        unsigned int n_media;              /* requests at media */
+        unsigned int last_sq;              /* round robin */
+        bool irq_level;                    /* as last told to the host, */
+        bool irq_level_told;               /* if it was */
+        bool needs_resume;                 /* the image had commands under way */
+        bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
@@ -95,7 +122,12 @@ void nvme_reset(struct nvme_device *device, enum vpc_reset scope);
 
 /* device.c: run-time object */
 void nvme_event_end(struct nvme_device *device);
-uint64_t nvme_clock(const struct nvme_device *device);
+/* Reads the clock into device->now, too. */
+uint64_t nvme_clock(struct nvme_device *device);
+/* Be called again at that time at the latest. */
+void nvme_timer_need(struct nvme_device *device, uint64_t due);
+/* As nvme_event_end(), but once for all events of a turn of the event loop. */
+void nvme_event_later(struct nvme_device *device);
 /* Bring life.powered_ns and life.busy_ns up to date. */
 void nvme_life_update(struct nvme_device *device);
 
@@ -110,14 +142,42 @@ void nvme_media_submit(struct nvme_command *command, unsigned int medium);
 /* Forget all commands; those at media become orphans. */
 void nvme_slots_drop(struct nvme_device *device);
 
-/* queue.c */
+/* Go on with the commands whose requests ended within their submission. */
+void nvme_media_ended(struct nvme_device *device);
+
+/* doorbell.c: doorbells in registers and in memory */
 void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value);
+uint32_t nvme_doorbell_buffer(struct nvme_command *command);
+/* The doorbells of a queue that was made, or that this process finds. */
+void nvme_doorbells_init(struct nvme_device *device, unsigned int q, bool is_cq);
+/* The same for a queue that another process has made. */
+void nvme_doorbells_resume(struct nvme_device *device, unsigned int q, bool is_cq);
+/* No queue is left. */
+void nvme_doorbells_clear(struct nvme_device *device);
+/* Look at doorbells in memory, and do what they tell; false: nothing new. */
+bool nvme_poll(struct nvme_device *device);
+/* Make the host ring from now on; false: there is something new, or the host never rings. */
+bool nvme_poll_stop(struct nvme_device *device);
+/* Something has happened: more is likely to come. */
+void nvme_poll_start(struct nvme_device *device);
+/* The host may have read completions without telling. */
+void nvme_cq_look(struct nvme_device *device, unsigned int q);
+/* Entries of a queue, all of them; NULL: only one by one, by the host interface. */
+const struct nvme_sqe *nvme_sq_memory(struct nvme_device *device, unsigned int q);
+uint64_t *nvme_cq_memory(struct nvme_device *device, unsigned int q);
+/* Every event begins with it: what changed since the last one makes addresses invalid. */
+void nvme_memory_check(struct nvme_device *device);
+
+/* interrupt.c: which completions interrupt, and when */
+void nvme_irq_note(struct nvme_device *device, unsigned int cq_id, bool is_error);
+void nvme_irq_update(struct nvme_device *device);
+
+/* queue.c */
 /* Fetch commands of all queues in turn, up to a bound. */
 void nvme_fetch(struct nvme_device *device);
 /* Post what waits for room, or for Bus Master Enable. */
 void nvme_post_held(struct nvme_device *device);
 void nvme_post(struct nvme_command *command);
-void nvme_irq_update(struct nvme_device *device);
 void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id);
 void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vector, bool interrupts);
 uint32_t nvme_create_cq(struct nvme_command *command);

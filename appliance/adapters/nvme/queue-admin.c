@@ -38,6 +38,7 @@ uint32_t nvme_create_cq(struct nvme_command *command) {
         if (vector >= NVME_VECTORS)
                 return NVME_ERROR(NVME_SC_INVALID_VECTOR | NVME_DNR, 46);
         nvme_cq_init(&image->cqs[id], sqe->prp1, (sqe->cdw10 >> 16) + 1, (uint16_t)vector, sqe->cdw11 & CQ_INTERRUPTS);
+        nvme_doorbells_init(command->device, id, true);
         return 0;
 }
 
@@ -57,6 +58,7 @@ uint32_t nvme_create_sq(struct nvme_command *command) {
                 return NVME_ERROR(NVME_SC_CQ_INVALID | NVME_DNR, 46);
         nvme_sq_init(&image->sqs[id], sqe->prp1, (sqe->cdw10 >> 16) + 1, (uint16_t)cq_id);
         image->cqs[cq_id].n_sqs += !is_done;
+        nvme_doorbells_init(command->device, id, false);
         return 0;
 }
 
@@ -101,6 +103,7 @@ void nvme_delete_sq_finish(struct nvme_device *device, unsigned int sq_id) {
         nvme_held_drop(device, sq_id);
         device->image->cqs[sq->cq_id].n_sqs--;
         device->pending &= ~(UINT64_C(1) << sq_id);
+        device->sqs &= ~(UINT64_C(1) << sq_id);
         *sq = (struct nvme_sq){0};
         nvme_complete(command, 0, 0);
 }

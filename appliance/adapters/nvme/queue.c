@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Queues at work: doorbells, fetching in turn, posting completions, interrupts. */
+/* Queues at work: fetching in turn, posting completions. */
 #include <errno.h>
+#include <string.h>
 
 #include "adapters/nvme/nvme.h"
 
@@ -17,57 +18,21 @@ void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vec
         __atomic_store_n(&cq->size, size, __ATOMIC_RELEASE);
 }
 
-/* [5.2] The error log entry is of no particular command. */
-static void doorbell_invalid(struct nvme_device *device, unsigned int information) {
-        const struct nvme_error_entry entry = {.sq_id = 0xffff, .cid = 0xffff, .location = NVME_NOWHERE};
+/* Where the next completion goes. */
+static int entry_map(struct nvme_device *device, unsigned int cq_id, uint64_t **ret_words) {
+        const struct nvme_cq *cq = &device->image->cqs[cq_id];
+        uint64_t *all = nvme_cq_memory(device, cq_id), i = cq->posted % cq->size;
+        struct iovec iov = {0};
 
-        nvme_log_error(device, &entry);
-        nvme_event_raise(device, NVME_EVENT_ERROR, information);
-}
-
-static void sq_doorbell(struct nvme_device *device, unsigned int q, uint32_t value) {
-        struct nvme_sq *sq = &device->image->sqs[q];
-        uint64_t added = (value + sq->size - sq->tail % sq->size) % sq->size;
-
-        if (sq->deleting)
-                return;
-        /* One entry stays empty [4.1.2]. */
-        if (sq->tail - sq->fetched + added >= sq->size) {
-                doorbell_invalid(device, NVME_EVENT_ERROR_VALUE);
-                return;
+        if (all) {
+                *ret_words = all + i * 2;
+                return 0;
         }
-        sq->tail += added;
-        device->pending |= UINT64_C(1) << q;
-}
-
-static void cq_doorbell(struct nvme_device *device, unsigned int q, uint32_t value) {
-        struct nvme_cq *cq = &device->image->cqs[q];
-        uint64_t read = (value + cq->size - cq->consumed % cq->size) % cq->size;
-
-        if (read > cq->posted - cq->consumed) {
-                doorbell_invalid(device, NVME_EVENT_ERROR_VALUE);
-                return;
-        }
-        cq->consumed += read;
-        if (cq->consumed == cq->posted)
-                device->cq_nonempty &= ~(UINT64_C(1) << q);
-}
-
-void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value) {
-        uint64_t i = (offset - NVME_REG_DOORBELLS) / 4, q = i / 2;
-        bool is_cq = i & 1;
-
-        if (!nvme_is_ready(device))
-                return;
-        uint32_t size = q >= NVME_QUEUES ? 0 : is_cq ? device->image->cqs[q].size : device->image->sqs[q].size;
-        if (!size)
-                doorbell_invalid(device, NVME_EVENT_ERROR_REGISTER);
-        else if (value >= size)
-                doorbell_invalid(device, NVME_EVENT_ERROR_VALUE);
-        else if (is_cq)
-                cq_doorbell(device, (unsigned int)q, value);
-        else
-                sq_doorbell(device, (unsigned int)q, value);
+        int r = device->host->dma_map(device->host->context, cq->base + i * sizeof(struct nvme_cqe), sizeof(struct nvme_cqe),
+                                      VPC_DMA_FROM_DEVICE, &iov, 1);
+        if (r >= 0)
+                *ret_words = iov.iov_base;
+        return r;
 }
 
 /*
@@ -77,12 +42,13 @@ void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value) 
 static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned int cq_id) {
         const struct nvme_sq *sq = &device->image->sqs[slot->sq_id];
         struct nvme_cq *cq = &device->image->cqs[cq_id];
-        struct iovec iov = {0};
+        uint64_t *words = NULL;
 
         if (cq->posted - cq->consumed >= cq->size - 1)
+                nvme_cq_look(device, cq_id);
+        if (cq->posted - cq->consumed >= cq->size - 1)
                 return -EAGAIN;
-        int r = device->host->dma_map(device->host->context, cq->base + cq->posted % cq->size * sizeof(struct nvme_cqe),
-                                      sizeof(struct nvme_cqe), VPC_DMA_FROM_DEVICE, &iov, 1);
+        int r = entry_map(device, cq_id, &words);
         if (r < 0)
                 return r == -EPERM ? -EAGAIN : r;
         union {
@@ -93,15 +59,12 @@ static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned
                            .sq_id = slot->sq_id,
                            .cid = slot->sqe.cid,
                            .status = (uint16_t)((slot->outcome & 0x7fff) << 1 | (cq->posted / cq->size % 2 == 0))}};
-        uint64_t *words = iov.iov_base;
         __atomic_store_n(&slot->posted, cq->posted, __ATOMIC_RELEASE);
         __atomic_store_n(&words[0], entry.words[0], __ATOMIC_RELAXED);
         __atomic_store_n(&words[1], entry.words[1], __ATOMIC_RELEASE);
         __atomic_store_n(&cq->posted, slot->posted + 1, __ATOMIC_RELEASE);
-        if (cq->interrupts) {
-                device->irq_pending |= UINT64_C(1) << cq->vector;
-                device->cq_nonempty |= UINT64_C(1) << cq_id;
-        }
+        if (cq->interrupts)
+                nvme_irq_note(device, cq_id, slot->outcome != 0);
         return 0;
 }
 
@@ -176,6 +139,19 @@ static bool can_fetch(const struct nvme_device *device) {
         return nvme_is_ready(device) && !(device->image->registers.csts & NVME_CSTS_SHST_MASK);
 }
 
+/* Once: the host may change it at any time. */
+static int entry_copy(struct nvme_device *device, unsigned int q, struct nvme_sqe *ret_sqe) {
+        const struct nvme_sq *sq = &device->image->sqs[q];
+        const struct nvme_sqe *all = nvme_sq_memory(device, q);
+        uint64_t i = sq->fetched % sq->size;
+
+        if (all) {
+                memcpy(ret_sqe, &all[i], sizeof(*ret_sqe));
+                return 0;
+        }
+        return device->host->dma_read(device->host->context, sq->base + i * sizeof(*ret_sqe), ret_sqe, sizeof(*ret_sqe));
+}
+
 /* Copy one command; false: not now. */
 static bool fetch_one(struct nvme_device *device, unsigned int q) {
         struct nvme_sq *sq = &device->image->sqs[q];
@@ -184,8 +160,7 @@ static bool fetch_one(struct nvme_device *device, unsigned int q) {
         if (!command)
                 return false;
         struct nvme_slot *slot = nvme_slot(command);
-        int r = device->host->dma_read(device->host->context, sq->base + sq->fetched % sq->size * sizeof(struct nvme_sqe),
-                                       &slot->sqe, sizeof(slot->sqe));
+        int r = entry_copy(device, q, &slot->sqe);
         if (r < 0) {
                 nvme_slot_free(command);
                 if (r != -EPERM) /* without Bus Master Enable the commands wait */
@@ -202,11 +177,12 @@ static bool fetch_one(struct nvme_device *device, unsigned int q) {
                 nvme_admin_execute(command);
                 return true;
         }
-        slot->start_ns = nvme_clock(device);
+        slot->start_ns = device->now;
         if (device->n_inflight++ == 0)
                 device->busy_since = slot->start_ns;
         __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
         nvme_io_execute(command);
+        nvme_media_ended(device);
         return true;
 }
 
@@ -237,6 +213,8 @@ void nvme_fetch(struct nvme_device *device) {
         unsigned int budget = FETCH_BUDGET;
         bool progress = true;
 
+        if (device->pending)
+                nvme_clock(device);
         while (progress && budget && device->pending && can_fetch(device)) {
                 uint64_t round = device->pending;
 
@@ -251,24 +229,7 @@ void nvme_fetch(struct nvme_device *device) {
                         progress = progress || n;
                 }
         }
-        if (!budget && device->pending && can_fetch(device))
-                device->host->timer(device->host->context, 0);
-}
-
-/* [7.5.1] INTx is a level: some completion queue has entries that the host has not read. The host ignores what it is not set to.
- */
-void nvme_irq_update(struct nvme_device *device) {
-        /* [3.1.3] Bit n holds back vector n of MSI, bit 0 the pin; with MSI-X the host leaves the register alone. */
-        const uint64_t masked = device->irq_pending & device->image->registers.intms;
-        uint64_t vectors = device->irq_pending & ~masked;
-        bool level = device->cq_nonempty && !(device->image->registers.intms & 1);
-
-        device->irq_pending = masked;
-        for (; vectors; vectors &= vectors - 1)
-                device->host->irq_raise(device->host->context, (unsigned int)__builtin_ctzll(vectors));
-        if (level != device->irq_level || !device->irq_level_told) {
-                device->irq_level = level;
-                device->irq_level_told = true;
-                device->host->irq_level(device->host->context, level);
-        }
+        device->has_more = !budget && device->pending && can_fetch(device);
+        if (device->has_more && !device->is_polling)
+                nvme_timer_need(device, device->now);
 }

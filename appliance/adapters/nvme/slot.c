@@ -36,7 +36,7 @@ static void account_io(struct nvme_device *device, const struct nvme_slot *slot)
         struct nvme_life *life = &device->image->life;
         const struct nvme_namespace *ns = &device->image->namespaces[(slot->sqe.nsid - 1) % NVME_NAMESPACES];
         uint64_t bytes = (uint64_t)nvme_block_count(&slot->sqe) << ns->block_shift;
-        uint64_t now = nvme_clock(device);
+        uint64_t now = device->now;
 
         nvme_count(&device->counters->busy_ns, now - slot->start_ns);
         if (--device->n_inflight == 0)
@@ -113,8 +113,7 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
         nvme_post(command);
 }
 
-static void media_done(struct vpc_io *io, int error) {
-        struct nvme_command *command = (struct nvme_command *)((char *)io - offsetof(struct nvme_command, io));
+static void request_end(struct nvme_command *command, int error) {
         struct nvme_device *device = command->device;
         struct nvme_slot *slot = nvme_slot(command);
 
@@ -129,7 +128,25 @@ static void media_done(struct vpc_io *io, int error) {
                 nvme_io_advance(command, error);
                 nvme_delete_sq_finish(device, sq_id);
         }
-        nvme_event_end(device);
+}
+
+static void media_done(struct vpc_io *io, int error) {
+        struct nvme_command *command = (struct nvme_command *)((char *)io - offsetof(struct nvme_command, io));
+        struct nvme_device *device = command->device;
+
+        nvme_memory_check(device);
+        nvme_clock(device);
+        request_end(command, error);
+        nvme_event_later(device);
+}
+
+void nvme_media_ended(struct nvme_device *device) {
+        struct nvme_command *command = NULL;
+
+        while ((command = nvme_list_take(device, &device->ended))) {
+                nvme_clock(device);
+                request_end(command, command->error);
+        }
 }
 
 void nvme_media_submit(struct nvme_command *command, unsigned int medium) {
@@ -141,6 +158,10 @@ void nvme_media_submit(struct nvme_command *command, unsigned int medium) {
         device->image->sqs[slot->sq_id].n_media++;
         device->n_media++;
         command->io.done = media_done;
+        if (device->host->io_try && device->host->io_try(device->host->context, medium, &command->io, &command->error)) {
+                nvme_list_append(device, &device->ended, command);
+                return;
+        }
         device->host->io_submit(device->host->context, medium, &command->io);
 }
 
@@ -148,6 +169,7 @@ void nvme_slots_drop(struct nvme_device *device) {
         nvme_life_update(device);
         device->n_inflight = 0;
         __atomic_store_n(&device->counters->inflight, 0, __ATOMIC_RELAXED);
+        nvme_media_ended(device); /* so that what is at media has not ended */
         device->free_io = device->free_admin = (struct nvme_list){NVME_NONE, NVME_NONE};
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};

@@ -124,6 +124,7 @@ enum {
         NVME_ADMIN_SET_FEATURES = 0x09,
         NVME_ADMIN_GET_FEATURES = 0x0a,
         NVME_ADMIN_AER = 0x0c,
+        NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
 };
 
 /* [6] NVM command opcodes */

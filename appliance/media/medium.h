@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium of any kind. */
+#ifndef IOV_MEDIA_MEDIUM_H
+#define IOV_MEDIA_MEDIUM_H
+
+#include <stdbool.h>
+
+#include "loop/loop.h"
+#include "vpc/io.h"
+
+enum medium_kind { MEDIUM_FILE, MEDIUM_RAM, MEDIUM_KINDS };
+
+struct medium;
+
+/* Take over the descriptor of what it is on (closed on failure too). -EINVAL: no such kind. */
+int medium_new(struct loop *loop, unsigned int kind, int fd, uint64_t size, struct medium **ret_medium);
+/* Only when nothing is under way. Takes NULL. */
+void medium_free(struct medium *medium);
+/* Start a request; it ends in io->private.finish, which the caller has set, never from within. */
+void medium_submit(struct medium *medium, struct vpc_io *io);
+/* End a request within the call, without io->private.finish, where this kind can; false: medium_submit() it. */
+bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error);
+
+#endif

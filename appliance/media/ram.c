@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "media/ram.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "util.h"
+
+struct media_ram {
+        int fd;
+        uint64_t size;
+        char *memory;
+};
+
+int media_ram_new(int arg_fd, uint64_t size, struct media_ram **ret_media) {
+        CLEANUP_CLOSE int fd = arg_fd;
+        CLEANUP_FREE struct media_ram *media = NULL;
+        struct stat st;
+        int seals = 0;
+
+        if (fd < 0)
+                return -EBADF;
+        seals = fcntl(fd, F_GET_SEALS);
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        /* What can shrink would end the process by SIGBUS. */
+        if (seals < 0 || !(seals & F_SEAL_SHRINK) || (uint64_t)st.st_size < size || size == 0)
+                return -EBADMSG;
+        media = calloc(1, sizeof(*media));
+        if (!media)
+                return -ENOMEM;
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+        if (p == MAP_FAILED)
+                return -errno;
+        /* Blocks are read at random: fewer misses of the TLB, where the kernel allows. A core dump is no place for them. */
+        madvise(p, size, MADV_HUGEPAGE);
+        madvise(p, size, MADV_DONTDUMP);
+        media->fd = take_fd(&fd);
+        media->size = size;
+        media->memory = p;
+        *ret_media = TAKE_PTR(media);
+        return 0;
+}
+
+void media_ram_free(struct media_ram *media) {
+        if (!media)
+                return;
+        munmap(media->memory, media->size);
+        close(media->fd);
+        free(media);
+}
+
+int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
+        char *at = media->memory + io->offset;
+
+        if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
+                return 0;
+        if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)
+                return -EINVAL;
+        switch (io->op) {
+        case VPC_IO_READ:
+                for (unsigned int i = 0; i < io->n_iov; at += io->iov[i++].iov_len)
+                        memcpy(io->iov[i].iov_base, at, io->iov[i].iov_len);
+                return 0;
+        case VPC_IO_WRITE:
+                for (unsigned int i = 0; i < io->n_iov; at += io->iov[i++].iov_len)
+                        memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
+                return 0;
+        case VPC_IO_DISCARD:
+                if (fallocate(media->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length) == 0)
+                        return 0;
+                /* fall through: zeroes are what counts */
+                __attribute__((fallthrough));
+        case VPC_IO_ZERO:
+                memset(at, 0, io->length);
+                return 0;
+        default:
+                return -EOPNOTSUPP;
+        }
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A medium in memory that is shared with the control process: a request is a copy, and ends within its submission. */
+#ifndef IOV_MEDIA_RAM_H
+#define IOV_MEDIA_RAM_H
+
+#include "vpc/io.h"
+
+struct media_ram;
+
+/* Take over a memory file of at least `size` bytes that cannot shrink (closed on failure too); -EBADMSG: it is none. */
+int media_ram_new(int fd, uint64_t size, struct media_ram **ret_media);
+/* Takes NULL. */
+void media_ram_free(struct media_ram *media);
+/* Do a request; 0 or a negative errno, which is what it ends with. A range past the end is -EINVAL. */
+int media_ram_do(struct media_ram *media, const struct vpc_io *io);
+
+#endif

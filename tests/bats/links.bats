@@ -1,0 +1,147 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Server links, and the adapters of a software chassis.
+load common
+
+setup() {
+        appliance_setup
+        iovprov apply -q rack.yaml
+}
+
+teardown() {
+        appliance_teardown
+}
+
+# until_true COMMAND...: tries for ten seconds until it succeeds.
+until_true() {
+        local i
+        for ((i = 0; i < 200; i++)); do
+                "$@" && return 0
+                sleep 0.05
+        done
+        return 1
+}
+
+@test "there is a record for each link of the chassis" {
+        is 16 json '.links|length' iovctl link list -o json
+        is '[[0,"web01","L0","8GT/s","x8"],[1,"db01","L0","8GT/s","x8"],[2,null,"detect",null,null]]' \
+                json '[.links[:3][]|[.link,.server,.state,.speed,.width]]' iovctl link list -o json
+        iovctl server set db01 link=2
+        is '"db01"' json '.links[0].server' iovctl link show 2 -o json
+        fails 1 iovctl link show 16
+        says '16: no such link'
+}
+
+@test "down takes the vAdapters of the server away, up brings them back" {
+        is '' iovctl link down web01
+        is '["disabled",null]' json '.links[0]|[.state,.speed]' iovctl link show 0 -o json
+        iovprov plan rack.yaml
+        if is_live; then
+                until_true test ! -e run/servers/web01/0.sock
+                [[ -S run/servers/db01/0.sock ]]
+                # It stays down, whatever happens.
+                iovctl server add app01 5
+                iovd_stop
+                iovd_start
+                [[ ! -e run/servers/web01/0.sock ]]
+        fi
+        is '"disabled"' json '.links[0].state' iovctl link show 0 -o json
+        is '' iovctl link up 0
+        is '"L0"' json '.links[0].state' iovctl link show 0 -o json
+        if is_live; then
+                until_true test -S run/servers/web01/0.sock
+                "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock smoke
+        fi
+        # No generation is made by it.
+        local generation=1
+        if is_live; then
+                generation=2 # the server
+        fi
+        is "$generation" json '.generations[0].generation' iovprov history -o json
+}
+
+@test "who uses what is behind a link is not cut off unasked" {
+        is_live || return 0
+        "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock hold > held 2>&1 3>&- &
+        local pid=$!
+        until_true grep -q here held
+        fails 2 iovctl link down web01
+        says 'lose 1 vAdapter that it uses'
+        iovctl link down web01 --yes
+        wait "$pid"
+        is $'here\ngone' cat held
+}
+
+@test "retrain counts, disturbs nobody, and needs a link that is up" {
+        is '' iovctl link retrain 0
+        is '"L0"' json '.links[0].state' iovctl link show 0 -o json
+        if is_live; then
+                is 1 json '.links[0].retrains' iovctl link show 0 -o json
+                is 0 json '.servers[]|select(.name=="web01").worker_restarts' iovctl server list -o json
+        fi
+        iovctl link down 0
+        fails 2 iovctl link retrain 0
+        says 'it is not up'
+        fails 2 iovctl link retrain 2
+        fails 1 iovctl link up 99
+}
+
+@test "an adapter is put in, used, and taken out" {
+        is '' iovctl adapter insert ssd7 ssd capacity=1TiB 'model=spare "7"'
+        is '["ssd",true,1099511627776,"spare \"7\""]' json '.adapters[0]|[.kind,.supported,.capacity,.model]' \
+                iovctl adapter show ssd7 -o json
+        iovctl volume add v ssd7 1GiB
+        if is_live; then
+                iovd_stop
+                iovd_start
+        fi
+        fails 1 iovctl adapter remove ssd7 --yes
+        says 'ssd7: volume v is on it'
+        iovctl volume remove v --yes
+        fails 2 iovctl adapter remove ssd7
+        says '--yes is needed'
+        is '' iovctl adapter remove ssd7 --yes
+        fails 1 iovctl adapter show ssd7
+        fails 1 iovctl adapter remove ssd7 --yes
+        fails 1 iovctl adapter remove ssd0 --yes
+        says 'is on it'
+}
+
+@test "adapters that make no sense are refused, and change nothing" {
+        iovdump chassis > before
+        fails 1 iovctl adapter insert ssd0 ssd capacity=1TiB
+        says 'there is an adapter of that name'
+        fails 2 iovctl adapter insert x floppy
+        fails 2 iovctl adapter insert x nic
+        says 'needs "ports"'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB rate=1Gbit
+        fails 2 iovctl adapter insert x ssd capacity=many
+        fails 2 iovctl adapter insert x ssd colour=red
+        fails 2 iovctl adapter insert 'x y' ssd capacity=1TiB
+        is "$(< before)" iovdump chassis
+}
+
+@test "a chassis that is a file of the operator's is not changed" {
+        is_live || return 0
+        iovd_stop
+        cat > iovd-chassis <<-SCRIPT
+		#!/bin/sh
+		exec "$IOVD" --chassis "$T/chassis.yaml" "\$@"
+	SCRIPT
+        chmod +x iovd-chassis
+        IOVD=$T/iovd-chassis iovd_start
+        fails 1 iovctl adapter insert ssd7 ssd capacity=1TiB
+        says 'chassis.yaml: change the file'
+}
+
+@test "what waits to be confirmed keeps the adapters that it came from" {
+        iovctl adapter insert ssd7 ssd capacity=1TiB
+        iovctl volume add v ssd7 1GiB
+        sed '/^volumes:/a\  w: {adapter: ssd7, size: 1GiB}' rack.yaml > new.yaml
+        iovprov apply -q new.yaml --confirm 1h
+        fails 1 iovctl adapter insert ssd8 ssd capacity=1TiB
+        says 'waits for'
+        iovctl link down web01
+        iovprov rollback --yes
+        is '"disabled"' json '.links[0].state' iovctl link show 0 -o json
+}

@@ -1,0 +1,250 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# vAdapters plugged into, moved between and taken from two real servers while they run. Both are booted once for the whole file.
+
+load_libraries() {
+	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	# shellcheck source=scripts/appliance.sh
+	. "$top/scripts/appliance.sh"
+	# shellcheck source=tests/guest/guest.sh
+	. "$top/tests/guest/guest.sh"
+}
+
+# Each has a second QMP socket, which is ours: iovd is on the first.
+boot() {
+	local -a cable
+	mapfile -t cable < <(iov iovctl server args "$1" --ports 4)
+	guest_start "$1" "${cable[@]}" -qmp "unix:$work/$1.mine,server=on,wait=off"
+}
+
+setup_file() {
+	load_libraries
+	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-hotplug.XXXXXX")
+	export work GUEST_DIR=$work/guests UNPLUG_TIMEOUT=4
+	mkdir "$GUEST_DIR"
+	appliance_start "$work"
+	cat >"$work/two.yaml" <<-YAML
+		version: 1
+		kind: topology
+		name: two
+		servers:
+		  web01: {link: 0, host: {qemu: $work/web01.qmp}}
+		  db01: {link: 1, host: {qemu: $work/db01.qmp}}
+		volumes:
+		  web-boot: {adapter: ssd0, size: 64MiB}
+		  db-data: {adapter: ssd0, size: 64MiB}
+		  extra: {adapter: ssd1, size: 64MiB}
+		vadapters:
+		  web-disk: {adapter: ssd0, persona: {serial: WEBDISK}, namespaces: [{volume: web-boot}]}
+		  db-disk: {adapter: ssd0, persona: {serial: DBDISK}, namespaces: [{volume: db-data}]}
+		  spare: {adapter: ssd1, persona: {serial: SPARE}, namespaces: [{volume: extra}]}
+		profiles:
+		  blue: {slots: {0: web-disk}}
+		  green: {slots: {0: db-disk}}
+	YAML
+	sed 's/^  web01: {/&profile: blue, /; s/^  db01: {/&profile: green, /' "$work/two.yaml" >"$work/before.yaml"
+	sed 's/^  web01: {/&profile: green, /; s/^  db01: {/&profile: blue, /' "$work/two.yaml" >"$work/after.yaml"
+	iov iovprov apply -q "$work/before.yaml"
+	boot web01
+	# db01 is started without its disk and gets it when it runs.
+	mapfile -t cable < <(iov iovctl server args db01 --ports 4 | sed '/"driver":"vfio-user-pci"/d' | awk '
+		/^-device$/ { held = $0; next } held { print held; held = "" } { print }')
+	guest_start db01 "${cable[@]}" -qmp "unix:$work/db01.mine,server=on,wait=off"
+}
+
+teardown_file() {
+	load_libraries
+	guest_stop_all
+	appliance_stop "$work"
+	rm -rf "$work"
+}
+
+setup() {
+	load_libraries
+}
+
+state() {
+	iov iovctl vadapter list -o json | jq -r --arg n "$1" '.vadapters[] | select(.name == $n).state'
+}
+
+until_state() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[[ $(state "$1") != "$2" ]] || return 0
+		sleep 0.1
+	done
+	echo "$1 is $(state "$1"), not $2"
+	return 1
+}
+
+# on SERVER SERIAL: waits until the guest has that disk at work; prints its name.
+on() {
+	guest_run "$1" "until grep -l '^$2 *\$' /sys/class/nvme/*/serial 2>/dev/null | grep -q . &&
+		grep -qx live \$(dirname \$(grep -l '^$2 *\$' /sys/class/nvme/*/serial))/state; do sleep 0.05; done
+		n=\$(basename \$(dirname \$(grep -l '^$2 *\$' /sys/class/nvme/*/serial))); until test -b /dev/\${n}n1; do sleep 0.05; done; echo \${n}n1"
+}
+
+not_on() {
+	guest_run "$1" "! grep -q '^$2 *\$' /sys/class/nvme/*/serial 2>/dev/null"
+}
+
+# mine SERVER COMMAND: by our own QMP connection, such as stop and cont.
+mine() {
+	python3 - "$work/$1.mine" "$2" <<-'PYTHON'
+		import json, socket, sys
+		s = socket.socket(socket.AF_UNIX)
+		s.connect(sys.argv[1])
+		f = s.makefile("rw")
+		f.readline()
+		for command in ("qmp_capabilities", sys.argv[2]):
+		    f.write(json.dumps({"execute": command}) + "\n")
+		    f.flush()
+		    while "return" not in json.loads(f.readline()):
+		        pass
+	PYTHON
+}
+
+@test "what is plugged before and after the start, each once" {
+	until_state web-disk connected
+	until_state db-disk connected
+	on web01 WEBDISK
+	on db01 DBDISK
+	for server in web01 db01; do
+		[ "$(guest_run $server 'lspci -n -d ::0108 | wc -l')" -eq 1 ]
+		[ "$(iov iovctl server show $server -o json | jq -r '.servers[0].host_state')" = ready ]
+	done
+	[ "$(iov iovctl vadapter show web-disk -o json | jq -r '.vadapters[0].interrupts_used')" = msi ]
+	[[ $(guest_run web01 'lspci -vv -d ::0108') == *"MSI: Enable+"* ]]
+}
+
+@test "attached to a running guest: in its lspci and bound to its driver; detached: gone" {
+	iov iovctl vadapter attach spare web01 3
+	[ "$(state spare)" = connected ]
+	disk=$(on web01 SPARE)
+	guest_run web01 "dd if=/dev/$disk of=/dev/null bs=1M iflag=direct"
+	iov iovctl vadapter detach spare
+	[ "$(state spare)" = detached ]
+	not_on web01 SPARE
+	[ "$(guest_run web01 'lspci -n -d ::0108 | wc -l')" -eq 1 ]
+}
+
+@test "ten times in and out" {
+	for ((i = 0; i < 10; i++)); do
+		iov iovctl vadapter attach spare db01 $((i % 3 + 1))
+		disk=$(on db01 SPARE)
+		iov iovctl vadapter detach spare
+		not_on db01 SPARE
+	done
+}
+
+@test "moved while both run: a file written by one is read by the other" {
+	iov iovctl vadapter attach spare web01
+	disk=$(on web01 SPARE)
+	guest_run web01 "mkfs.ext4 -q /dev/$disk && mount /dev/$disk /mnt && head -c 4194304 /dev/urandom >/mnt/file && sync && umount /mnt"
+	sum=$(guest_run web01 "mount /dev/$disk /mnt && sha256sum </mnt/file && umount /mnt")
+	iov iovctl vadapter move spare --to db01
+	[ "$(state spare)" = connected ]
+	not_on web01 SPARE
+	disk=$(on db01 SPARE)
+	[ "$(guest_run db01 "mount /dev/$disk /mnt && sha256sum </mnt/file && umount /mnt")" = "$sum" ]
+	iov iovctl vadapter detach spare
+}
+
+@test "profiles swapped between two running servers" {
+	guest_run web01 "echo web | dd of=/dev/$(on web01 WEBDISK) bs=512 conv=sync oflag=direct"
+	guest_run db01 "echo db | dd of=/dev/$(on db01 DBDISK) bs=512 conv=sync oflag=direct"
+	iov iovprov apply -q "$work/after.yaml"
+	[[ $(guest_run web01 "head -c 4 /dev/$(on web01 DBDISK)") == db* ]]
+	[[ $(guest_run db01 "head -c 4 /dev/$(on db01 WEBDISK)") == web* ]]
+	not_on web01 WEBDISK
+	iov iovprov apply -q "$work/before.yaml"
+	on web01 WEBDISK
+	on db01 DBDISK
+}
+
+@test "a mounted disk: Linux lets go of it, and the appliance is not stuck" {
+	iov iovctl vadapter attach spare web01
+	disk=$(on web01 SPARE)
+	guest_run web01 "mount /dev/$disk /mnt"
+	iov iovctl vadapter detach spare
+	[ "$(state spare)" = detached ]
+	guest_run web01 'umount /mnt'
+	iov iovctl vadapter attach spare web01
+	disk=$(on web01 SPARE)
+	guest_run web01 "fsck.ext4 -p /dev/$disk; mount /dev/$disk /mnt && test -s /mnt/file && umount /mnt"
+	iov iovctl vadapter detach spare
+}
+
+@test "a guest that does not let go: failed in time, and done when it does" {
+	iov iovctl vadapter attach spare web01
+	on web01 SPARE
+	mine web01 stop
+	run iov iovctl vadapter move spare --to db01
+	[ "$status" -eq 6 ]
+	[[ $output == *"has not let go of it within 4 s"* ]]
+	[ "$(state spare)" = failed ]
+	mine web01 cont
+	until_state spare connected
+	on db01 SPARE
+	not_on web01 SPARE
+	iov iovctl vadapter detach spare
+}
+
+@test "--force: a surprise removal, and the guest lives" {
+	iov iovctl vadapter attach spare web01
+	on web01 SPARE
+	mine web01 stop
+	run iov iovctl vadapter detach spare
+	[ "$status" -eq 6 ]
+	iov iovctl vadapter detach --force spare
+	[ "$(state spare)" = detached ]
+	iov iovctl vadapter attach spare db01
+	on db01 SPARE
+	mine web01 cont
+	guest_run web01 true
+	iov iovctl vadapter detach spare
+	# the port is free again
+	iov iovctl vadapter attach spare web01
+	on web01 SPARE
+	iov iovctl vadapter detach spare
+}
+
+@test "MSI-X is not unplugged from this QEMU, unless it is mended" {
+	if [[ $(iov iovctl server show web01 -o json | jq -r '.servers[0].host_version') == 1[01].* ]]; then
+		iov iovctl vadapter set spare interrupts=msix
+		iov iovctl vadapter attach spare db01 3
+		on db01 SPARE
+		run iov iovctl vadapter detach spare
+		[ "$status" -eq 1 ]
+		[[ $output == *"would abort"* ]]
+		guest_run db01 true
+		guest_stop db01
+		until_state spare attached
+		iov iovctl vadapter detach spare
+		iov iovctl vadapter set spare interrupts=auto
+		boot db01
+		on db01 DBDISK
+	fi
+}
+
+@test "INTx does as well" {
+	iov iovctl vadapter set spare interrupts=intx
+	iov iovctl vadapter attach spare web01
+	disk=$(on web01 SPARE)
+	guest_run web01 "dd if=/dev/$disk of=/dev/null bs=64k count=64 iflag=direct && grep -q IO-APIC.*nvme /proc/interrupts"
+	iov iovctl vadapter detach spare
+	not_on web01 SPARE
+	iov iovctl vadapter set spare interrupts=auto
+}
+
+@test "a server that is switched off and on has what its profile says" {
+	guest_stop web01
+	until_state web-disk attached
+	iov iovctl vadapter attach spare web01 2
+	[ "$(state spare)" = attached ]
+	boot web01
+	on web01 WEBDISK
+	on web01 SPARE
+	iov iovctl vadapter detach spare
+	not_on web01 SPARE
+}
