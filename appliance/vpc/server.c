@@ -151,7 +151,7 @@ static void flush(struct vpc_connection *c) {
 
         call_begin(call, c->s.sent + 1, (struct iovec){c->session->out + c->s.out_sent, c->s.out_length - c->s.out_sent});
         if (c->s.out_fd >= 0) {
-                m->msg_control = &call->control;
+                m->msg_control = call->control;
                 m->msg_controllen = CMSG_SPACE(sizeof(int));
                 CMSG_FIRSTHDR(m)->cmsg_level = SOL_SOCKET;
                 CMSG_FIRSTHDR(m)->cmsg_type = SCM_RIGHTS;
@@ -374,7 +374,7 @@ static void receive(struct vpc_connection *c) {
 
         compact(c);
         call_begin(call, c->s.received + 1, (struct iovec){input(c) + c->s.in_end, receive_size(c)});
-        call->header.msg_hdr.msg_control = &call->control;
+        call->header.msg_hdr.msg_control = call->control;
         call->header.msg_hdr.msg_controllen = sizeof(call->control);
         if (recvmmsg(c->fd, &call->header, 1, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) == 1) {
                 /* Short, and not because of descriptors, which end a read: nothing is left. */
@@ -461,7 +461,7 @@ static void on_resume(void *userdata) {
         if (call_is_done(&c->session->send, c->s.sent + 1))
                 take_sent(c);
         if (call_is_done(&c->session->receive, c->s.received + 1)) {
-                c->session->receive.header.msg_hdr.msg_control = &c->session->receive.control;
+                c->session->receive.header.msg_hdr.msg_control = c->session->receive.control;
                 take_received(c);
         }
         renew_out_fd(c);

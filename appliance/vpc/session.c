@@ -51,7 +51,7 @@ static void add_received(const struct vpc_session *s, int *fds, size_t max, size
         if (s->receive.number != vpc_session_state(s)->received + 1 || s->receive.header.msg_len == VPC_SESSION_NOT_DONE ||
             header.msg_controllen > sizeof(s->receive.control))
                 return;
-        header.msg_control = (void *)(uintptr_t)&s->receive.control;
+        header.msg_control = (void *)(uintptr_t)s->receive.control;
         for (struct cmsghdr *c = CMSG_FIRSTHDR(&header); c; c = CMSG_NXTHDR(&header, c))
                 for (size_t i = 0; c->cmsg_type == SCM_RIGHTS && i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
                         int fd = -1;

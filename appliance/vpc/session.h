@@ -47,10 +47,7 @@ struct vpc_session_call {
         uint64_t number;
         struct mmsghdr header;
         struct iovec iov;
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(sizeof(int) * VPC_SESSION_FDS)];
-        } control;
+        _Alignas(size_t) char control[CMSG_SPACE(sizeof(int) * VPC_SESSION_FDS)]; /* as struct cmsghdr is aligned */
 };
 #define VPC_SESSION_NOT_DONE UINT32_MAX /* in header.msg_len */
 

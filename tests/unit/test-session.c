@@ -372,7 +372,7 @@ static void test_received(void **state) {
         call->iov = (struct iovec){f->session->in[s->in & 1] + s->in_end, 4096};
         call->header = (struct mmsghdr){.msg_hdr = {.msg_iov = &call->iov,
                                                     .msg_iovlen = 1,
-                                                    .msg_control = &call->control,
+                                                    .msg_control = call->control,
                                                     .msg_controllen = sizeof(call->control)},
                                         .msg_len = VPC_SESSION_NOT_DONE};
         call->number = s->received + 1;
