@@ -87,7 +87,7 @@ struct keeping {
 };
 
 static int record_append(struct keeping *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
-        struct keeping_record **records = reallocarray(k->records, k->n + 1, sizeof(*records));
+        struct keeping_record **records = reallocarray(k->records, k->n + 1, sizeof(struct keeping_record *));
         void *note = malloc(m->size ? m->size : 1);
         struct keeping_record *r = calloc(1, sizeof(*r));
 
@@ -108,7 +108,7 @@ static int record_append(struct keeping *k, const struct keeper_message *m, cons
 int keeping_open(int fd, struct keeping **ret_keeping) {
         CLEANUP_FREE struct keeper_message *m = malloc(sizeof(*m));
         struct keeping *k = calloc(1, sizeof(*k));
-        int fds[KEEPER_FDS_MAX], r = -ENOMEM;
+        int fds[KEEPER_FDS_MAX], r = 0;
         unsigned int n = 0;
 
         if (!m || !k) {

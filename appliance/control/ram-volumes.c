@@ -106,7 +106,7 @@ int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volum
                 v = v->next;
         if (!v) {
                 r = make(volume->id, &v);
-                if (r < 0)
+                if (r < 0 || !v)
                         return r;
                 v->next = volumes->first;
                 volumes->first = v;

@@ -191,8 +191,8 @@ static int slot_open_shared(struct link_slot *s) {
         void *shared = NULL;
         int r = map_fd(s->escrow->fds[2], LINK_SHARED_SIZE, &shared);
 
-        if (r < 0)
-                return r;
+        if (r < 0 || !shared)
+                return r < 0 ? r : -EFAULT;
         s->shared = shared;
         s->session = (struct vpc_session *)(void *)((char *)shared + LINK_SESSION_OFFSET);
         if (!*s->session->magic)

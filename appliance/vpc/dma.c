@@ -29,7 +29,7 @@ struct vpc_dma_window {
  * that one whose handling is begun again finds what it has done already.
  */
 static uint64_t message_of(const struct vpc_dma *dma) {
-        return vpc_session_state(dma->session)->message;
+        return dma->session ? vpc_session_state(dma->session)->message : 0;
 }
 
 static struct vpc_session_window *record_take(struct vpc_dma *dma) {

@@ -151,8 +151,9 @@ struct message {
 
 static struct message make(unsigned int command, const void *payload, size_t length) {
         static uint16_t id;
-        struct message m = {.header = {.id = ++id, .command = (uint16_t)command, .size = (uint32_t)(sizeof(m.header) + length)}};
+        struct message m = {.header = {.id = id, .command = (uint16_t)command, .size = (uint32_t)(sizeof(m.header) + length)}};
 
+        id++;
         memcpy(m.payload, payload, length);
         return m;
 }
