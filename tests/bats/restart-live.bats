@@ -55,6 +55,10 @@ is_connected_or_done() {
 	is_connected || ! kill -0 "$HOST_PID" 2> /dev/null
 }
 
+is_another_control() {
+	[[ $(control_pid) != "$1" ]]
+}
+
 is_replaced() {
 	[[ $(worker_of web01) != "$web" ]]
 }
@@ -154,11 +158,27 @@ is_replaced() {
 	host_start 5
 	db=$(worker_of db01) before=$(control_pid)
 	kill -HUP "$IOVD_PID"
-	changed() { [[ $(control_pid) != "$before" ]]; }
-	until_true 10 changed
+	until_true 10 is_another_control "$before"
 	until_true 10 is_connected_or_done
 	[ "$(worker_of db01)" = "$db" ]
 	host_wait
+}
+
+@test "an upgrade: after SIGHUP the control process is the binary that has the name by then" {
+	iovd_stop
+	cp "$IOVD" iovd-now
+	cp "$IOVD" iovd-next
+	IOVD=$T/iovd-now iovd_start
+	until_true 10 test -S run/servers/web01/0.sock
+	host_start 5
+	before=$(control_pid)
+	mv iovd-next iovd-now
+	[[ $(readlink "/proc/$before/exe") == *"(deleted)" ]]
+	kill -HUP "$IOVD_PID"
+	until_true 10 is_another_control "$before"
+	[ "$(readlink "/proc/$(control_pid)/exe")" = "$T/iovd-now" ]
+	host_wait
+	iovprov plan one.yaml
 }
 
 @test "the keeper is killed: everything ends, and the next iovd starts" {
