@@ -207,3 +207,7 @@ int link_sandbox_filter(void) {
                 seccomp_release(filter);
         return r;
 }
+
+bool link_sandbox_is_loose(void) {
+        return IS_SANITIZED;
+}
