@@ -12,6 +12,9 @@ bool smoke(const char *path);
 /* By NVMe commands and registers, and by vfio-user messages. */
 void hostile_commands(const char *path);
 void hostile_messages(const char *path);
+void hostile_floods(const char *path);
+/* Write, read back and compare until standard input ends or has something; says how much. Returns an exit status. */
+int verify(const char *path);
 /* Open two vAdapters, share `memory`, `eventfd` or `nothing` between them, say `ready`, and keep them until standard input ends.
  * Returns an exit status. */
 int share(const char *path, const char *how, const char *other);

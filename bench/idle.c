@@ -53,10 +53,11 @@ int main(int argc, char **argv) {
         if (argc < 4 || argc > 3 + HOSTS_MAX)
                 measure_die("usage: idle MGMT_SOCKET SECONDS VADAPTER_SOCKET...");
         int n_hosts = argc - 3, seconds = atoi(argv[2]);
+        size_t n = processes_find(argv[1], pids, ARRAY_LENGTH(pids));
+        uint64_t resident = sum(pids, n).resident;
         for (int i = 0; i < n_hosts; i++)
                 if (nvme_host_open(&hosts[i], argv[3 + i], 1 << 20, 16, true) < 0)
                         return 1;
-        size_t n = processes_find(argv[1], pids, ARRAY_LENGTH(pids));
         struct cost before = settled(pids, n);
         pause_for(seconds);
         struct cost after = sum(pids, n);
@@ -65,6 +66,11 @@ int main(int argc, char **argv) {
         snprintf(what, sizeof(what), "idle iovd, %d vAdapters, %zu processes, %d s", n_hosts, n, seconds);
         printf("%-46s %9.3f ms %9.3f ms %7s  0 ms; %llu wake-ups, %llu ticks\n", what, (double)(run_ns - kernel_ns) / 1e6, 0.0,
                "-", (unsigned long long)(switches - kernel_switches), (unsigned long long)(after.ticks - before.ticks));
+        /* Without the server's memory, in which queues and data are. */
+        resident = before.resident - resident;
+        snprintf(what, sizeof(what), "  resident memory, each of %d when connected", n_hosts);
+        printf("%-46s %8.1f KiB %12s %7s  64 KiB %s\n", what, (double)resident / n_hosts / 1024, "-", "-",
+               resident / (unsigned int)n_hosts <= 65536 ? "held" : "missed");
         if (kernel_switches)
                 printf("%-46s %9.3f ms %9.3f ms %7s  0 ms; %llu wake-ups\n", "  beside it, io_uring's threads in the kernel",
                        (double)kernel_ns / 1e6, 0.0, "-", (unsigned long long)kernel_switches);

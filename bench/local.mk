@@ -1,7 +1,7 @@
 # bench: ratios against what the machine can do at best, measured in the same run. Built and run by `make bench` only.
 bench_common = bench/measure.c bench/measure.h bench/nvme-host.c bench/nvme-host.h bench/processes.c bench/processes.h
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/idle bench/scale
+bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
 EXTRA_DIST += bench/run.sh
@@ -16,6 +16,10 @@ bench_nvme_read_LDADD = libiov-core.la $(URING_LIBS)
 bench_nvme_speed_SOURCES = bench/nvme-speed.c $(bench_common)
 bench_nvme_speed_CPPFLAGS = $(bench_cppflags)
 bench_nvme_speed_LDADD = libiov-core.la
+bench_nvme_file_SOURCES = bench/nvme-file.c $(bench_common)
+bench_nvme_file_CPPFLAGS = $(bench_cppflags)
+bench_nvme_file_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+bench_nvme_file_LDADD = libiov-core.la $(URING_LIBS)
 bench_idle_SOURCES = bench/idle.c $(bench_common)
 bench_idle_CPPFLAGS = $(bench_cppflags)
 bench_idle_LDADD = libiov-core.la
@@ -26,7 +30,7 @@ bench_scale_LDADD = $(YAML_LIBS)
 
 # Not a benchmark: a server without QEMU, well-behaved or hostile, for tests.
 check_PROGRAMS += bench/nvme-host
-bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-messages.c bench/hostile.h bench/share.c $(bench_common)
+bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-floods.c bench/hostile-messages.c bench/hostile.h bench/share.c bench/verify.c $(bench_common)
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold
+ * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
  * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
- * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. The others are two
- * servers, see share().
+ * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. verify goes
+ * on until standard input ends. The others are two servers, see share().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -39,7 +39,17 @@ static bool run_ok(struct nvme_host *h, struct nvme_host_command *command) {
         return nvme_host_run(h, &h->io, command, &completion) >= 0 && NVME_HOST_STATUS(&completion) == 0;
 }
 
-bool smoke(const char *path) {
+enum how { HOW_REGISTERS, HOW_SHADOW, HOW_MAPPED };
+
+static bool ring_in_memory(struct nvme_host *h, enum how how) {
+        int r = how == HOW_SHADOW ? nvme_host_shadow(h) : how == HOW_MAPPED ? nvme_host_map_doorbells(h) : 0;
+
+        if (r < 0)
+                fprintf(stderr, "no doorbells in memory: %s\n", strerror(-r));
+        return r >= 0;
+}
+
+static bool write_and_read(const char *path, enum how how) {
         struct nvme_host h;
         struct nvme_host_command command;
         uint64_t out_iova = 0, in_iova = 0;
@@ -47,7 +57,7 @@ bool smoke(const char *path) {
         if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
                 return false;
         unsigned char *out = nvme_host_alloc(&h, 8192, &out_iova), *in = nvme_host_alloc(&h, 8192, &in_iova);
-        bool ok = out && in && h.nsid && h.block_size && h.block_size <= 4096 && h.n_blocks >= 16;
+        bool ok = ring_in_memory(&h, how) && out && in && h.nsid && h.block_size && h.block_size <= 4096 && h.n_blocks >= 16;
         for (unsigned int i = 0; ok && i < 8192; i++)
                 out[i] = (unsigned char)(i * 31 + i / 256);
         for (unsigned int size = 4096; ok && size <= 8192; size += 4096) {
@@ -58,6 +68,34 @@ bool smoke(const char *path) {
                 ok = ok && run_ok(&h, &command) && memcmp(in, out, size) == 0;
                 command = (struct nvme_host_command){.opcode = NVME_IO_FLUSH, .nsid = h.nsid};
                 ok = ok && run_ok(&h, &command);
+        }
+        nvme_host_close(&h);
+        return ok;
+}
+
+bool smoke(const char *path) {
+        return write_and_read(path, HOW_REGISTERS);
+}
+
+/* Nonsense in the shadow, all of it and again and again, with queues at work. */
+static bool hostile_doorbells(const char *path) {
+        struct nvme_host h;
+        struct nvme_host_command command = {.opcode = NVME_IO_FLUSH};
+        bool ok = false;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, false) < 0 || nvme_host_shadow(&h) < 0)
+                return false;
+        command.nsid = h.nsid;
+        ok = run_ok(&h, &command);
+        for (unsigned int i = 0; ok && i < 1000; i++) {
+                for (unsigned int w = 0; w < NVME_HOST_PAGE / sizeof(uint32_t); w++)
+                        h.shadow[w] = i * UINT32_C(2654435761) + w * 40503u;
+                memset(h.events, (int)i, NVME_HOST_PAGE);
+                if (i % 10 == 0) {
+                        uint32_t value = i % 64;
+
+                        ok = vfio_user_client_write(h.client, 0, 0x1000 + 8 + i % 20 / 10 * 4, &value, sizeof(value), false) >= 0;
+                }
         }
         nvme_host_close(&h);
         return ok;
@@ -136,14 +174,23 @@ int main(int argc, char **argv) {
                 return identify(argv[1]);
         if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
                 return share(argv[1], argv[2] + 6, argv[3]);
-        if (argc == 3 && strcmp(argv[2], "smoke") == 0) {
+        if (argc == 3 && strcmp(argv[2], "verify") == 0)
+                return verify(argv[1]);
+        if (argc == 3 && strcmp(argv[2], "shadow") == 0) {
+                tap(write_and_read(argv[1], HOW_SHADOW), "write, read, flush with shadow doorbells");
+        } else if (argc == 3 && strcmp(argv[2], "mapped") == 0) {
+                tap(write_and_read(argv[1], HOW_MAPPED), "write, read, flush with mapped doorbells");
+        } else if (argc == 3 && strcmp(argv[2], "smoke") == 0) {
                 tap(smoke(argv[1]), "write, read, flush");
         } else if (argc == 3 && strcmp(argv[2], "hostile") == 0) {
                 tap(smoke(argv[1]), "write, read, flush");
+                tap(hostile_doorbells(argv[1]), "nonsense in shadow doorbells");
+                tap(smoke(argv[1]), "works after: nonsense in shadow doorbells");
                 hostile_commands(argv[1]);
                 hostile_messages(argv[1]);
+                hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|hostile|hold, read|write BLOCK, or "
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
                             "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);

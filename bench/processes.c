@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "bench/measure.h"
 #include "iov/libiov.h"
@@ -59,6 +60,24 @@ static uint64_t ticks_read(pid_t pid) {
         return user + system;
 }
 
+/* Without the text of the program, which all processes share: proc(5), statm. */
+static uint64_t resident_read(pid_t pid) {
+        char path[64];
+        uint64_t total = 0, resident = 0, shared = 0;
+
+        snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+        CLEANUP_FILE FILE *rollup = fopen(path, "re");
+        char line[128];
+        while (rollup && fgets(line, sizeof(line), rollup))
+                if (sscanf(line, "Pss: %" SCNu64 " kB", &total) == 1) /* what is shared is divided among those who share it */
+                        return total * 1024;
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+        CLEANUP_FILE FILE *statm = fopen(path, "re");
+        if (!statm || fscanf(statm, "%" SCNu64 " %" SCNu64 " %" SCNu64, &total, &resident, &shared) != 3)
+                measure_die("%s: cannot be read", path);
+        return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 /* io_uring's worker threads are called iou-wrk-PID. The kernel keeps one for good after the first work of that kind (a buffered
  * write that had to wait, say), and that one looks round every five seconds. */
 static void task_cost(const char *task, struct cost *cost) {
@@ -88,6 +107,7 @@ void processes_cost(pid_t pid, struct cost *cost) {
         struct dirent *entry;
 
         cost->ticks += ticks_read(pid);
+        cost->resident += resident_read(pid);
         snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
         DIR *d = opendir(path);
         if (!d)

@@ -13,6 +13,7 @@ size_t processes_find(const char *mgmt_path, pid_t *ret_pids, size_t max);
 void processes_pin(const char *mgmt_path, unsigned int cpu);
 
 struct cost {
+        uint64_t resident;                   /* bytes, of its own and shared */
         uint64_t run_ns;                     /* on a processor, of all threads: /proc/PID/task/TID/schedstat */
         uint64_t ticks;                      /* utime + stime: /proc/PID/stat */
         uint64_t switches;                   /* voluntary context switches of all threads, which is how often they woke */

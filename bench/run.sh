@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Start an iovd of its own with 16 vAdapters under four servers, run the benchmarks against it, end it. Figures go to stdout.
+# Start an iovd of its own with 64 vAdapters under four servers, and two in memory, run the benchmarks against it, end it. Figures go to stdout.
 # BENCH_IDLE_SECONDS shortens the idle measurement. BENCH_LAUNCH goes before each command: on a busy machine 'chrt -f 10' (as root) keeps
 # others out of the figures.
 set -eu
@@ -43,33 +43,54 @@ wait_for() {
 	done
 }
 
+servers='0 1 2 3'
+slots='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15'
+
+chassis() {
+	echo 'version: 1'
+	echo 'kind: chassis'
+	echo 'links: 6'
+	echo 'slots: 16'
+	echo 'adapters:'
+	echo '  ssd0: {kind: ssd, capacity: 64GiB}'
+	echo '  ram0: {kind: ssd, capacity: 1GiB, media: ram}'
+}
+
 topology() {
 	echo 'version: 1'
 	echo 'kind: topology'
 	echo 'servers:'
-	for s in 0 1 2 3; do echo "  srv$s: {link: $s}"; done
+	for s in $servers; do echo "  srv$s: {link: $s}"; done
+	echo '  ram: {link: 4}'
+	echo '  mapped: {link: 5}'
 	echo 'volumes:'
-	for s in 0 1 2 3; do for v in 0 1 2 3; do
+	echo '  ram: {adapter: ram0, size: 256MiB}'
+	echo '  mapped: {adapter: ram0, size: 256MiB}'
+	for s in $servers; do for v in $slots; do
 		size=16MiB
-		[ "$s$v" = 00 ] && size=256MiB
-		echo "  vol$s$v: {adapter: ssd0, size: $size}"
+		[ "$s.$v" = 0.0 ] && size=256MiB
+		echo "  vol$s.$v: {adapter: ssd0, size: $size}"
 	done; done
 	echo 'vadapters:'
-	for s in 0 1 2 3; do for v in 0 1 2 3; do
-		echo "  va$s$v: {adapter: ssd0, namespaces: [{volume: vol$s$v}], attach: {server: srv$s, slot: $v}}"
+	echo '  ram: {adapter: ram0, namespaces: [{volume: ram}], attach: {server: ram, slot: 0}}'
+	echo '  mapped: {adapter: ram0, polling: always, namespaces: [{volume: mapped}], attach: {server: mapped, slot: 0}}'
+	for s in $servers; do for v in $slots; do
+		echo "  va$s.$v: {adapter: ssd0, namespaces: [{volume: vol$s.$v}], attach: {server: srv$s, slot: $v}}"
 	done; done
 }
 
 mkdir "$work/state" "$work/run"
 # shellcheck disable=SC2086 # a command and its arguments
-$launch "$build/iovd" --state "$work/state" --run "$work/run" >"$work/iovd.log" 2>&1 &
+chassis >"$work/chassis.yaml"
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/iovd" --state "$work/state" --run "$work/run" --chassis "$work/chassis.yaml" >"$work/iovd.log" 2>&1 &
 iovd_pid=$!
 mgmt=$work/run/mgmt.sock
 wait_for "$mgmt"
 topology >"$work/topology.yaml"
 "$build/iovprov" -a "unix:$mgmt" apply "$work/topology.yaml" >"$work/apply.log" 2>&1 || die "$(cat "$work/apply.log")"
 sockets=
-for s in 0 1 2 3; do for v in 0 1 2 3; do
+for s in $servers; do for v in $slots; do
 	wait_for "$work/run/servers/srv$s/$v.sock"
 	sockets="$sockets $work/run/servers/srv$s/$v.sock"
 done; done
@@ -84,6 +105,12 @@ printf '%-46s %12s %12s %7s  %s\n' measurement ours peer ratio goal
 $launch "$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
 # shellcheck disable=SC2086 # a command and its arguments
 $launch "$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
+# shellcheck disable=SC2086 # one argument each
+$launch "$build/bench/nvme-speed" "$mgmt" "$work/run/servers/ram/0.sock" "$work/run/servers/mapped/0.sock" || die 'nvme-speed failed'
+# The first medium that anything was written to.
+file=$(find "$work/state/media/ssd0" -name '*.img' -size +1000k)
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/bench/nvme-file" "$mgmt" "$first" "$file" || die 'nvme-file failed'
 # shellcheck disable=SC2086 # one argument each
 $launch "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
 # Durable is what apply is to be: on a disk, where there is one.

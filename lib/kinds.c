@@ -13,6 +13,7 @@
                                offsetof(struct iov_member, number) == offsetof(struct record, number_field),                     \
                        "a member's shape")
 SAME_SHAPE(iov_namespace, vadapter, volume, nsid);
+_Static_assert(offsetof(struct iov_member, read_only) == offsetof(struct iov_namespace, read_only), "a member's shape");
 SAME_SHAPE(iov_lun, vadapter, volume, lun);
 SAME_SHAPE(iov_drive, vadapter, volume, drive);
 SAME_SHAPE(iov_profile_slot, profile, vadapter, slot);
@@ -176,4 +177,19 @@ const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, c
                 if (v->at_slot == slot && strcmp(v->at_server, server) == 0)
                         return v;
         return NULL;
+}
+
+bool iov_vadapter_is_reachable(const struct iov_model *m, const struct iov_vadapter *v) {
+        const struct iov_server *s = iov_model_get(m, IOV_KIND_SERVER, v->at_server);
+        const struct iov_fault *f;
+        char name[IOV_NAME_SIZE];
+
+        snprintf(name, sizeof(name), "%u", s ? s->link : UINT32_MAX);
+        const struct iov_link *l = iov_model_get(m, IOV_KIND_LINK, name);
+        if (l && l->state != IOV_LINK_L0)
+                return false;
+        iov_model_foreach (m, IOV_KIND_FAULT, f)
+                if (f->type == IOV_FAULT_SURPRISE_REMOVAL && strcmp(f->object, v->name) == 0)
+                        return false;
+        return true;
 }

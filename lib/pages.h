@@ -14,13 +14,15 @@
 #define PAGES_LEAST ((size_t)65536)   /* a multiple of any page size */
 #define PAGES_LARGE ((size_t)2 << 20) /* from here on large pages are worth it */
 
-/* Make room for `need` bytes at least, twice what there was; 0 or -ENOMEM. `*pages` NULL and `*size` 0: there was nothing. */
+/* Make room for `need` bytes at least, and for twice what there was, of much for a quarter more: what is populated and not needed
+ * costs too. 0 or -ENOMEM. `*pages` NULL and `*size` 0: there was nothing. */
 static inline int pages_grow(void **pages, size_t *size, size_t need) {
         size_t unit = need < PAGES_LARGE ? PAGES_LEAST : PAGES_LARGE, want = (need + unit - 1) / unit * unit;
+        size_t more = *size < 4 * PAGES_LARGE ? *size : (*size / 4 + PAGES_LARGE - 1) / PAGES_LARGE * PAGES_LARGE;
         void *p;
 
-        if (want < 2 * *size)
-                want = 2 * *size;
+        if (want < *size + more)
+                want = *size + more;
         p = *pages ? mremap(*pages, *size, want, MREMAP_MAYMOVE)
                    : mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED)

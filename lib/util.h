@@ -3,6 +3,7 @@
 #ifndef IOV_UTIL_H
 #define IOV_UTIL_H
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,19 @@ static inline int field_set(char *field, size_t size, const char *source) {
         memset(field, 0, size);
         memcpy(field, source, length);
         return 0;
+}
+
+/* Bytes of a record, whose size is a multiple of 8, up to the last that is not zero, a multiple of 8 and at least `least`. */
+static inline size_t record_used(const void *record, size_t size, size_t least) {
+        uint64_t word = 0;
+
+        while (size > least) {
+                memcpy(&word, (const char *)record + size - sizeof(word), sizeof(word));
+                if (word)
+                        break;
+                size -= sizeof(word);
+        }
+        return size;
 }
 
 #endif

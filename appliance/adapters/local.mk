@@ -11,7 +11,9 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/device.c \
 	appliance/adapters/nvme/doorbell.c \
 	appliance/adapters/nvme/events.c \
+	appliance/adapters/nvme/feature-data.c \
 	appliance/adapters/nvme/features.c \
+	appliance/adapters/nvme/format.c \
 	appliance/adapters/nvme/identify.c \
 	appliance/adapters/nvme/image.h \
 	appliance/adapters/nvme/interrupt.c \
@@ -23,7 +25,10 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/queue-admin.c \
 	appliance/adapters/nvme/ranges.c \
 	appliance/adapters/nvme/resume.c \
+	appliance/adapters/nvme/self-test.c \
 	appliance/adapters/nvme/sgl.c \
+	appliance/adapters/nvme/show.c \
 	appliance/adapters/nvme/slot.c \
-	appliance/adapters/nvme/spec.h
+	appliance/adapters/nvme/spec.h \
+	appliance/adapters/nvme/telemetry.c
 libadapters_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

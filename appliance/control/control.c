@@ -147,8 +147,9 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         if (!old)
                 return;
         struct iov_vadapter va = *old;
-        /* Out of a slot's reach, because its link is down say, is not out of the slot. */
-        va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : state == IOV_VADAPTER_DETACHED ? IOV_VADAPTER_ATTACHED : state;
+        /* Where the link is down it is still in the slot. */
+        bool waits = state == IOV_VADAPTER_DETACHED && !iov_vadapter_is_reachable(c->model, &va);
+        va.state = !*va.at_server ? IOV_VADAPTER_DETACHED : waits ? IOV_VADAPTER_ATTACHED : state;
         va.peer_pid = peer_pid;
         field_set(va.socket, sizeof(va.socket), socket);
         if (!*socket) /* there is no device */

@@ -36,7 +36,7 @@ int faults_send(const struct iov_model *model, const struct vpc_persona *persona
                 if (f->type == IOV_FAULT_LATENCY && strcmp(f->object, persona->name) == 0)
                         r = send_one(f, MEDIA_FAULT_LATENCY, MEDIA_FAULT_ALL, instance, channel);
                 for (uint32_t n = 0; r == 0 && n < persona->n_media; n++)
-                        if (strcmp(f->object, volumes[n]->name) != 0)
+                        if (!volumes[n] || strcmp(f->object, volumes[n]->name) != 0)
                                 continue;
                         else if (f->type == IOV_FAULT_MEDIA_ERROR)
                                 r = send_one(f, MEDIA_FAULT_ERROR, n, instance, channel);

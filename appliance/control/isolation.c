@@ -147,7 +147,8 @@ static void add_slot(struct collection *c, const struct supervisor_slot *slot, s
                         add_vector(c, slot, &c->report->vectors[i]);
         }
         for (unsigned int i = 0; i < slot->persona->n_media; i++)
-                add_medium(c, slot, w, i);
+                if (slot->persona->media[i].size)
+                        add_medium(c, slot, w, i);
         const struct supervisor_file ours[] = {slot->image, slot->shared};
         for (size_t i = 0; i < ARRAY_LENGTH(ours); i++) {
                 const struct extent extent = {.device = ours[i].device, .inode = ours[i].inode, .size = UINT64_MAX};

@@ -5,7 +5,7 @@
 
 #include "control/keeper.h"
 
-enum keeper_op { KEEPER_STORE = 1, KEEPER_REMOVE, KEEPER_END };
+enum keeper_op { KEEPER_STORE = 1, KEEPER_NOTE, KEEPER_REMOVE, KEEPER_END };
 
 struct keeper_message {
         uint32_t op, size;

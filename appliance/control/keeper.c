@@ -86,6 +86,14 @@ static void record_add(struct keeper *k, const struct keeper_message *m, const i
         *end = r;
 }
 
+static void record_note(struct keeper *k, const struct keeper_message *m) {
+        for (struct record *r = k->records; r; r = r->next)
+                if (r->key == m->key) {
+                        *r->message = *m;
+                        r->message->op = KEEPER_STORE;
+                }
+}
+
 /* ---- the control process ---- */
 
 static time_t seconds(void) {
@@ -160,6 +168,8 @@ static bool take(struct keeper *k) {
                 close(fds[i]);
         if (m.op == KEEPER_REMOVE)
                 record_remove(k, m.key);
+        else if (m.op == KEEPER_NOTE)
+                record_note(k, &m);
         return true;
 }
 

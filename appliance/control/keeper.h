@@ -37,6 +37,8 @@ struct keeping *keeping_close(struct keeping *keeping);
 struct keeping_record *keeping_get(struct keeping *keeping, size_t n);
 /* Keep copies of descriptors under a key, in place of what was there. When it returns they are safe. */
 int keeping_store(struct keeping *keeping, uint64_t key, const void *note, size_t size, const int *fds, unsigned int n_fds);
+/* Another note to the descriptors that are kept there. */
+int keeping_note(struct keeping *keeping, uint64_t key, const void *note, size_t size);
 void keeping_remove(struct keeping *keeping, uint64_t key);
 
 #endif

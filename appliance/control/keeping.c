@@ -166,6 +166,17 @@ int keeping_store(struct keeping *k, uint64_t key, const void *note, size_t size
         return keeper_send(k->fd, &m, fds, n_fds);
 }
 
+int keeping_note(struct keeping *k, uint64_t key, const void *note, size_t size) {
+        struct keeper_message m = {.op = KEEPER_NOTE, .size = (uint32_t)size, .key = key};
+
+        if (!k)
+                return 0;
+        if (size > sizeof(m.note))
+                return -E2BIG;
+        memcpy(m.note, note, size);
+        return keeper_send(k->fd, &m, NULL, 0);
+}
+
 void keeping_remove(struct keeping *k, uint64_t key) {
         const struct keeper_message m = {.op = KEEPER_REMOVE, .key = key};
 

@@ -17,6 +17,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
 	appliance/control/keeping.c \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
+	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \

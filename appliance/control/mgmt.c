@@ -18,6 +18,7 @@
 #include "vpc/server.h"
 
 #define CONNECTIONS_MAX 64
+#define REFUSED_MAX 16 /* are told so; more are closed without a word, for they would take all descriptors */
 #define REGION_BAR0 0
 #define REGION_BAR2 2
 
@@ -41,7 +42,7 @@ struct mgmt {
         struct loop_source *source;
         char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
         struct client *clients;
-        unsigned int n_clients;
+        unsigned int n_clients, n_refused;
         bool stop_when_closed;
 };
 
@@ -274,7 +275,12 @@ static int client_new(struct mgmt *mgmt, int fd, uid_t uid, bool may_change) {
         return r;
 }
 
-static const struct vpc_connection_events too_many, not_permitted = {.refusal = EACCES};
+static void on_refused_closed(void *userdata, const char *reason) {
+        ((struct mgmt *)userdata)->n_refused--;
+}
+
+static const struct vpc_connection_events too_many = {.closed = on_refused_closed},
+                                          not_permitted = {.closed = on_refused_closed, .refusal = EACCES};
 
 static void on_listener(void *userdata, int fd, uint32_t events) {
         struct mgmt *mgmt = userdata;
@@ -286,8 +292,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
                 return;
         enum access access = access_of_peer(client, control_get_options(mgmt->control)->read_group, &uid);
         if (access == ACCESS_NONE || mgmt->n_clients >= CONNECTIONS_MAX) {
-                vpc_connection_new(control_get_loop(mgmt->control), client, NULL,
-                                   access == ACCESS_NONE ? &not_permitted : &too_many, NULL, &ignored);
+                const struct vpc_connection_events *refused = access == ACCESS_NONE ? &not_permitted : &too_many;
+
+                if (mgmt->n_refused >= REFUSED_MAX)
+                        close(client);
+                else if (vpc_connection_new(control_get_loop(mgmt->control), client, NULL, refused, mgmt, &ignored) >= 0)
+                        mgmt->n_refused++;
                 return;
         }
         int r = client_new(mgmt, client, uid, access == ACCESS_CHANGE);

@@ -97,23 +97,31 @@ static int make(uint64_t id, struct ram_volume **ret_volume) {
         return 0;
 }
 
-int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd) {
-        struct ram_volume *v = volumes->first;
-        struct stat st;
+static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_volume **ret_volume) {
+        struct ram_volume *v = NULL;
         int r = 0;
 
-        while (v && v->id != volume->id)
-                v = v->next;
-        if (!v) {
-                r = make(volume->id, &v);
-                if (r < 0 || !v)
-                        return r;
-                v->next = volumes->first;
-                volumes->first = v;
-                r = keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
-                if (r < 0)
-                        return r;
-        }
+        for (v = volumes->first; v; v = v->next)
+                if (v->id == id) {
+                        *ret_volume = v;
+                        return 0;
+                }
+        r = make(id, &v);
+        if (r < 0 || !v)
+                return r;
+        v->next = volumes->first;
+        volumes->first = v;
+        *ret_volume = v;
+        return keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
+}
+
+int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd) {
+        struct ram_volume *v = NULL;
+        struct stat st;
+        int r = find_or_make(volumes, volume->id, &v);
+
+        if (r < 0 || !v)
+                return r;
         if (fstat(v->fd, &st) < 0 || ((uint64_t)st.st_size < volume->size && ftruncate(v->fd, (off_t)volume->size) < 0))
                 return -errno;
         r = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);

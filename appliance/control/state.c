@@ -431,18 +431,21 @@ int state_encode(const struct iov_model *model, struct state_info *info, void **
                 return -ENOMEM;
         unsigned char *p = bytes + sizeof(h);
         for (unsigned int k = 0; k < IOV_KIND_COUNT; k++) {
-                const struct iov_mb_op op = {IOV_VERB_SET, (uint16_t)k, iov_records_get((enum iov_kind)k)->size};
+                struct iov_mb_op op = {.verb = IOV_VERB_SET, .kind = (uint16_t)k};
 
                 if (!is_saved((enum iov_kind)k))
                         continue;
                 iov_model_foreach (model, (enum iov_kind)k, record) {
                         if (!is_saved_record((enum iov_kind)k, record))
                                 continue;
+                        /* What is reserved, at the end, need not be written: what is missing is zero when it is read. */
+                        op.size = (uint32_t)record_used(record, iov_records_get((enum iov_kind)k)->size, IOV_NAME_SIZE);
                         memcpy(p, &op, sizeof(op));
                         memcpy(p + sizeof(op), record, op.size);
                         p += sizeof(op) + op.size;
                 }
         }
+        size = (size_t)(p - bytes);
         h.length = size - sizeof(h);
         h.checksum = crc32c(bytes + sizeof(h), size - sizeof(h));
         h.header_checksum = crc32c(&h, offsetof(struct header, header_checksum));

@@ -18,11 +18,11 @@
 
 #include "control/faults.h"
 #include "control/hosts.h"
+#include "control/media-change.h"
 #include "control/persona.h"
 #include "control/ram-volumes.h"
 #include "control/volumes.h"
 #include "control/worker-process.h"
-#include "iove/links.h"
 #include "link/channel.h"
 #include "media/medium.h"
 #include "util.h"
@@ -60,12 +60,16 @@ struct instance {
         uint32_t slot;
         char socket[108];
         struct vpc_persona persona;
+        struct link_limits limits;
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
         struct link_shared *shared;
         struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
-        bool told; /* of in the status that is being told */
+        bool told;                       /* of in the status that is being told */
+        bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
+        const struct vpc_model *model;
         uint32_t peer_pid;
         bool forced;   /* not wanted, and the server is not asked to let go of it */
         bool plugging; /* the hypervisor has been asked and is not done */
@@ -109,6 +113,7 @@ struct kept_instance {
         uint32_t interrupts, reserved;
         uint64_t number, link, image_size;
         struct supervisor_file media_files[VPC_MEDIA_MAX];
+        struct link_limits limits;
         char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
         char socket[108];
         struct vpc_persona persona;
@@ -179,12 +184,18 @@ static int shared_memory(const char *name, size_t size, size_t mapped, void **re
         return 0;
 }
 
-static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, uint8_t *ret_kind, int *ret_fd) {
+static int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
+                          int *ret_fd) {
         const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
 
         *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
-        return *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
-                                       : volume_open(s->state_directory, volume, ret_fd);
+        if (*ret_kind == MEDIUM_RAM)
+                return ram_volumes_open(s->ram_volumes, volume, ret_fd);
+        int r = volume_open(s->state_directory, volume, medium->read_only, ret_fd);
+        uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
+        if (block_size)
+                medium->block_size = block_size;
+        return r;
 }
 
 /* The server gets it, too: nothing else is in it. */
@@ -223,6 +234,14 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         void *shared = NULL;
         int r;
 
+        for (unsigned int n = 0; n < i->persona.n_media; n++) {
+                r = medium_prepare(s, volumes[n], &i->persona.media[n], &m->media_kind[n], &fds[3 + n]);
+                if (r < 0)
+                        return r;
+                i->media_files[n] = file_of(fds[3 + n]);
+        }
+        memcpy(m->media, i->persona.media, sizeof(m->media));
+        i->model = model;
         i->image_size = vpc_image_size(model);
         r = shared_memory("iov-image", i->image_size, i->image_size, &i->image, &fds[1]);
         if (r < 0)
@@ -236,13 +255,6 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         i->shared = shared;
         i->image_file = file_of(fds[1]);
         i->shared_file = file_of(fds[2]);
-        for (unsigned int n = 0; n < i->persona.n_media; n++) {
-                r = medium_prepare(s, volumes[n], &m->media_kind[n], &fds[3 + n]);
-                if (r < 0)
-                        return r;
-                i->media_files[n] = file_of(fds[3 + n]);
-                m->media_size[n] = volumes[n]->size;
-        }
         if (va->polling == IOV_POLLING_ALWAYS) {
                 r = doorbells_prepare(&fds[3 + i->persona.n_media]);
                 if (r < 0)
@@ -258,7 +270,8 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
 }
 
-/* Before the worker is told: what it holds, the next control process must know of. */
+/* Before the worker is told: what it holds, the next control process must know of. `fds` NULL: they are kept, and are the same.
+ */
 static int instance_keep(struct supervisor *s, const struct instance *i, const int *fds) {
         struct kept_instance kept = {.version = KEPT_VERSION,
                                      .slot = i->slot,
@@ -266,17 +279,42 @@ static int instance_keep(struct supervisor *s, const struct instance *i, const i
                                      .link = i->process->key,
                                      .image_size = i->image_size,
                                      .interrupts = i->interrupts,
-                                     .persona = i->persona};
+                                     .persona = i->persona,
+                                     .limits = i->limits};
 
         memcpy(kept.media_files, i->media_files, sizeof(kept.media_files));
-
         memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
         memcpy(kept.server, i->server, sizeof(kept.server));
         memcpy(kept.socket, i->socket, sizeof(kept.socket));
-        return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
+        if (fds)
+                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
+        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept));
 }
 
 static void instance_drive(struct supervisor *s, struct instance *i);
+
+static struct link_limits limits_of(const struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_qos *q = *va->qos ? iov_model_get(s->events->model(s->userdata), IOV_KIND_QOS, va->qos) : NULL;
+
+        return q ? (struct link_limits){q->read_iops, q->write_iops, q->bandwidth} : (struct link_limits){0};
+}
+
+/* Limits change while the device is in use. */
+static void instance_limit(struct supervisor *s, struct instance *i) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        struct link_message m = {.type = LINK_SLOT_LIMITS, .instance = i->number};
+
+        if (!va)
+                return;
+        m.limits = limits_of(s, va);
+        if (memcmp(&m.limits, &i->limits, sizeof(m.limits)) == 0 || !i->process->pid)
+                return;
+        /* What cannot be sent now is sent with the next comparison. */
+        if (link_send(i->process->channel, &m, NULL, 0) == 0) {
+                i->limits = m.limits;
+                instance_keep(s, i, NULL);
+        }
+}
 
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -299,6 +337,7 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         if (model)
                 choose_interrupts(s, i, model);
+        m.limits = i->limits = limits_of(s, va);
         r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
                 r = instance_keep(s, i, fds + 1);
@@ -321,11 +360,16 @@ static void on_removal_timeout(void *userdata) {
 
         s->removal_timer = loop_source_remove(s->removal_timer);
         for (const struct instance *i = s->instances; i; i = i->next)
-                if (i->removing && i->process->pid) {
+                if ((i->removing || i->showing) && i->process->pid) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "worker %d does not let go of it: killed",
                                       (int)i->process->worker);
                         pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
                 }
+}
+
+static void removal_watch(struct supervisor *s) {
+        if (!s->removal_timer)
+                loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
 }
 
 static void instance_unplug(struct supervisor *s, struct instance *i) {
@@ -338,8 +382,7 @@ static void instance_unplug(struct supervisor *s, struct instance *i) {
                 s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_UNPLUGGING, 0, "");
         if (link_send(i->process->channel, &m, NULL, 0) < 0)
                 pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
-        if (!s->removal_timer)
-                loop_add_timer(s->loop, REMOVAL_TIMEOUT, on_removal_timeout, s, &s->removal_timer);
+        removal_watch(s);
 }
 
 /* ---- processes ---- */
@@ -511,6 +554,7 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 supervisor_reconcile(s);
                 break;
         case LINK_FAILED:
+                i->showing = false;
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
                 i->broken = true;
                 field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
@@ -525,6 +569,13 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 break;
         case LINK_STATUS:
                 slot_status(s, i, m);
+                break;
+        case LINK_SHOWN:
+                if (!i->showing)
+                        return;
+                i->showing = false;
+                memset(i->leaving, 0, sizeof(i->leaving));
+                supervisor_reconcile(s);
                 break;
         case LINK_STRUCK:
                 s->events->struck(s->userdata, m->fault.id, m->hits);
@@ -614,7 +665,7 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
 
-        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !links_reach(model, va))
+        if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !iov_vadapter_is_reachable(model, va))
                 return false;
         const struct vpc_model *device = persona_make(model, va, &persona, volumes);
         if (!device)
@@ -627,22 +678,154 @@ static bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
                 choose_interrupts(s, &again, device);
                 persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
         }
-        return memcmp(&persona, &i->persona, sizeof(persona)) == 0;
+        struct media_change change;
+        media_change_make(&i->persona, &persona, true, &change);
+        return persona_same_face(&persona, &i->persona) && (!change.differs || device->show);
 }
 
 static bool is_cut_off(struct supervisor *s, const struct instance *i) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
 
-        return va && strcmp(va->at_server, i->server) == 0 && !links_reach(model, va);
+        return va && strcmp(va->at_server, i->server) == 0 && !iov_vadapter_is_reachable(model, va);
 }
 
-static bool shares_a_medium(const struct vpc_persona *a, const struct vpc_persona *b) {
-        for (uint32_t m = 0; m < a->n_media; m++)
-                for (uint32_t n = 0; n < b->n_media; n++)
-                        if (a->media[m].unique_id == b->media[n].unique_id)
-                                return true;
+/* Somebody has a medium, or has it still, who does not merely read it as the new one would. */
+static bool holds(const struct instance *i, const struct vpc_medium *medium) {
+        for (uint32_t n = 0; n < i->persona.n_media; n++) {
+                const struct vpc_medium *m = &i->persona.media[n];
+
+                if (m->size && m->unique_id == medium->unique_id && !(m->read_only && medium->read_only))
+                        return true;
+        }
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                if (i->leaving[n] == medium->unique_id)
+                        return true;
         return false;
+}
+
+static bool holds_one_of(const struct instance *i, const struct vpc_persona *persona) {
+        for (uint32_t n = 0; n < persona->n_media; n++)
+                if (holds(i, &persona->media[n]))
+                        return true;
+        return false;
+}
+
+/* ---- media that come and go while a server has the device ---- */
+
+/* Those that another has, or has still, wait. */
+static void drop_held(const struct supervisor *s, const struct instance *i, struct vpc_persona *wanted,
+                      const struct iov_volume *volumes[VPC_MEDIA_MAX]) {
+        uint32_t n = 0;
+
+        for (uint32_t m = 0; m < wanted->n_media; m++) {
+                bool held = false;
+
+                for (const struct instance *other = s->instances; other; other = other->next)
+                        held |= other != i && holds(other, &wanted->media[m]);
+                if (held)
+                        continue;
+                volumes[n] = volumes[m];
+                wanted->media[n++] = wanted->media[m];
+        }
+        wanted->n_media = n;
+}
+
+/* The volumes of what an instance shows, at the places that they have there. */
+static void volumes_of(struct supervisor *s, const struct instance *i, const struct iov_volume *ret_volumes[VPC_MEDIA_MAX]) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_volume *volume;
+
+        memset(ret_volumes, 0, VPC_MEDIA_MAX * sizeof(*ret_volumes));
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
+                for (uint32_t n = 0; n < i->persona.n_media; n++)
+                        if (i->persona.media[n].size && i->persona.media[n].unique_id == volume->id)
+                                ret_volumes[n] = volume;
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i);
+
+static int open_fresh(struct supervisor *s, const struct media_change *change, const struct iov_volume *const *volumes,
+                      struct link_message *m, int fds[VPC_MEDIA_MAX], struct supervisor_file files[VPC_MEDIA_MAX],
+                      unsigned int *ret_n) {
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                if (!(change->fresh >> k & 1))
+                        continue;
+                int r = medium_prepare(s, volumes[change->source[k]], &m->media[k], &m->media_kind[k], &fds[*ret_n]);
+                if (r < 0)
+                        return r;
+                files[k] = file_of(fds[(*ret_n)++]);
+        }
+        return 0;
+}
+
+/* What is in memory grows here: the worker maps more of it when it is told. */
+static void grow_memory(struct supervisor *s, const struct instance *i, const struct media_change *change) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        volumes_of(s, i, volumes);
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                struct vpc_medium medium = change->media[k];
+                uint8_t kind = 0;
+                int fd = -1;
+
+                if (volumes[k] && medium.size != i->persona.media[k].size && !(change->fresh >> k & 1) &&
+                    medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
+                        close(fd);
+        }
+}
+
+/* Tell the worker what is shown now. It answers when the old media are no longer in use. */
+static int tell_media(struct supervisor *s, struct instance *i, const struct media_change *change,
+                      const struct iov_volume *const *volumes) {
+        struct link_message m = {
+                .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
+        struct supervisor_file files[VPC_MEDIA_MAX];
+        int fds[VPC_MEDIA_MAX];
+        unsigned int n = 0;
+
+        memcpy(files, i->media_files, sizeof(files));
+        memcpy(m.media, change->media, sizeof(m.media));
+        grow_memory(s, i, change);
+        int r = open_fresh(s, change, volumes, &m, fds, files, &n);
+        if (r == 0)
+                r = link_send(i->process->channel, &m, fds, n);
+        while (n)
+                close(fds[--n]);
+        if (r < 0)
+                return r;
+        for (unsigned int k = 0; k < i->persona.n_media; k++)
+                if (i->persona.media[k].unique_id != m.media[k].unique_id || (m.fresh >> k & 1))
+                        i->leaving[k] = i->persona.media[k].unique_id;
+        memcpy(i->persona.media, m.media, sizeof(m.media));
+        memcpy(i->media_files, files, sizeof(files));
+        i->persona.n_media = m.n_media;
+        i->showing = true;
+        if (instance_keep(s, i, NULL) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: the keeper does not know of its media", i->vadapter);
+        removal_watch(s);
+        return send_faults(s, i);
+}
+
+static void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+        struct media_change change;
+
+        if (i->removing || i->showing || i->broken || !i->process->pid || !instance_is_wanted(s, i))
+                return;
+        persona_make(model, va, &persona, volumes);
+        if (additions)
+                drop_held(s, i, &persona, volumes);
+        media_change_make(&i->persona, &persona, additions, &change);
+        if (!change.differs)
+                return;
+        int r = tell_media(s, i, &change, volumes);
+        if (r < 0)
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "its namespaces cannot be changed: %s",
+                              strerror(-r));
 }
 
 /* What a vAdapter that is to be plugged must wait for: itself elsewhere, the slot, or a medium that must have one holder only. */
@@ -653,7 +836,7 @@ static const struct instance *in_the_way(struct supervisor *s, const struct iov_
         persona_make(s->events->model(s->userdata), va, &persona, volumes);
         for (const struct instance *i = s->instances; i; i = i->next)
                 if (strcmp(i->vadapter, va->name) == 0 || (strcmp(i->server, va->at_server) == 0 && i->slot == va->at_slot) ||
-                    shares_a_medium(&i->persona, &persona))
+                    holds_one_of(i, &persona))
                         return i;
         return NULL;
 }
@@ -838,14 +1021,23 @@ void supervisor_reconcile(struct supervisor *s) {
 
         hosts_sync(s->hosts, model);
         for (struct instance *i = s->instances; i; i = i->next) {
-                if (!i->removing)
+                if (!i->removing) {
+                        instance_limit(s, i);
                         instance_drive(s, i);
-                removing |= i->removing;
+                }
+                removing |= i->removing || i->showing;
         }
+        /* What goes first: a medium that moves must have left its old holder before it is given to the new one. */
+        for (unsigned int additions = 0; additions < 2; additions++)
+                for (struct instance *i = s->instances; i; i = i->next) {
+                        instance_follow(s, i, additions);
+                        removing |= i->showing;
+                }
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED || !links_reach(model, va))
+                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED ||
+                    !iov_vadapter_is_reachable(model, va))
                         continue;
                 const struct instance *way = in_the_way(s, va);
                 if (way)
@@ -859,15 +1051,11 @@ void supervisor_reconcile(struct supervisor *s) {
 
 static int send_faults(struct supervisor *s, const struct instance *i) {
         const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
-        const struct iov_model *model = s->events->model(s->userdata);
-        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
-        struct vpc_persona persona;
 
-        if (!va || !persona_make(model, va, &persona, volumes))
-                return 0;
+        volumes_of(s, i, volumes);
         int r = link_send(i->process->channel, &reset, NULL, 0);
-        return r < 0 ? r : faults_send(model, &persona, volumes, i->number, i->process->channel);
+        return r < 0 ? r : faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, i->process->channel);
 }
 
 void supervisor_send_faults(struct supervisor *s) {
@@ -987,6 +1175,11 @@ static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
         i->image_file = file_of(r->fds[0]);
         i->shared_file = file_of(r->fds[1]);
         memcpy(i->media_files, kept.media_files, sizeof(i->media_files));
+        i->limits = kept.limits;
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_adapter *adapter =
+                va ? iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, va->adapter) : NULL;
+        i->model = adapter ? vpc_model_for_adapter((enum iov_adapter_kind)adapter->kind) : NULL;
         /* Until its worker has told: nothing must be taken from a server that may be there. */
         i->connected = true;
         void *image = mmap(NULL, i->image_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[0], 0);

@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
+#include "media/file.h"
 #include "util.h"
 
 /* Make a directory entry durable together with what it is in. */
@@ -42,17 +44,18 @@ static void file_name(const struct iov_volume *volume, char name[32]) {
         snprintf(name, 32, "%" PRIu64 ".img", volume->id);
 }
 
-int volume_open(int state_directory, const struct iov_volume *volume, int *ret_fd) {
+int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd) {
         CLEANUP_CLOSE int directory = -1;
+        const int mode = read_only ? O_RDONLY : O_RDWR;
         char name[32];
         int r = adapter_directory(state_directory, volume->adapter, &directory);
 
         if (r < 0)
                 return r;
         file_name(volume, name);
-        int fd = openat(directory, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+        int fd = openat(directory, name, mode | O_CLOEXEC | O_NOFOLLOW);
         if (fd < 0 && errno == ENOENT) {
-                fd = openat(directory, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+                fd = openat(directory, name, mode | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
                 if (fd >= 0 && fsync(directory) < 0) {
                         r = -errno;
                         close(fd);
@@ -63,6 +66,16 @@ int volume_open(int state_directory, const struct iov_volume *volume, int *ret_f
                 return -errno;
         *ret_fd = fd;
         return 0;
+}
+
+uint32_t volume_block_size(int fd) {
+        char text[16] = "";
+        ssize_t n = fgetxattr(fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text) - 1);
+
+        /* It was written by a worker, on behalf of a server: nothing but these is taken from there. */
+        if (n > 0 && strcmp(text, "4096") == 0)
+                return 4096;
+        return n > 0 && strcmp(text, "512") == 0 ? 512 : 0;
 }
 
 int volume_discard(int state_directory, const struct iov_volume *volume) {

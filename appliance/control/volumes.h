@@ -7,10 +7,15 @@
 #ifndef IOV_CONTROL_VOLUMES_H
 #define IOV_CONTROL_VOLUMES_H
 
+#include <stdbool.h>
+
 #include "iov/libiov.h"
 
-/* Open the file of a volume for reading and writing, made and durable in its directory where it was missing. */
-int volume_open(int state_directory, const struct iov_volume *volume, int *ret_fd);
+/* Open the file of a volume for reading, and writing unless `read_only`, made and durable in its directory where it was missing.
+ */
+int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd);
+/* The size of blocks that a volume's file was formatted with by a server; 0: by none, and the appliance chooses. */
+uint32_t volume_block_size(int fd);
 /* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
  * volume that never had a file is fine. */
 int volume_discard(int state_directory, const struct iov_volume *volume);

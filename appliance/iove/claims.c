@@ -6,51 +6,71 @@
 
 #include "hash.h"
 #include "iove/rules-private.h"
+#include "pages.h"
 
 void claims_free(struct claims *claims) {
-        free(claims->entries);
+        pages_free(claims->claims, claims->claims_size);
+        pages_free(claims->buckets, claims->buckets_size);
         *claims = (struct claims){0};
 }
 
 int claims_init(struct claims *claims, size_t n) {
-        size_t n_entries = 16;
+        size_t n_buckets = 16, size = 0;
+        void *pages = NULL;
 
-        while (n_entries < 2 * n)
-                n_entries *= 2;
-        claims->entries = calloc(n_entries, sizeof(*claims->entries));
-        if (!claims->entries)
-                return -ENOMEM;
-        claims->n_entries = n_entries;
-        claims->n = 0;
+        while (n_buckets < 2 * n)
+                n_buckets *= 2;
+        int r = pages_grow(&pages, &size, n_buckets * sizeof(*claims->buckets));
+        if (r < 0)
+                return r;
+        *claims = (struct claims){.buckets = pages, .n_buckets = n_buckets, .buckets_size = size};
         return 0;
 }
 
-/* The entry of what is claimed: an empty one where nobody claims it. */
-static struct claim *entry_of(const struct claims *claims, const struct claim *claim) {
-        size_t mask = claims->n_entries - 1;
+/* The bucket of what is claimed: a free one where nobody claims it. */
+static struct claim_bucket *bucket_of(const struct claims *claims, const struct claim *claim, uint32_t hash) {
+        size_t mask = claims->n_buckets - 1;
 
-        for (size_t i = (size_t)hash_text(claim->text, claim->number) & mask;; i = (i + 1) & mask) {
-                struct claim *e = &claims->entries[i];
+        for (size_t i = hash & mask;; i = (i + 1) & mask) {
+                struct claim_bucket *b = &claims->buckets[i];
+                const struct claim *c = b->claim ? &claims->claims[b->claim - 1] : NULL;
 
-                if (!e->text ||
-                    (e->number == claim->number && strcmp(e->text, claim->text) == 0 && strcmp(e->word, claim->word) == 0))
-                        return e;
+                if (!c || (b->hash == hash && c->number == claim->number && strcmp(c->text, claim->text) == 0 &&
+                           strcmp(c->word, claim->word) == 0))
+                        return b;
         }
 }
 
-static int grow(struct claims *claims) {
+/* What is claimed is all different: the first free bucket is its own. */
+static int grow_buckets(struct claims *claims) {
         struct claims larger = {0};
-        int r = claims_init(&larger, claims->n_entries);
+        int r = claims_init(&larger, claims->n_buckets);
 
+        for (size_t i = 0; r == 0 && i < claims->n_buckets; i++) {
+                size_t k = claims->buckets[i].hash & (larger.n_buckets - 1);
+
+                if (!claims->buckets[i].claim)
+                        continue;
+                while (larger.buckets[k].claim)
+                        k = (k + 1) & (larger.n_buckets - 1);
+                larger.buckets[k] = claims->buckets[i];
+        }
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < claims->n_entries; i++)
-                if (claims->entries[i].text)
-                        *entry_of(&larger, &claims->entries[i]) = claims->entries[i];
-        larger.n = claims->n;
-        claims_free(claims);
-        *claims = larger;
+        pages_free(claims->buckets, claims->buckets_size);
+        claims->buckets = larger.buckets;
+        claims->n_buckets = larger.n_buckets;
+        claims->buckets_size = larger.buckets_size;
         return 0;
+}
+
+static int grow(struct claims *claims) {
+        void *pages = claims->claims;
+        size_t need = (claims->n + 1) * sizeof(*claims->claims);
+        int r = need > claims->claims_size ? pages_grow(&pages, &claims->claims_size, need) : 0;
+
+        claims->claims = pages;
+        return r < 0 || 2 * (claims->n + 1) <= claims->n_buckets ? r : grow_buckets(claims);
 }
 
 static int refuse(const struct claim *a, const struct claim *b, const struct iove_blame *blame, struct iove_refusal *refusal) {
@@ -69,16 +89,18 @@ static int refuse(const struct claim *a, const struct claim *b, const struct iov
 }
 
 int claims_add(struct claims *claims, const struct claim *claim, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        if (2 * (claims->n + 1) > claims->n_entries) {
-                int r = grow(claims);
+        uint32_t hash = (uint32_t)hash_text(claim->text, claim->number);
+        int r = grow(claims);
 
-                if (r < 0)
-                        return r;
-        }
-        struct claim *e = entry_of(claims, claim);
-        if (e->text)
-                return refuse(e, claim, blame, refusal);
-        *e = *claim;
-        claims->n++;
+        if (r < 0)
+                return r;
+        struct claim_bucket *b = bucket_of(claims, claim, hash);
+        const struct claim *there = b->claim ? &claims->claims[b->claim - 1] : NULL;
+        if (there && there->is_shared && claim->is_shared)
+                return 0;
+        if (there)
+                return refuse(there, claim, blame, refusal);
+        claims->claims[claims->n++] = *claim;
+        *b = (struct claim_bucket){hash, (uint32_t)claims->n};
         return 0;
 }

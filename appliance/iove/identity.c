@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "pages.h"
 #include "util.h"
 
 static const struct {
@@ -179,7 +180,7 @@ struct chunk {
 };
 struct identities {
         struct holding *holdings;
-        size_t n, n_buckets;               /* a power of two */
+        size_t n, n_buckets, size;         /* a power of two of buckets, and the bytes mapped for them */
         uint64_t next[IOV_IDENTITY_COUNT]; /* where the search in a pool goes on */
         struct chunk *chunks;
 };
@@ -204,15 +205,19 @@ static int reserve(struct identities *ids, size_t n) {
                 n_buckets *= 2;
         if (n_buckets == ids->n_buckets)
                 return 0;
-        struct identities larger = {.holdings = calloc(n_buckets, sizeof(*larger.holdings)), .n_buckets = n_buckets};
-        if (!larger.holdings)
-                return -ENOMEM;
+        struct identities larger = {.n_buckets = n_buckets};
+        void *pages = NULL;
+        int r = pages_grow(&pages, &larger.size, n_buckets * sizeof(*larger.holdings));
+        if (r < 0)
+                return r;
+        larger.holdings = pages;
         for (size_t i = 0; i < ids->n_buckets; i++)
                 if (ids->holdings[i].value)
                         *bucket_of(&larger, ids->holdings[i].value, ids->holdings[i].hash) = ids->holdings[i];
-        free(ids->holdings);
+        pages_free(ids->holdings, ids->size);
         ids->holdings = larger.holdings;
         ids->n_buckets = n_buckets;
+        ids->size = larger.size;
         return 0;
 }
 
@@ -292,7 +297,7 @@ struct identities *identities_free(struct identities *ids) {
                         free(ids->chunks);
                         ids->chunks = next;
                 }
-                free(ids->holdings);
+                pages_free(ids->holdings, ids->size);
                 free(ids);
         }
         return NULL;
@@ -611,7 +616,7 @@ static int check_rest(const struct iov_model *have, const struct iov_model *cand
                         if (r == 0)
                                 r = check_rest_of(&resting, iov_model_get(have, IOV_KIND_VADAPTER, v->name), v, released_before,
                                                   blame, refusal);
-        free(resting.holdings);
+        pages_free(resting.holdings, resting.size);
         return r;
 }
 

@@ -98,10 +98,3 @@ int links_control(struct iov_model *candidate, const struct iov_mb_link_control 
         }
         return iov_model_set(candidate, IOV_KIND_LINK, &l);
 }
-
-bool links_reach(const struct iov_model *m, const struct iov_vadapter *va) {
-        const struct iov_server *s = iov_model_get(m, IOV_KIND_SERVER, va->at_server);
-        const struct iov_link *l = s ? link_get(m, s->link) : NULL;
-
-        return (!l || l->state == IOV_LINK_L0) && !faults_find(m, IOV_FAULT_SURPRISE_REMOVAL, va->name);
-}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Server links: their records, what is asked of them, and what can be reached through them. Training, width and speed are
+/* Server links: their records, and what is asked of them. Training, width and speed are
  * modelled. */
 #ifndef IOV_IOVE_LINKS_H
 #define IOV_IOVE_LINKS_H
@@ -14,7 +14,5 @@
 int links_derive(struct iov_model *model);
 /* Up, down or retrain. -EBADMSG: refused. */
 int links_control(struct iov_model *candidate, const struct iov_mb_link_control *request, struct iove_refusal *ret_refusal);
-/* Whether the server of a vAdapter can see it: its link is up, and no fault has pulled it. */
-bool links_reach(const struct iov_model *model, const struct iov_vadapter *vadapter);
 
 #endif

@@ -42,6 +42,15 @@ static int check_shown(const struct iov_model *m, const struct iov_member_info *
         return 0;
 }
 
+static int check_read_only(const struct iov_member_info *info, const struct iov_member *member, const struct iove_blame *blame,
+                           struct iove_refusal *refusal) {
+        if (member->read_only <= (info->kind == IOV_KIND_NAMESPACE))
+                return 0;
+        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, info->kind, member->name),
+                           "%s %s: read_only is %u, it can be 0, and 1 of a namespace", iov_records_get(info->kind)->name,
+                           member->name, member->read_only);
+}
+
 static int check_worn(const struct iov_model *m, const struct iov_member *slot, const struct iove_blame *blame,
                       struct iove_refusal *refusal) {
         const struct iov_vadapter *va = iov_model_get(m, IOV_KIND_VADAPTER, slot->target);
@@ -68,11 +77,15 @@ static int check_kind(const struct iov_model *m, enum iov_kind kind, struct clai
                 int r = check_refers(m, info, member, blame, refusal);
 
                 if (r == 0)
+                        r = check_read_only(info, member, blame, refusal);
+                if (r == 0)
                         r = kind == IOV_KIND_PROFILE_SLOT ? check_worn(m, member, blame, refusal)
                                                           : check_shown(m, info, member, blame, refusal);
                 if (r == 0)
-                        r = claims_add(claims, &(struct claim){word, member->target, CLAIM_NO_NUMBER, kind, member->name}, blame,
-                                       refusal);
+                        r = claims_add(
+                                claims,
+                                &(struct claim){word, member->target, CLAIM_NO_NUMBER, kind, member->name, member->read_only},
+                                blame, refusal);
                 if (r < 0)
                         return r;
         }

@@ -2,6 +2,8 @@
 #ifndef IOV_IOVE_RULES_PRIVATE_H
 #define IOV_IOVE_RULES_PRIVATE_H
 
+#include <stdbool.h>
+
 #include "iove/rules.h"
 
 /* What a slot, an identity or a volume is taken by. */
@@ -11,13 +13,21 @@ struct claim {
         uint32_t number;    /* of a slot */
         enum iov_kind kind; /* of the holder */
         const char *holder;
+        bool is_shared; /* others that are shared may claim it, too */
 };
 #define CLAIM_NO_NUMBER UINT32_MAX
 
-/* All claims of a check, by what they are of: open addressing, a power of two of entries, half of them in use at most. */
+/* All claims of a check in their order, and buckets by what they are of: open addressing, a power of two, half of them in use at
+ * most. */
+struct claim_bucket {
+        uint32_t hash;
+        uint32_t claim; /* index + 1, 0: free */
+};
 struct claims {
-        struct claim *entries;
-        size_t n, n_entries;
+        struct claim *claims;
+        size_t n, claims_size; /* bytes mapped */
+        struct claim_bucket *buckets;
+        size_t n_buckets, buckets_size;
 };
 void claims_free(struct claims *claims);
 #define CLEANUP_CLAIMS __attribute__((cleanup(claims_free)))

@@ -208,7 +208,8 @@ static int check_slots(const struct iov_model *m, const struct iove_blame *blame
                                            "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
                                            iov_model_get_slots(m) - 1);
                 if (r == 0)
-                        r = claims_add(&claims, &(struct claim){"slot", v->at_server, v->at_slot, IOV_KIND_VADAPTER, v->name},
+                        r = claims_add(&claims,
+                                       &(struct claim){"slot", v->at_server, v->at_slot, IOV_KIND_VADAPTER, v->name, false},
                                        blame, refusal);
         }
         return r;
@@ -230,7 +231,7 @@ static int check_identities(const struct iov_model *m, const struct iove_blame *
                         if (*identity_of(v, (enum iov_identity_type)t))
                                 r = claims_add(&claims,
                                                &(struct claim){claim_word(t), identity_of(v, (enum iov_identity_type)t),
-                                                               CLAIM_NO_NUMBER, IOV_KIND_VADAPTER, v->name},
+                                                               CLAIM_NO_NUMBER, IOV_KIND_VADAPTER, v->name, false},
                                                blame, refusal);
         return r;
 }

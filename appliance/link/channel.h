@@ -19,14 +19,17 @@
 enum link_message_type {
         /* control to worker */
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
+        LINK_SLOT_MEDIA,   /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
         LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
+        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
+        LINK_SHOWN,   /* nothing is under way any more to what is not shown */
         LINK_FAILED,  /* the slot could not be brought up; `text` is why */
         LINK_LOG,     /* `level`, `text` */
         LINK_STRUCK,  /* the fault on demand `fault.id` has struck `hits` times more */
@@ -47,6 +50,12 @@ struct link_shared {
 #define LINK_SESSION_OFFSET ((sizeof(struct link_shared) + 4095) / 4096 * 4096)
 #define LINK_SHARED_SIZE (LINK_SESSION_OFFSET + sizeof(struct vpc_session))
 
+/* 0: no limit. */
+struct link_limits {
+        uint64_t read_iops, write_iops; /* a second */
+        uint64_t bandwidth;             /* bit/s */
+};
+
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {
         uint32_t type;
@@ -57,11 +66,13 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t flags; /* SLOT_ADD: LINK_DOORBELLS */
-        uint64_t media_size[VPC_MEDIA_MAX];
+        uint32_t flags;                         /* SLOT_ADD: LINK_DOORBELLS */
+        uint64_t fresh;                         /* SLOT_MEDIA: bit i: medium i is new */
+        struct vpc_medium media[VPC_MEDIA_MAX]; /* SLOT_ADD, SLOT_MEDIA */
         struct media_fault fault;
         uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
+        struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

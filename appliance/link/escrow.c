@@ -95,6 +95,56 @@ void link_escrow_slot_free(struct link_escrow_slot *slot) {
         slot->n_fds = 0;
 }
 
+static int fd_at(const struct link_escrow_slot *slot, unsigned int i) {
+        return i < slot->message.n_media ? slot->fds[3 + i] : -1;
+}
+
+int link_escrow_slot_show(struct link_escrow *escrow, struct link_escrow_slot **arg_slot, const struct link_message *m,
+                          const int *fds, unsigned int n_fds) {
+        struct link_escrow_slot *old = *arg_slot, *slot = link_escrow_slot_take(escrow);
+        const bool has_doorbells = old->message.flags & LINK_DOORBELLS;
+        unsigned int next = 0;
+
+        if (!slot)
+                return -ENOSPC;
+        *slot = *old;
+        slot->used = 0;
+        slot->generation = old->generation + 1;
+        slot->message.n_media = m->n_media;
+        memcpy(slot->message.media, m->media, sizeof(m->media));
+        for (unsigned int i = 0; i < m->n_media; i++) {
+                const bool is_fresh = m->fresh >> i & 1 && next < n_fds, is_shown = m->media[i].size;
+
+                slot->fds[3 + i] = is_fresh ? fds[next++] : is_shown ? fd_at(old, i) : -1;
+                if (is_fresh)
+                        slot->message.media_kind[i] = m->media_kind[i];
+        }
+        if (has_doorbells)
+                slot->fds[3 + m->n_media] = old->fds[3 + old->message.n_media];
+        slot->n_fds = 3 + m->n_media + has_doorbells;
+        __atomic_store_n(&slot->used, 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&old->used, 0, __ATOMIC_RELEASE);
+        for (unsigned int i = 0; i < old->message.n_media; i++)
+                if (fd_at(old, i) != fd_at(slot, i)) {
+                        const int gone = fd_at(old, i);
+
+                        close_fd(&gone);
+                }
+        *arg_slot = slot;
+        return 0;
+}
+
+void link_escrow_settle(struct link_escrow *escrow) {
+        for (unsigned int i = 0; i < LINK_SLOTS_MAX; i++)
+                for (unsigned int k = 0; k < LINK_SLOTS_MAX; k++) {
+                        struct link_escrow_slot *a = &escrow->slots[i];
+                        const struct link_escrow_slot *b = &escrow->slots[k];
+
+                        if (a->used && b->used && a->message.instance == b->message.instance && a->generation < b->generation)
+                                a->used = 0;
+                }
+}
+
 struct fd_list {
         int *fds;
         size_t n, room;

@@ -20,6 +20,7 @@
 struct link_escrow_slot {
         uint32_t used; /* stored last, cleared first */
         uint32_t removing;
+        uint32_t generation; /* of two places of one instance the higher one counts */
         uint32_t peer_pid, peer_uid;
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
@@ -38,6 +39,12 @@ struct link_escrow {
 int link_escrow_run(char *mark, int (*serve)(struct link_escrow *escrow));
 /* A free place for a slot, NULL: all are taken. */
 struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow);
+/* The slot shows other media (SLOT_MEDIA): it moves to another place, with those of the descriptors that stay and the `n_fds` new
+ * ones, which are taken over. -ENOSPC: there is no place, nothing has changed. */
+int link_escrow_slot_show(struct link_escrow *escrow, struct link_escrow_slot **slot, const struct link_message *message,
+                          const int *fds, unsigned int n_fds);
+/* A move that was cut off: forget places whose instance has a later one. */
+void link_escrow_settle(struct link_escrow *escrow);
 /* Close its descriptors and give the place back. */
 void link_escrow_slot_free(struct link_escrow_slot *slot);
 /* Close every descriptor that no slot knows: what a worker that died has left, its io_uring first of all. */

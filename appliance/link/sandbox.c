@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/io_uring.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -103,6 +104,10 @@ static const int calls[] = {
         SCMP_SYS(newfstatat),
         SCMP_SYS(fstatfs),
         SCMP_SYS(write),
+        SCMP_SYS(preadv2),
+        SCMP_SYS(pwritev),
+        SCMP_SYS(pwritev2),
+        SCMP_SYS(preadv),
         SCMP_SYS(writev),
         SCMP_SYS(memfd_create),
         SCMP_SYS(ftruncate),
@@ -164,11 +169,14 @@ static int allow(scmp_filter_ctx filter, const int *list, size_t n) {
 /* Calls that are harmless with some arguments only: no memory that can be executed, no signal but to itself. */
 static int allow_some(scmp_filter_ctx filter) {
         const struct scmp_arg_cmp no_code = {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0};
+        const struct scmp_arg_cmp files = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = IORING_REGISTER_FILES_UPDATE, .datum_b = 0};
         const struct scmp_arg_cmp itself = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid(), .datum_b = 0};
-        int r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
+        int r = IS_SANITIZED ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
 
-        if (r == 0)
+        if (r == 0 && !IS_SANITIZED)
                 r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, &no_code);
+        if (r == 0)
+                r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(io_uring_register), 1, &files);
         if (r == 0)
                 r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &itself);
         return r;
@@ -199,7 +207,7 @@ int link_sandbox_filter(void) {
                 r = allow(filter, calls, ARRAY_LENGTH(calls));
         if (r == 0 && IS_SANITIZED)
                 r = allow(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls));
-        else if (r == 0)
+        if (r == 0)
                 r = allow_some(filter);
         if (r == 0)
                 r = seccomp_load(filter);

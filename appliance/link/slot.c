@@ -12,6 +12,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "link/qos.h"
 #include "media/medium.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -34,10 +35,12 @@ struct link_slot {
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
         unsigned int n_media;
+        unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
-        void *doorbells;             /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        struct qos *qos;
+        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
-        bool removing, connected;
+        bool removing, connected, showing, quiet;
 };
 
 static int map_fd(int fd, size_t size, void **ret_memory) {
@@ -58,19 +61,21 @@ static void media_submit(void *context, unsigned int medium, struct vpc_io *io) 
         struct link_slot *s = context;
 
         /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
-        if (medium < s->n_media)
+        if (medium < s->n_media && s->media[medium])
                 medium_submit(s->media[medium], io);
         else
                 io->private.finish(io, -ENXIO);
 }
 
+/* From the model by its qos and the faults on demand to the medium. */
 static void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io) {
         struct link_slot *s = context;
 
-        if (s->faults)
-                media_faults_submit(s->faults, medium, io);
+        /* The model knows only the media of its persona; an index beyond is a bug of the model, and no reason to fall over. */
+        if (medium < s->n_media)
+                qos_submit(s->qos, medium, io);
         else
-                media_submit(s, medium, io);
+                io->private.finish(io, -ENXIO);
 }
 
 static void on_struck(void *userdata, uint64_t id, uint64_t hits) {
@@ -97,8 +102,25 @@ int link_slot_set_fault(struct link_slot *s, const struct media_fault *fault) {
 static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error) {
         struct link_slot *s = context;
 
-        /* A fault on demand must not be passed by. */
-        return !s->faults && medium < s->n_media && medium_try(s->media[medium], io, ret_error);
+        /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
+        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
+               medium_try(s->media[medium], io, ret_error);
+}
+
+/* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
+static void slot_hurry(void *context) {
+        struct link_slot *s = context;
+
+        qos_hurry(s->qos);
+}
+
+static void on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io) {
+        struct link_slot *s = userdata;
+
+        if (s->faults)
+                media_faults_submit(s->faults, medium, io);
+        else
+                media_submit(s, medium, io);
 }
 
 /* Text of the function, which names the vAdapter. */
@@ -113,6 +135,107 @@ static void slot_say(struct link_slot *s, int level, const char *what) {
 
         snprintf(text, sizeof(text), "%s: %s", s->name, what);
         slot_log(s, level, text);
+}
+
+/* ---- the end: nothing may be under way when the slot is freed ---- */
+
+static void on_quiet(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->quiet = true;
+        if (!s->n_retiring)
+                s->events->removed(s);
+}
+
+static void slot_end(struct link_slot *s) {
+        vpc_function_stop(s->function);
+        vpc_function_quiesce(s->function, on_quiet, s);
+}
+
+/* ---- media that come and go ---- */
+
+static void shown_if_done(struct link_slot *s) {
+        if (s->n_retiring)
+                return;
+        if (s->showing) {
+                s->showing = false;
+                s->events->shown(s);
+        }
+        if (s->quiet)
+                s->events->removed(s);
+}
+
+static void on_retired(void *userdata) {
+        struct link_slot *s = userdata;
+
+        s->n_retiring--;
+        shown_if_done(s);
+}
+
+static int open_fresh(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds,
+                      struct medium *fresh[VPC_MEDIA_MAX]) {
+        unsigned int next = 0;
+
+        for (unsigned int i = 0; i < m->n_media; i++) {
+                if (!(m->fresh >> i & 1))
+                        continue;
+                if (next == n_fds)
+                        return -EBADMSG;
+                /* A descriptor of its own, as in slot_open_media(). */
+                const int fd = fcntl(fds[next++], F_DUPFD_CLOEXEC, 0);
+                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
+                if (r < 0)
+                        return r;
+        }
+        return next == n_fds ? 0 : -EBADMSG;
+}
+
+/* Retire what is not shown any more, after the model has been told: it submits nothing to it then. */
+static void exchange(struct link_slot *s, const struct link_message *m, struct medium *fresh[VPC_MEDIA_MAX]) {
+        struct medium *old[VPC_MEDIA_MAX] = {0};
+
+        /* What faults delay is for the media as they were. The control process says anew which there are. */
+        if (s->faults)
+                media_faults_reset(s->faults);
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++) {
+                const bool is_shown = i < m->n_media && m->media[i].size;
+
+                if (s->media[i] && (!is_shown || fresh[i]))
+                        old[i] = TAKE_PTR(s->media[i]);
+                if (fresh[i])
+                        s->media[i] = fresh[i];
+                else if (s->media[i])
+                        medium_resize(s->media[i], m->media[i].size);
+        }
+        s->n_media = VPC_MEDIA_MAX;
+        vpc_function_show(s->function, m->media, m->n_media);
+        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                if (old[i]) {
+                        s->n_retiring++;
+                        medium_retire(old[i], on_retired, s);
+                }
+}
+
+int link_slot_show(struct link_slot *s, struct link_escrow *escrow, const struct link_message *m, int *fds, unsigned int n_fds) {
+        struct medium *fresh[VPC_MEDIA_MAX] = {0};
+        int r = open_fresh(s, m, fds, n_fds, fresh);
+
+        /* In escrow before it is shown: who comes next must have what the image speaks of. */
+        if (r == 0)
+                r = link_escrow_slot_show(escrow, &s->escrow, m, fds, n_fds);
+        if (r < 0) {
+                for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
+                        medium_free(fresh[i]);
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close_fd(&fds[i]);
+                return r;
+        }
+        if (s->doorbells)
+                s->doorbells_fd = s->escrow->fds[3 + s->escrow->message.n_media];
+        exchange(s, m, fresh);
+        s->showing = true;
+        shown_if_done(s);
+        return 0;
 }
 
 /* ---- connections ---- */
@@ -133,11 +256,18 @@ static void on_closed(void *userdata, const char *reason) {
         if (was_connected)
                 s->events->disconnected(s, reason);
         if (s->removing)
-                s->events->removed(s);
+                slot_end(s);
 }
 
-/* A second client: turned away at VERSION, which harms it least. The slot does not follow that connection. */
+/*
+ * A second client: turned away at VERSION, which harms it least. The slot does not follow that connection, which may outlive it;
+ * so it is the process that counts them. More than a few that say nothing are not waited for: they would take all descriptors.
+ */
+#define REFUSED_MAX 16
+static unsigned int n_refused;
+
 static void on_refused_closed(void *userdata, const char *reason) {
+        n_refused--;
 }
 
 static const struct vpc_connection_events connection_events = {.opened = on_opened, .closed = on_closed};
@@ -154,8 +284,12 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
         if (s->connection) {
                 struct vpc_connection *ignored;
 
+                if (n_refused >= REFUSED_MAX) {
+                        close(client);
+                        return;
+                }
                 slot_say(s, LOG_NOTICE, "a second client was turned away: the slot has one");
-                vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored);
+                n_refused += vpc_connection_new(s->loop, client, NULL, &refused_events, NULL, &ignored) >= 0;
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
@@ -176,13 +310,15 @@ static int slot_open_media(struct link_slot *s) {
         if (s->escrow->n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
+                if (s->escrow->fds[3 + i] < 0) /* none is shown there */
+                        continue;
                 const int fd = fcntl(s->escrow->fds[3 + i], F_DUPFD_CLOEXEC, 0);
-                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media_size[i], &s->media[i]);
+                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &s->media[i]);
 
                 if (r < 0)
                         return r;
-                s->n_media++;
         }
+        s->n_media = m->n_media;
         return 0;
 }
 
@@ -224,7 +360,8 @@ static int slot_open_doorbells(struct link_slot *s) {
 
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
-        struct vpc_environment environment = {.context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .log = slot_log};
+        struct vpc_environment environment = {
+                .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
         int r;
 
         if (!model || s->escrow->n_fds < 3)
@@ -237,8 +374,13 @@ static int slot_bring_up(struct link_slot *s) {
         if (r < 0)
                 return r;
         r = slot_open_shared(s);
-        if (r == 0)
-                r = slot_open_media(s);
+        if (r < 0)
+                return r;
+        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        if (r < 0)
+                return r;
+        qos_set(s->qos, &s->escrow->message.limits);
+        r = slot_open_media(s);
         if (r == 0)
                 r = slot_open_doorbells(s);
         if (r < 0)
@@ -293,6 +435,7 @@ void link_slot_free(struct link_slot *s) {
         media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
+        qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         if (s->image)
@@ -314,7 +457,12 @@ void link_slot_remove(struct link_slot *s) {
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");
         else
-                s->events->removed(s);
+                slot_end(s);
+}
+
+void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
+        s->escrow->message.limits = *limits;
+        qos_set(s->qos, limits);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

@@ -12,6 +12,8 @@ struct link_slot;
 struct link_slot_events {
         void (*connected)(struct link_slot *slot, uint32_t pid, uint32_t uid);
         void (*disconnected)(struct link_slot *slot, const char *reason);
+        /* Nothing is under way any more to media that are not shown. */
+        void (*shown)(struct link_slot *slot);
         /* The slot is quiet and can be freed, which the callback does. */
         void (*removed)(struct link_slot *slot);
         void (*log)(struct link_slot *slot, int level, const char *text);
@@ -28,8 +30,13 @@ bool link_slot_connected(const struct link_slot *slot, uint32_t *ret_pid, uint32
 void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
+/* Show what a SLOT_MEDIA message says; events->shown follows, maybe from within. The descriptors are taken over, on failure too.
+ */
+int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const struct link_message *message, int *fds,
+                   unsigned int n_fds);
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
+void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -92,18 +92,53 @@ static void on_removed(struct link_slot *slot) {
         link_slot_free(slot);
 }
 
+static void on_shown(struct link_slot *slot) {
+        tell_of(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
+}
+
 static const struct link_slot_events slot_events = {
-        .connected = on_connected, .disconnected = on_disconnected, .removed = on_removed, .log = on_log, .struck = on_struck};
+        .connected = on_connected,
+        .disconnected = on_disconnected,
+        .shown = on_shown,
+        .removed = on_removed,
+        .log = on_log,
+        .struck = on_struck,
+};
+
+static void say_failed(struct worker *w, uint64_t instance, const char *what, int error) {
+        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = instance};
+
+        snprintf(failed.text, sizeof(failed.text), "%s: %s", what, strerror(-error));
+        tell(w, &failed);
+}
+
+static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == instance)
+                        return w->slots[i];
+        return NULL;
+}
+
+static void slot_show(struct worker *w, const struct link_message *m, int *fds, unsigned int n_fds) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = -ENOENT;
+
+        if (slot)
+                r = link_slot_show(slot, w->escrow, m, fds, n_fds);
+        else
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+        if (r < 0)
+                say_failed(w, m->instance, "the worker cannot show what it should", r);
+}
 
 static void slot_open(struct worker *w, struct link_escrow_slot *place) {
-        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = place->message.instance};
         const bool removing = place->removing;
         struct link_slot *slot = NULL;
         int r = link_slot_new(w->loop, place, &slot_events, w, &slot);
 
         if (r < 0) {
-                snprintf(failed.text, sizeof(failed.text), "the worker cannot bring it up: %s", strerror(-r));
-                tell(w, &failed);
+                say_failed(w, place->message.instance, "the worker cannot bring it up", r);
                 return;
         }
         w->slots[w->n_slots++] = slot;
@@ -137,11 +172,12 @@ static void slot_add(struct worker *w, const struct link_message *m, int *fds, u
 }
 
 static void slot_remove(struct worker *w, uint64_t instance) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == instance) {
-                        link_slot_remove(w->slots[i]);
-                        return;
-                }
+        struct link_slot *slot = slot_find(w, instance);
+
+        if (slot) {
+                link_slot_remove(slot);
+                return;
+        }
         struct link_message m = {.type = LINK_REMOVED, .instance = instance};
         tell(w, &m);
 }
@@ -157,9 +193,19 @@ static void slot_fault(struct worker *w, const struct link_message *m) {
                 }
 }
 
+static void slot_limits(struct worker *w, const struct link_message *m) {
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                if (link_slot_instance(w->slots[i]) == m->instance)
+                        link_slot_set_limits(w->slots[i], &m->limits);
+}
+
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
         if (m->type == LINK_SLOT_ADD) {
                 slot_add(w, m, fds, n);
+                return;
+        }
+        if (m->type == LINK_SLOT_MEDIA) {
+                slot_show(w, m, fds, n);
                 return;
         }
         for (unsigned int i = 0; i < n; i++)
@@ -168,6 +214,8 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 slot_remove(w, m->instance);
         else if (m->type == LINK_FAULT || m->type == LINK_FAULT_RESET)
                 slot_fault(w, m);
+        else if (m->type == LINK_SLOT_LIMITS)
+                slot_limits(w, m);
         else if (m->type == LINK_STATUS_ASK)
                 tell_status(w, true);
 }
@@ -201,6 +249,8 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
 /* The life of one process; others may have served before it. */
 static int serve(struct link_escrow *escrow) {
         struct worker w = {.escrow = escrow};
+
+        link_escrow_settle(escrow);
         int r = escrow->starts ? link_escrow_sweep(escrow) : 0;
 
         if (r == 0)

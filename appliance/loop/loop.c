@@ -49,20 +49,28 @@ struct loop_source {
 };
 
 /* What the ring of a confined loop takes: the operations of this file, and flags that only change how they are done. */
-static int confine(struct io_uring *ring) {
-        static const uint8_t operations[] = {
-                IORING_OP_NOP,         IORING_OP_READV,   IORING_OP_WRITEV,         IORING_OP_FSYNC,        IORING_OP_POLL_ADD,
-                IORING_OP_POLL_REMOVE, IORING_OP_TIMEOUT, IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL, IORING_OP_FALLOCATE};
-        struct io_uring_restriction list[ARRAY_LENGTH(operations) + 1] = {0};
+static int confine(struct loop *loop) {
+        static const uint8_t operations[] = {IORING_OP_NOP,       IORING_OP_READ,           IORING_OP_WRITE,
+                                             IORING_OP_FSETXATTR, IORING_OP_READV,          IORING_OP_WRITEV,
+                                             IORING_OP_FSYNC,     IORING_OP_POLL_ADD,       IORING_OP_POLL_REMOVE,
+                                             IORING_OP_TIMEOUT,   IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL,
+                                             IORING_OP_FALLOCATE};
+        struct io_uring_restriction list[ARRAY_LENGTH(operations) + 2] = {0};
+        int r = loop_files_reserve(loop);
+
+        if (r < 0)
+                return r;
 
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++)
                 list[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i]};
-        list[ARRAY_LENGTH(operations)] =
-                (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
-                                              .sqe_flags = IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS};
+        list[ARRAY_LENGTH(operations)] = (struct io_uring_restriction){
+                .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+                .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS};
+        list[ARRAY_LENGTH(operations) + 1] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_REGISTER_OP,
+                                                                           .register_op = IORING_REGISTER_FILES_UPDATE};
         /* By number: liburing 2.3 declares functions for both and has none. */
-        if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, list, ARRAY_LENGTH(list)) < 0 ||
-            syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+        if (syscall(SYS_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_RESTRICTIONS, list, ARRAY_LENGTH(list)) < 0 ||
+            syscall(SYS_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
                 return -errno;
         return 0;
 }
@@ -90,7 +98,7 @@ static int make(struct loop **ret_loop, unsigned int entries, bool is_confined) 
         }
         if (r < 0)
                 return r;
-        r = is_confined ? confine(&loop->ring) : 0;
+        r = is_confined ? confine(loop) : 0;
         if (r < 0) {
                 io_uring_queue_exit(&loop->ring);
                 return r;
@@ -110,8 +118,7 @@ int loop_new_confined(struct loop **ret_loop, unsigned int entries) {
         return make(ret_loop, entries, true);
 }
 
-/* A submission queue entry; NULL where the queue is full even after submitting (the completion queue overflows, or no memory). */
-static struct io_uring_sqe *get_sqe(struct loop *loop) {
+struct io_uring_sqe *loop_sqe(struct loop *loop) {
         struct io_uring_sqe *sqe = io_uring_get_sqe(&loop->ring);
 
         if (!sqe) {
@@ -173,14 +180,14 @@ static bool source_settle(struct loop_source *source) {
                 return true;
         }
         if (source_wants_cancel(source)) {
-                sqe = get_sqe(loop);
+                sqe = loop_sqe(loop);
                 if (!sqe)
                         return false;
                 io_uring_prep_cancel64(sqe, (uintptr_t)source | USER_DATA_SOURCE, 0);
                 io_uring_sqe_set_data64(sqe, USER_DATA_NONE);
                 source->cancelled = true;
         } else if (source_wants_arm(source)) {
-                sqe = get_sqe(loop);
+                sqe = loop_sqe(loop);
                 if (!sqe)
                         return false;
                 if (source->kind == SOURCE_TIMER)
@@ -482,46 +489,4 @@ struct loop_source *loop_source_remove(struct loop_source *source) {
                 source_queue(source);
         }
         return NULL;
-}
-
-static int io_start(struct loop *loop, struct io_uring_sqe *sqe, struct loop_io *io) {
-        io_uring_sqe_set_data64(sqe, (uintptr_t)io);
-        loop->in_flight++;
-        return 0;
-}
-
-int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_readv(sqe, fd, iov, n_iov, offset);
-        return io_start(loop, sqe, io);
-}
-
-int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_writev(sqe, fd, iov, n_iov, offset);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
-        struct io_uring_sqe *sqe = get_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fallocate(sqe, fd, mode, (off_t)offset, (off_t)length);
-        return io_start(loop, sqe, io);
 }

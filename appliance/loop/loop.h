@@ -100,6 +100,16 @@ struct loop_io {
 int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd);
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd);
+/* `name` and `value` must stay as long as the request. */
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size);
+/*
+ * Register a file that much I/O goes to, which saves the kernel looking it up for each: the return value stands for it in the
+ * `fd` of these functions, until loop_file_remove(). The fd itself stays the caller's. A negative errno where that is not to be
+ * had, of which the caller needs not care: the fd itself does as well.
+ */
+int loop_file_add(struct loop *loop, int fd);
+void loop_file_remove(struct loop *loop, int file);
 /* mode as in fallocate(2) */
 int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length);
 

@@ -8,6 +8,7 @@
 
 /* Rounds without work between two looks at the clock. */
 #define ROUNDS_PER_LOOK 16u
+#define ROUNDS_EAGER 64u /* without work, before the other half of the processor is given way to */
 #define SPIN_FIRST_NS UINT64_C(10000)
 
 struct loop_poller {
@@ -133,7 +134,8 @@ bool poller_round(struct loop *loop, bool busy) {
                                 loop_poller_stop(poller);
                 }
         }
-        if (!found)
+        loop->idle_rounds = found ? 0 : loop->idle_rounds + 1;
+        if (loop->idle_rounds > ROUNDS_EAGER)
                 relax();
         return loop->n_polling > 0;
 }

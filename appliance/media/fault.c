@@ -61,10 +61,10 @@ static bool strikes(const struct media_fault *fault, unsigned int medium, const 
                 return false;
         switch (fault->type) {
         case MEDIA_FAULT_ERROR:
-                return io->op != VPC_IO_FLUSH && io->offset < fault->first + fault->length &&
+                return io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT && io->offset < fault->first + fault->length &&
                        fault->first < io->offset + io->length;
         case MEDIA_FAULT_FULL:
-                return io->op == VPC_IO_WRITE;
+                return io->op == VPC_IO_WRITE || io->op == VPC_IO_ZERO;
         default:
                 return true;
         }

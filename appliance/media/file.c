@@ -4,12 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/falloc.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "util.h"
@@ -21,13 +25,22 @@ struct list {
         struct vpc_io *first, **end;
 };
 
+#define TRY_MAX (256u << 10) /* bytes: more would keep other requests waiting for too long */
+#define TRY_SKIP_MAX 63u
+
 struct media_file {
         struct loop *loop;
         int fd;
+        int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
+        bool is_memory;                 /* on tmpfs */
+        unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
-        struct list ended;   /* with the error in private.progress: never from within the submission */
+        unsigned int under_way;
+        void (*retired)(void *userdata); /* NULL: in use */
+        void *retired_userdata;
+        struct list ended; /* with the error in private.progress: never from within the submission */
 };
 
 static void list_append(struct list *list, struct vpc_io *io) {
@@ -53,6 +66,23 @@ static void end_later(struct media_file *media, struct vpc_io *io, int error) {
         loop_timer_set(media->timer, 0);
 }
 
+static void retire(struct media_file *media) {
+        void (*retired)(void *userdata) = media->retired;
+        void *userdata = media->retired_userdata;
+
+        media_file_free(media);
+        retired(userdata);
+}
+
+/* Last of all in a callback: whoever is told may submit the next request, or free the medium. */
+static void finish(struct media_file *media, struct vpc_io *io, int error) {
+        const bool is_last = --media->under_way == 0 && media->retired;
+
+        io->private.finish(io, error);
+        if (is_last)
+                retire(media);
+}
+
 /* Where a transfer goes on: the rest of a piece that was done in part goes alone, then all the others at once. */
 static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
         uint64_t skip = io->private.progress;
@@ -71,11 +101,17 @@ static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
 
 /* Ways to make a range read as zeroes. Not every file can all of them (tmpfs only punches), but each can be written to. */
 enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
+/* The steps of a format. */
+enum { FORMAT_SET, FORMAT_SYNC };
 
 static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
 
 static bool is_clearing(const struct vpc_io *io) {
         return io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO;
+}
+
+static bool has_bytes(const struct vpc_io *io) {
+        return io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT;
 }
 
 static int start_clearing(struct media_file *media, struct vpc_io *io) {
@@ -84,10 +120,20 @@ static int start_clearing(struct media_file *media, struct vpc_io *io) {
         uint64_t left = io->length - io->private.progress;
 
         if (io->private.way != WAY_WRITE)
-                return loop_fallocate(media->loop, &io->private.request, media->fd, modes[io->private.way], io->offset,
+                return loop_fallocate(media->loop, &io->private.request, media->io_fd, modes[io->private.way], io->offset,
                                       io->length);
         io->private.rest = (struct iovec){zeroes, left < sizeof(zeroes) ? left : sizeof(zeroes)};
-        return loop_writev(media->loop, &io->private.request, media->fd, &io->private.rest, 1, io->offset + io->private.progress);
+        return loop_writev(media->loop, &io->private.request, media->io_fd, &io->private.rest, 1,
+                           io->offset + io->private.progress);
+}
+
+/* In an attribute of the file, which goes where the file goes. */
+static int start_format(struct media_file *media, struct vpc_io *io) {
+        if (io->private.way == FORMAT_SYNC)
+                return loop_fsync(media->loop, &io->private.request, media->fd);
+        int n = snprintf(io->private.text, sizeof(io->private.text), "%u", (unsigned int)io->length);
+        return loop_fsetxattr(media->loop, &io->private.request, media->fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, io->private.text,
+                              (unsigned int)n);
 }
 
 static int start(struct media_file *media, struct vpc_io *io) {
@@ -95,13 +141,15 @@ static int start(struct media_file *media, struct vpc_io *io) {
         const struct iovec *iov = NULL;
 
         if (io->op == VPC_IO_FLUSH)
-                return loop_fdatasync(media->loop, &io->private.request, media->fd);
+                return loop_fdatasync(media->loop, &io->private.request, media->io_fd);
         if (is_clearing(io))
                 return start_clearing(media, io);
+        if (io->op == VPC_IO_FORMAT)
+                return start_format(media, io);
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
-        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->fd, iov, n,
+        return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->io_fd, iov, n,
                                                                   io->offset + io->private.progress);
 }
 
@@ -141,9 +189,8 @@ static void on_timer(void *userdata) {
         start_waiting(media);
         if (media->waiting.first && !media->ended.first)
                 loop_timer_set(media->timer, RETRY_NS);
-        /* Last: whoever is told may submit the next request, or free the medium. */
         while ((io = list_take(&ended)))
-                io->private.finish(io, -(int)io->private.progress);
+                finish(media, io, -(int)io->private.progress);
 }
 
 /* Behind the end of the file a medium reads as zeroes. */
@@ -172,7 +219,12 @@ static void on_done(struct loop_io *request, int32_t result) {
                 start_or_wait(media, io);
                 return;
         }
-        if (!error && io->op != VPC_IO_FLUSH && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
+        if (!error && io->op == VPC_IO_FORMAT && io->private.way == FORMAT_SET) {
+                io->private.way = FORMAT_SYNC;
+                start_or_wait(media, io);
+                return;
+        }
+        if (!error && has_bytes(io) && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
                 io->private.progress += (uint64_t)result;
                 if (result > 0 && io->private.progress < io->length) {
                         start_or_wait(media, io);
@@ -184,12 +236,13 @@ static void on_done(struct loop_io *request, int32_t result) {
                         error = -EIO;
         }
         start_waiting(media);
-        io->private.finish(io, error); /* last: it may free the medium */
+        finish(media, io, error);
 }
 
 int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file **ret_media) {
         CLEANUP_CLOSE int owned = fd;
         CLEANUP_FREE struct media_file *media = NULL;
+        struct statfs fs;
         int r = 0;
 
         if (fd < 0)
@@ -202,27 +255,75 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
                 return r;
         media->loop = loop;
         media->fd = take_fd(&owned);
+        media->io_fd = loop_file_add(loop, media->fd);
+        if (media->io_fd < 0)
+                media->io_fd = media->fd;
         media->size = size;
+        /* Nothing there is waited for, and nothing would be gained by the ring, which hands it to a thread. */
+        media->is_memory = fstatfs(media->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
         media->waiting.end = &media->waiting.first;
         media->ended.end = &media->ended.first;
         *ret_media = TAKE_PTR(media);
         return 0;
 }
 
+/* What has not been in the page cache lately is not asked for in vain each time. */
+static void missed(struct media_file *media) {
+        media->skip_length = media->skip_length < TRY_SKIP_MAX ? media->skip_length * 2 + 1 : TRY_SKIP_MAX;
+        media->skip = media->skip_length;
+}
+
+bool media_file_try(struct media_file *media, const struct vpc_io *io, int *ret_error) {
+        ssize_t n = -1;
+
+        if ((io->op != VPC_IO_READ && (io->op != VPC_IO_WRITE || !media->is_memory)) || media->waiting.first || io->length == 0 ||
+            io->length > TRY_MAX || io->n_iov > IOV_MAX || io->offset > media->size || io->length > media->size - io->offset)
+                return false;
+        if (media->skip) {
+                media->skip--;
+                return false;
+        }
+        if (io->op == VPC_IO_READ)
+                n = preadv2(media->fd, io->iov, (int)io->n_iov, (off_t)io->offset, media->is_memory ? 0 : RWF_NOWAIT);
+        else
+                n = pwritev(media->fd, io->iov, (int)io->n_iov, (off_t)io->offset);
+        if (n != (ssize_t)io->length) {
+                missed(media);
+                return false; /* from the beginning, by the ring: errors, the end of the file, what must be waited for */
+        }
+        media->skip_length = 0;
+        *ret_error = 0;
+        return true;
+}
+
 void media_file_free(struct media_file *media) {
         if (!media)
                 return;
         loop_source_remove(media->timer);
+        if (media->io_fd != media->fd)
+                loop_file_remove(media->loop, media->io_fd);
         close(media->fd);
         free(media);
 }
 
+void media_file_resize(struct media_file *media, uint64_t size) {
+        media->size = size;
+}
+
+void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata) {
+        media->retired = done;
+        media->retired_userdata = userdata;
+        if (!media->under_way)
+                retire(media);
+}
+
 void media_file_submit(struct media_file *media, struct vpc_io *io) {
+        media->under_way++;
         io->private.medium = media;
         io->private.progress = 0;
-        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : WAY_ZERO;
+        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;
         io->private.request.done = on_done;
-        if (io->op != VPC_IO_FLUSH && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
+        if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);
                 return;
         }

@@ -15,17 +15,38 @@ struct medium {
         /* Requests of memory that were submitted nevertheless: they are done, and end in their turn. */
         struct loop_end end;
         struct vpc_io *ended, **ended_end;
+        void (*retired)(void *userdata); /* NULL: in use */
+        void *retired_userdata;
 };
+
+static void retire(void *userdata) {
+        struct medium *medium = userdata;
+        void (*retired)(void *userdata) = medium->retired;
+        void *retired_userdata = medium->retired_userdata;
+
+        medium_free(medium);
+        retired(retired_userdata);
+}
+
+/* The file frees itself. */
+static void on_file_retired(void *userdata) {
+        ((struct medium *)userdata)->file = NULL;
+        retire(userdata);
+}
 
 static void on_end(struct loop_end *end) {
         struct medium *medium = (struct medium *)((char *)end - offsetof(struct medium, end));
         struct vpc_io *io = TAKE_PTR(medium->ended), *next = NULL;
 
+        const bool is_last = medium->retired != NULL;
+
         medium->ended_end = &medium->ended;
-        for (; io; io = next) { /* the last one may free the medium */
+        for (; io; io = next) { /* the last one may free the medium, where it is not retired */
                 next = io->private.next;
                 io->private.finish(io, -(int)io->private.progress);
         }
+        if (is_last)
+                retire(medium);
 }
 
 int medium_new(struct loop *loop, unsigned int kind, int arg_fd, uint64_t size, struct medium **ret_medium) {
@@ -56,9 +77,25 @@ void medium_free(struct medium *medium) {
         free(medium);
 }
 
+void medium_resize(struct medium *medium, uint64_t size) {
+        if (medium->ram)
+                media_ram_resize(medium->ram, size);
+        else
+                media_file_resize(medium->file, size);
+}
+
+void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata) {
+        medium->retired = done;
+        medium->retired_userdata = userdata;
+        if (medium->file)
+                media_file_retire(medium->file, on_file_retired, medium);
+        else if (!medium->ended)
+                retire(medium);
+}
+
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
-                return false;
+                return media_file_try(medium->file, io, ret_error);
         *ret_error = media_ram_do(medium->ram, io);
         return true;
 }

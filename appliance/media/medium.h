@@ -16,6 +16,10 @@ struct medium;
 int medium_new(struct loop *loop, unsigned int kind, int fd, uint64_t size, struct medium **ret_medium);
 /* Only when nothing is under way. Takes NULL. */
 void medium_free(struct medium *medium);
+/* It has grown or shrunk; of memory, what it is on has grown already. Nothing may be under way behind a new end. */
+void medium_resize(struct medium *medium, uint64_t size);
+/* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
+void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata);
 /* Start a request; it ends in io->private.finish, which the caller has set, never from within. */
 void medium_submit(struct medium *medium, struct vpc_io *io);
 /* End a request within the call, without io->private.finish, where this kind can; false: medium_submit() it. */

@@ -53,9 +53,23 @@ void media_ram_free(struct media_ram *media) {
         free(media);
 }
 
+void media_ram_resize(struct media_ram *media, uint64_t size) {
+        struct stat st;
+
+        if (size == media->size || size == 0 || fstat(media->fd, &st) < 0 || (uint64_t)st.st_size < size)
+                return;
+        void *p = mremap(media->memory, media->size, size, MREMAP_MAYMOVE);
+        if (p == MAP_FAILED)
+                return;
+        media->memory = p;
+        media->size = size;
+}
+
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
         char *at = media->memory + io->offset;
 
+        if (io->op == VPC_IO_FORMAT) /* it has nowhere to keep that */
+                return -EOPNOTSUPP;
         if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
                 return 0;
         if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)

@@ -11,6 +11,8 @@ struct media_ram;
 int media_ram_new(int fd, uint64_t size, struct media_ram **ret_media);
 /* Takes NULL. */
 void media_ram_free(struct media_ram *media);
+/* The memory file has another size. Where it has not, or there is no room for it, the medium stays as it was. */
+void media_ram_resize(struct media_ram *media, uint64_t size);
 /* Do a request; 0 or a negative errno, which is what it ends with. A range past the end is -EINVAL. */
 int media_ram_do(struct media_ram *media, const struct vpc_io *io);
 

@@ -113,6 +113,8 @@ int vpc_function_quiesce(struct vpc_function *function, void (*done)(void *userd
         }
         function->quiesced = done;
         function->quiesced_userdata = userdata;
+        if (function->environment.hurry)
+                function->environment.hurry(function->environment.context);
         return 0;
 }
 
@@ -161,4 +163,22 @@ void vpc_function_disconnect(struct vpc_function *function) {
         if (function->poller)
                 loop_poller_stop(function->poller);
         report(function);
+}
+
+int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media) {
+        struct vpc_persona *persona = &function->header->persona;
+
+        if (!function->model->show)
+                return -EOPNOTSUPP;
+        if (n_media > VPC_MEDIA_MAX)
+                return -EINVAL;
+        memset(persona->media, 0, sizeof(persona->media));
+        memcpy(persona->media, media, n_media * sizeof(*media));
+        persona->n_media = n_media;
+        return function->model->show(function->device, persona);
+}
+
+void vpc_function_stop(struct vpc_function *function) {
+        if (function->model->stop)
+                function->model->stop(function->device);
 }

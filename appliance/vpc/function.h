@@ -28,6 +28,8 @@ struct vpc_environment {
         void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
         /* Optional, see vpc_host.io_try. */
         bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
+        /* Optional: what is under way is waited for; none of it must be held back. */
+        void (*hurry)(void *context);
         void (*log)(void *context, int level, const char *text);
         uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
         int doorbells_fd;
@@ -89,6 +91,10 @@ int vpc_function_irq_mask(struct vpc_function *function, unsigned int index, uns
 int vpc_function_irq_trigger(struct vpc_function *function, unsigned int index, unsigned int start, unsigned int n);
 void vpc_function_irq_disable(struct vpc_function *function, unsigned int index);
 
+/* The media of the persona have changed, see vpc_model.show. -EOPNOTSUPP: the model shows what it is born with. */
+int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media);
+/* The function is about to go: its model begins nothing more. vpc_function_quiesce() then says when it is idle. */
+void vpc_function_stop(struct vpc_function *function);
 /* Keep a report from now on, until the function is freed. */
 void vpc_function_set_report(struct vpc_function *function, struct vpc_report *report);
 

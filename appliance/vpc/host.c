@@ -161,7 +161,9 @@ static void host_later(void *context) {
 static void host_poll_start(void *context) {
         struct vpc_function *function = context;
 
-        loop_poller_start(function->poller);
+        /* Without Bus Master Enable, as when the client is gone, there is nothing to be looked at. */
+        if (vpc_config_bus_master(&function->config))
+                loop_poller_start(function->poller);
 }
 
 static bool on_poll(void *userdata) {
@@ -173,7 +175,7 @@ static bool on_poll(void *userdata) {
 static bool on_poll_stop(void *userdata) {
         struct vpc_function *function = userdata;
 
-        return function->model->poll_stop(function->device);
+        return function->model->poll_stop(function->device) || !vpc_config_bus_master(&function->config);
 }
 
 static const struct loop_poller_callbacks poller_callbacks = {.poll = on_poll, .stop = on_poll_stop};
@@ -187,7 +189,7 @@ static bool host_irq_is_level(void *context) {
 /* A doorbell that could not be looked at may be within reach now. */
 void vpc_host_dma_changed(struct vpc_function *function) {
         function->dma_generation++;
-        if (function->model->later)
+        if (function->model->later && vpc_config_bus_master(&function->config))
                 loop_at_end(function->loop, &function->later);
 }
 

@@ -14,6 +14,7 @@ enum vpc_io_op {
         VPC_IO_FLUSH,
         VPC_IO_DISCARD, /* the range reads as zeroes, and its space is given back where the medium can */
         VPC_IO_ZERO,    /* the range reads as zeroes, and keeps its space */
+        VPC_IO_FORMAT,  /* keep `length` as the size of the medium's blocks, durably; -EOPNOTSUPP where it cannot */
         VPC_IO_OPS
 };
 
@@ -35,7 +36,8 @@ struct vpc_io {
                 struct vpc_io *next;
                 uint64_t progress;
                 struct iovec rest;
-                unsigned int way; /* of DISCARD and ZERO: the medium's choice */
+                unsigned int way; /* of DISCARD, ZERO and FORMAT: the medium's choice, or how far it is */
+                char text[16];
                 unsigned int epoch;
         } private;
 };

@@ -99,6 +99,11 @@ struct vpc_model {
         uint64_t (*bar_read)(void *device, unsigned int bar, uint64_t offset, unsigned int length);
         void (*bar_write)(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value);
         void (*reset)(void *device, enum vpc_reset scope);
+        /* Optional: what the function shows changes while it is driven. `persona` is as before but for its media, of which those
+         * that stay have the index they had; one of zeroes is none. Requests under way to a medium that is gone still end. */
+        int (*show)(void *device, const struct vpc_persona *persona);
+        /* Optional: begin nothing more, the function is about to go. What is under way ends. */
+        void (*stop)(void *device);
         /* Optional: the timer asked for by host->timer(). */
         void (*timer)(void *device);
         /* Optional: what was asked for by host->later() and host->poll_start(); later() also when *host->dma_generation has changed. poll() says whether there was anything. poll_stop():

@@ -21,7 +21,8 @@ static unsigned int write_vectors(struct vpc_report_vector *vectors, const struc
 }
 
 void vpc_report_write(struct vpc_report *report, const struct vpc_dma *dma, const struct vpc_irq *irq) {
-        const unsigned int n = dma->n_windows < VPC_REPORT_WINDOWS_MAX ? dma->n_windows : VPC_REPORT_WINDOWS_MAX;
+        /* Those of who has more are not told: writing them anew at each change would be a way to keep this process busy. */
+        const unsigned int n = dma->n_windows <= VPC_REPORT_WINDOWS_MAX ? dma->n_windows : 0;
 
         /* The number may be odd already, where a process that wrote has died meanwhile. */
         __atomic_store_n(&report->sequence, report->sequence | 1, __ATOMIC_RELAXED);

@@ -26,7 +26,7 @@ struct vpc_report_vector {
 struct vpc_report {
         uint64_t sequence; /* odd while it changes */
         uint32_t n_windows, n_vectors;
-        uint32_t is_incomplete; /* there are more windows than fit in */
+        uint32_t is_incomplete; /* there are more windows than fit in: none of them is told */
         uint32_t reserved;
         struct vpc_dma_description windows[VPC_REPORT_WINDOWS_MAX]; /* by address */
         struct vpc_report_vector vectors[VPC_REPORT_VECTORS_MAX];   /* those that have an eventfd */

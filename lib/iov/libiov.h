@@ -142,7 +142,8 @@ bool iov_record_same_config(enum iov_kind kind, const void *a, const void *b);
 struct iov_member {
         char name[IOV_NAME_SIZE], parent[IOV_NAME_SIZE], target[IOV_NAME_SIZE];
         uint32_t number;
-        uint8_t reserved[12];
+        uint32_t read_only; /* of namespaces; 0 in others */
+        uint8_t reserved[8];
 };
 struct iov_member_info {
         enum iov_kind kind, parent, target;
@@ -166,6 +167,9 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
+ * such as one from YAML: true. */
+bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
 
@@ -358,8 +362,8 @@ const struct iov_plan_step *iov_plan_get(const struct iov_plan *plan, size_t i);
 /* What a change does to the server that drives a vAdapter; more is worse. */
 enum iov_disturbance {
         IOV_DISTURB_NONE,   /* it notices nothing */
-        IOV_DISTURB_LIVE,   /* limits, network or VLAN change under it; the device stays, nothing is reset */
-        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities or volumes */
+        IOV_DISTURB_LIVE,   /* limits, network, VLAN or namespaces change under it; the device stays, nothing is reset */
+        IOV_DISTURB_REPLUG, /* it loses the device and finds it anew, reset: in another slot, or with other identities */
         IOV_DISTURB_UNPLUG, /* it loses the device */
 };
 /* "none", "live", "replug", "unplug"; NULL: unknown. */

@@ -75,6 +75,7 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE(type, name, count) IOV_DECLARE_##count(type, name)
 #define IOV_DECLARE_1(type, name) iov_type_##type name;
 #define IOV_DECLARE_3(type, name) iov_type_##type name[3];
+#define IOV_DECLARE_8(type, name) iov_type_##type name[8];
 #define IOV_DECLARE_12(type, name) iov_type_##type name[12];
 #define IOV_DECLARE_24(type, name) iov_type_##type name[24];
 #define IOV_DECLARE_64(type, name) iov_type_##type name[64];

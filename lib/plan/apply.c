@@ -27,17 +27,7 @@ static int flush(struct batch *batch) {
 /* Of a removal the name is enough; what a record ends with and is zero need not be sent: most of what a vAdapter can have is not
  * wanted. */
 static uint32_t size_sent(const struct iov_plan_step *step) {
-        const unsigned char *record = step->want;
-        size_t size = step->want ? iov_records_get(step->kind)->size : IOV_NAME_SIZE;
-        uint64_t word = 0;
-
-        while (size > IOV_NAME_SIZE) {
-                memcpy(&word, record + size - sizeof(word), sizeof(word));
-                if (word)
-                        break;
-                size -= sizeof(word);
-        }
-        return (uint32_t)size;
+        return step->want ? (uint32_t)record_used(step->want, iov_records_get(step->kind)->size, IOV_NAME_SIZE) : IOV_NAME_SIZE;
 }
 
 static int append(struct batch *batch, const struct iov_plan_step *step) {

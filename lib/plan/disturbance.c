@@ -17,10 +17,10 @@ static bool same_medium(const struct iov_model *a, const struct iov_model *b, co
                 return x == y;
         const struct iov_volume *p = iov_model_get(a, IOV_KIND_VOLUME, x->volume),
                                 *q = iov_model_get(b, IOV_KIND_VOLUME, y->volume);
-        return p && q && p->id == q->id && p->size == q->size;
+        return p && q && p->id == q->id && p->size == q->size && x->read_only == y->read_only;
 }
 
-/* Only namespaces: nothing else has a device model yet, so nothing else can be in a running server. */
+/* Namespaces come, go and grow under a server that runs, which is told. Nothing else has a device model yet. */
 static bool same_media(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
         for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++)
                 if (!same_medium(a, b, iov_namespace_get(a, vadapter, nsid), iov_namespace_get(b, vadapter, nsid)))
@@ -55,9 +55,9 @@ enum iov_disturbance iov_vadapter_disturbance(const struct iov_model *have, cons
                 return IOV_DISTURB_NONE;
         if (!y || strcmp(x->at_server, y->at_server) != 0)
                 return IOV_DISTURB_UNPLUG;
-        if (x->id != y->id || x->at_slot != y->at_slot || !same_persona(x, y) || !same_media(have, want, vadapter))
+        if (x->id != y->id || x->at_slot != y->at_slot || !same_persona(x, y))
                 return IOV_DISTURB_REPLUG;
-        return same_service(have, want, x, y) ? IOV_DISTURB_NONE : IOV_DISTURB_LIVE;
+        return same_service(have, want, x, y) && same_media(have, want, vadapter) ? IOV_DISTURB_NONE : IOV_DISTURB_LIVE;
 }
 
 const char *iov_disturbance_to_string(enum iov_disturbance disturbance) {
@@ -199,10 +199,9 @@ static enum iov_disturbance step_reach(const struct iov_plan_step *step) {
                         return IOV_DISTURB_LIVE;
                 return IOV_DISTURB_UNPLUG;
         case IOV_KIND_VOLUME:
-                return v && w && v->size == w->size && strcmp(v->adapter, w->adapter) == 0 ? IOV_DISTURB_NONE
-                                                                                           : IOV_DISTURB_REPLUG;
+                return v && w && v->size == w->size && strcmp(v->adapter, w->adapter) == 0 ? IOV_DISTURB_NONE : IOV_DISTURB_LIVE;
         case IOV_KIND_NAMESPACE:
-                return IOV_DISTURB_REPLUG;
+                return IOV_DISTURB_LIVE;
         case IOV_KIND_PROFILE_SLOT:
                 return IOV_DISTURB_UNPLUG;
         case IOV_KIND_SERVER:

@@ -116,6 +116,7 @@ static int pci_read(struct transport *t, unsigned int bar, uint64_t offset, void
         return p->is_gone ? -ENODEV : 0;
 }
 
+/* Memory writes are posted by nature: they are done in order, and a read that follows comes after them. */
 static int pci_write(struct transport *t, unsigned int bar, uint64_t offset, const void *buffer, size_t size) {
         struct pci_transport *p = (struct pci_transport *)t;
         const unsigned char *from = buffer;
@@ -192,8 +193,13 @@ static void pci_close(struct transport *t) {
         free(p);
 }
 
-static const struct transport_ops pci_ops = {
-        .read = pci_read, .write = pci_write, .map = pci_map, .wait = pci_wait, .close = pci_close, .problem = pci_problem};
+static const struct transport_ops pci_ops = {.read = pci_read,
+                                             .write = pci_write,
+                                             .post = pci_write,
+                                             .map = pci_map,
+                                             .wait = pci_wait,
+                                             .close = pci_close,
+                                             .problem = pci_problem};
 
 /* ---- opening ---- */
 

@@ -105,6 +105,18 @@ int reader_read_u32(struct reader *r, const struct key *key, void *object) {
         return e < 0 ? e : 0;
 }
 
+int reader_read_bool(struct reader *r, const struct key *key, void *object) {
+        char show[READER_SHOW_SIZE];
+
+        if (r->event.type != YAML_SCALAR_EVENT)
+                return reader_refuse(r, "%s: true or false wanted, not %s", key->name, node_word(r));
+        const char *text = (const char *)r->event.data.scalar.value;
+        if (resolve(r) != SCALAR_BOOL)
+                return reader_refuse(r, "%s: true or false wanted, not %s", key->name, reader_show(show, text));
+        *(uint32_t *)(void *)((char *)object + key->offset) = *text == 't' || *text == 'T';
+        return 0;
+}
+
 /* A number with a unit. A plain number is told from a wrong unit, since forgetting the unit is what happens. */
 static int read_quantity(struct reader *r, const struct key *key, int (*parse)(const char *, uint64_t *), const char *example,
                          uint64_t *ret_value) {

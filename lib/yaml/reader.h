@@ -99,6 +99,8 @@ int reader_number(struct reader *r, const char *what, uint64_t min, uint64_t max
 /* Fields: char[IOV_NAME_SIZE], uint32_t, uint64_t. */
 int reader_read_name(struct reader *r, const struct key *key, void *object);
 int reader_read_u32(struct reader *r, const struct key *key, void *object);
+/* true or false, as 1 or 0 */
+int reader_read_bool(struct reader *r, const struct key *key, void *object);
 int reader_read_size(struct reader *r, const struct key *key, void *object);
 int reader_read_rate(struct reader *r, const struct key *key, void *object);
 /* Of something a second; not 0, which is what it is when it is not given. */

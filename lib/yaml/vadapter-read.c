@@ -58,10 +58,11 @@ struct members {
         const char *vadapter;
         enum iov_kind kind;
         const struct key *keys;
+        unsigned int n_keys;
 };
 
-/* The keys of all kinds of members are in this order. */
-enum { MEMBER_VOLUME, MEMBER_NUMBER, MEMBER_KEYS };
+/* The keys of all kinds of members are in this order; the last is of namespaces alone. */
+enum { MEMBER_VOLUME, MEMBER_NUMBER, MEMBER_READ_ONLY, MEMBER_KEYS };
 #define VOLUME                                                                                                                   \
         {                                                                                                                        \
                 .name = "volume", .read = reader_read_name, .offset = offsetof(struct iov_member, target),                       \
@@ -69,9 +70,13 @@ enum { MEMBER_VOLUME, MEMBER_NUMBER, MEMBER_KEYS };
         }
 #define NUMBER(key, least, most)                                                                                                 \
         .name = (key), .read = reader_read_u32, .offset = offsetof(struct iov_member, number), .min = (least), .max = (most)
-static const struct key namespace_keys[MEMBER_KEYS] = {VOLUME, {NUMBER("nsid", 1, IOV_NSID_MAX)}};
-static const struct key lun_keys[MEMBER_KEYS] = {VOLUME, {NUMBER("lun", 0, IOV_LUN_NUMBER_MAX), .flags = KEY_REQUIRED}};
-static const struct key drive_keys[MEMBER_KEYS] = {VOLUME, {NUMBER("drive", 0, IOV_DRIVE_NUMBER_MAX)}};
+static const struct key namespace_keys[] = {
+        VOLUME,
+        {NUMBER("nsid", 1, IOV_NSID_MAX)},
+        {.name = "read_only", .read = reader_read_bool, .offset = offsetof(struct iov_member, read_only)}};
+_Static_assert(ARRAY_LENGTH(namespace_keys) == MEMBER_KEYS, "namespaces have them all");
+static const struct key lun_keys[] = {VOLUME, {NUMBER("lun", 0, IOV_LUN_NUMBER_MAX), .flags = KEY_REQUIRED}};
+static const struct key drive_keys[] = {VOLUME, {NUMBER("drive", 0, IOV_DRIVE_NUMBER_MAX)}};
 
 static int read_member(struct reader *r, unsigned int i, void *object) {
         const struct members *members = object;
@@ -84,8 +89,9 @@ static int read_member(struct reader *r, unsigned int i, void *object) {
 
         if (i >= room)
                 return i > room ? reader_skip(r) : reader_refuse(r, "%ss: more than %u", word, room);
-        int e = reader_mapping(r, members->keys, MEMBER_KEYS, &subject, &member, values);
-        if (e == 0 && values[MEMBER_VOLUME].good)
+        int e = reader_mapping(r, members->keys, members->n_keys, &subject, &member, values);
+        /* Those who only read may share; that nobody writes then is for the appliance to judge, which knows all of them. */
+        if (e == 0 && values[MEMBER_VOLUME].good && !member.read_only)
                 e = reader_unique(r, &values[MEMBER_VOLUME].at, PLACE_VOLUME_USE, member.target,
                                   "volume %s is shown by a vAdapter already", member.target);
         if (e < 0 || !values[MEMBER_VOLUME].good || (values[MEMBER_NUMBER].key.line && !values[MEMBER_NUMBER].good))
@@ -98,23 +104,24 @@ static int read_member(struct reader *r, unsigned int i, void *object) {
         return e < 0 || r->n_errors != errors ? e : reader_set(r, members->kind, &member, &subject.place);
 }
 
-static int read_members(struct reader *r, const struct key *key, enum iov_kind kind, const struct key *keys, const void *object) {
+static int read_members(struct reader *r, const struct key *key, enum iov_kind kind, const struct key *keys, unsigned int n_keys,
+                        const void *object) {
         const struct iov_vadapter *vadapter = object;
-        struct members members = {.vadapter = vadapter->name, .kind = kind, .keys = keys};
+        struct members members = {.vadapter = vadapter->name, .kind = kind, .keys = keys, .n_keys = n_keys};
 
         return reader_sequence(r, key->name, read_member, &members);
 }
 
 static int read_namespaces(struct reader *r, const struct key *key, void *object) {
-        return read_members(r, key, IOV_KIND_NAMESPACE, namespace_keys, object);
+        return read_members(r, key, IOV_KIND_NAMESPACE, namespace_keys, ARRAY_LENGTH(namespace_keys), object);
 }
 
 static int read_luns(struct reader *r, const struct key *key, void *object) {
-        return read_members(r, key, IOV_KIND_LUN, lun_keys, object);
+        return read_members(r, key, IOV_KIND_LUN, lun_keys, ARRAY_LENGTH(lun_keys), object);
 }
 
 static int read_drives(struct reader *r, const struct key *key, void *object) {
-        return read_members(r, key, IOV_KIND_DRIVE, drive_keys, object);
+        return read_members(r, key, IOV_KIND_DRIVE, drive_keys, ARRAY_LENGTH(drive_keys), object);
 }
 
 /* ---- the vAdapter ---- */

@@ -213,6 +213,8 @@ static void write_members(struct members *members, const char *parent, FILE *str
                 fprintf(stream, "volume: %s%s%s", NAME(member->target));
                 if (!members->numbered && member->number != place)
                         fprintf(stream, ", %s: %u", members->number, member->number);
+                if (member->read_only)
+                        fprintf(stream, ", read_only: true");
                 fprintf(stream, "}\n");
         }
 }

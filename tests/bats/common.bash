@@ -45,7 +45,7 @@ is_live() {
 iovd_start() {
         local i
 
-        # One that was killed has left its socket, which is not the one to wait for.
+        # One that was killed has left its socket, which is not to be taken for the new one's.
         rm -f "$T/run/mgmt.sock"
         "$IOVD" --state "$T/state" --run "$T/run" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# iovd is killed in the midst of an apply, at every system call in turn that touches its files: what is there afterwards is the
-# old state or the new one, and a second apply converges.
+# iovd is killed in the midst of an apply, at every system call in turn: what is there afterwards is the old state or the new one, the
+# history fits it, and a second apply converges.
 load common
 
 setup() {
@@ -12,11 +12,12 @@ setup() {
 	cp -r state state.old
 	iovprov apply -q new.yaml
 	iovdump topology > new
+	before=state.old command=(iovprov apply -q new.yaml)
 	run cmp old new
 	[ "$status" -ne 0 ]
 	cat > killed-iovd <<-SCRIPT
 		#!/bin/sh
-		exec strace -f -qq -o "$T/trace" -e "trace=\$CALL" -e "inject=\$CALL:signal=KILL:when=\$WHEN" "$IOVD" "\$@"
+		exec strace -f -qq -o "$T/trace" -e "trace=\$CALLS" -e "inject=\$CALLS:signal=KILL:when=\$WHEN" "$IOVD" "\$@"
 	SCRIPT
 	chmod +x killed-iovd
 }
@@ -27,45 +28,114 @@ teardown() {
 
 restore() {
 	rm -rf state
-	cp -r state.old state
+	cp -r "$before" state
 }
 
-# kill_at CALL: at its first, second, ... until the apply gets through without; prints how often it was killed.
+# Neither a mixture, nor anything that keeps a second apply from converging.
+check_killed() {
+	iovdump topology > now
+	cmp -s now old || cmp -s now new || {
+		echo "killed at $1 number $2: neither the old nor the new state" >&2
+		diff old now >&2
+		return 1
+	}
+	iovprov apply -q new.yaml && cmp <(iovdump topology) new
+}
+
+# The history ends with what is now, and can be read.
+check_history() {
+	local generation
+	iovprov history -o name > generations
+	[ "$(head -n 1 generations)" -eq "$(cmp -s <(iovdump topology) old && echo 1 || echo 2)" ] || return 1
+	while read -r generation; do
+		iovprov show "$generation" > shown || return 1
+	done < generations
+}
+
+# A commit that waits to be confirmed waits as a whole: where it is, it can be kept, and where it is not, there is nothing to keep.
+check_waiting() {
+	if cmp -s <(iovdump topology) old; then
+		run iovprov confirm
+		[ "$status" -eq 1 ]
+	else
+		iovprov confirm
+	fi
+}
+
+# What was to be kept is there, whether it still waits or not.
+check_kept() {
+	cmp <(iovdump topology) new
+	run iovprov confirm
+	[ "$status" -eq 0 ] || [[ $output == *"nothing waits to be confirmed"* ]]
+}
+
+# kill_at CALL FIRST [CHECK]: at a thread's FIRST call of that kind, the one after it, ... until it gets through without; prints how
+# often it was killed. Threads count for themselves: those of the thread that writes are reached where the event loop makes no such calls.
 kill_at() {
 	local n kills=0
-	for ((n = 1; n < 60; n++)); do
+	for ((n = $2; n < $2 + 100; n++)); do
 		restore
-		if CALL=$1 WHEN=$n IOVD=$T/killed-iovd iovprov apply -q new.yaml 2> /dev/null; then
+		if CALLS=$1 WHEN=$n IOVD=$T/killed-iovd "${command[@]}" 2> /dev/null; then
 			cmp <(iovdump topology) new || return 1
 			# Killed after it had answered, or not at all: only a run without a kill ends the series.
 			grep -q 'killed by SIGKILL' trace || break
 		fi
 		kills=$((kills + 1))
-		iovdump topology > now
-		cmp -s now old || cmp -s now new || {
-			echo "killed at $1 number $n: neither the old nor the new state" >&2
-			diff old now >&2
-			return 1
-		}
-		iovprov apply -q new.yaml && cmp <(iovdump topology) new || return 1
+		${3:-true} && check_killed "$1" "$n" || return 1
 	done
-	((n < 60)) && echo "$kills"
+	((n < $2 + 100)) && echo "$kills"
 }
 
-@test "killed at every open" {
-	[ "$(kill_at openat)" -ge 3 ]
+@test "killed at every call that changes a file, all of which the writing thread makes" {
+	[ "$(kill_at mkdirat 1 check_history)" -ge 1 ]
+	[ "$(kill_at unlinkat 1 check_history)" -ge 2 ]
+	[ "$(kill_at linkat 1 check_history)" -ge 1 ]
+	[ "$(kill_at renameat 1 check_history)" -ge 2 ]
+	[ "$(kill_at write 1 check_history)" -ge 2 ]
+	[ "$(kill_at fsync 1 check_history)" -ge 3 ]
+	restore
+	CALLS=mkdir,mkdirat,unlink,unlinkat,link,linkat,rename,renameat,renameat2,write,pwrite64,pwritev,fsync,fdatasync,ftruncate,fallocate \
+		WHEN=1000 IOVD=$T/killed-iovd "${command[@]}"
+	# The state directory is there, the lock's process id for people, and the tables are memory; all else is in the series above.
+	grep -v -e ' mkdir(' -e pwrite64 -e ftruncate -e '<\.\.\.' -e '+++' trace > changes
+	run grep -v -e ' mkdirat(' -e ' unlinkat(' -e ' linkat(' -e ' renameat(' -e ' write(' -e ' fsync(' changes
+	[ -z "$output" ]
+	[ "$(cut -d ' ' -f 1 changes | sort -u | wc -l)" -eq 1 ]
 }
 
-@test "killed at every write" {
-	[ "$(kill_at write)" -ge 1 ]
+@test "killed at every call of the event loop, from the state's lock on" {
+	local call first n kills=0
+	restore
+	CALLS=all WHEN=10000 IOVD=$T/killed-iovd "${command[@]}"
+	# What the loader does before is no part of an apply. Of each kind of call, the first behind that.
+	awk 'NR == 1 { main = $1 }
+		$1 != main || $2 ~ /^(<|\+)/ { next }
+		/openat.*"lock"/ { locked = 1 }
+		{ sub(/\(.*/, "", $2); n[$2]++ }
+		locked && !($2 in first) { first[$2] = n[$2] }
+		END { for (call in first) print call, first[call] }' trace > calls
+	[ "$(wc -l < calls)" -ge 10 ]
+	while read -r call first; do
+		n=$(kill_at "$call" "$first" < /dev/null)
+		[ "$n" -ge 1 ]
+		kills=$((kills + n))
+	done < calls
+	[ "$kills" -ge 50 ]
 }
 
-@test "killed at every fsync" {
-	[ "$(kill_at fsync)" -ge 2 ]
-}
-
-@test "killed at the rename" {
-	[ "$(kill_at rename,renameat,renameat2)" -ge 1 ]
+@test "killed at every call that changes a file of an apply that waits to be confirmed, and of its confirmation" {
+	local call
+	command=(iovprov apply -q new.yaml --confirm 1h)
+	for call in unlinkat linkat renameat write fsync; do
+		[ "$(kill_at "$call" 1 check_waiting)" -ge 1 ]
+	done
+	restore
+	"${command[@]}"
+	cp -r state state.waiting
+	before=state.waiting command=(iovprov confirm)
+	for call in unlinkat renameat write fsync; do
+		[ "$(kill_at "$call" 1 check_kept)" -ge 1 ]
+	done
 }
 
 @test "a read-only state directory: apply fails, the old state stands" {

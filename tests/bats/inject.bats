@@ -107,7 +107,10 @@ hits() {
                 until_true test ! -e run/servers/web01/0.sock
                 [[ -S run/servers/db01/0.sock ]]
         fi
+        is '["link-down","web01"]' json '.faults[0]|[.type,.object]' iovctl inject show 1 -o json
         iovctl inject clear 1
+        fails 1 iovctl inject show 1
+        says '1: no such fault'
         is '["L0","8GT/s"]' json '.links[]|select(.server=="web01")|[.state,.speed]' iovctl link list -o json
         if is_live; then
                 until_true test -S run/servers/web01/0.sock

@@ -175,3 +175,23 @@ web01" iovctl server list -o name
                 cmp "list.$i" list.1
         done
 }
+
+@test "connections that say nothing do not take all descriptors" {
+        iovprov apply -q rack.yaml
+        timeout 60 python3 - "$T/run/mgmt.sock" "$IOVD_PID" <<'PYTHON'
+import os, socket, sys, time
+held = []
+for i in range(300):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    held.append(s)
+# The last one is dealt with when it is closed, or answered.
+for wait in range(100):
+    if len(os.listdir(f"/proc/{sys.argv[2]}/fd")) < 150:
+        break
+    time.sleep(0.05)
+else:
+    sys.exit("iovd holds %d descriptors" % len(os.listdir(f"/proc/{sys.argv[2]}/fd")))
+PYTHON
+        iovctl server list
+}

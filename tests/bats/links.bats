@@ -86,6 +86,32 @@ until_true() {
         fails 1 iovctl link up 99
 }
 
+@test "every object has its verbs, columns and abbreviations" {
+        local object
+        for object in server adapter volume vadapter namespace lun drive network qos profile pool identity link; do
+                iovctl "$object" list -o wide > /dev/null
+                iovctl "$object" list -o help | grep -q .
+                [[ $(iovctl --complete sh "$object") == show ]]
+        done
+        for object in server volume vadapter network qos profile; do
+                is $'add\nset\nremove\nrename' grep -xE 'add|set|remove|rename' <(iovctl --complete '' "$object")
+        done
+        for object in namespace lun drive pool; do
+                is $'add\nset\nremove' grep -xE 'add|set|remove' <(iovctl --complete '' "$object")
+        done
+        is 16 json '.links|length' iovctl li li -o json
+}
+
+@test "a namespace shows another volume" {
+        iovctl volume add other ssd0 1GiB
+        is '' iovctl namespace set web-disk/1 volume=other
+        is '"other"' json '.namespaces[0].volume' iovctl namespace show web-disk/1 -o json
+        fails 1 iovctl namespace set web-disk/1 volume=nowhere
+        says 'nowhere'
+        fails 2 iovctl namespace set web-disk/1 size=1GiB
+        is 'volume=' iovctl --complete '' namespace set web-disk/1
+}
+
 @test "an adapter is put in, used, and taken out" {
         is '' iovctl adapter insert ssd7 ssd capacity=1TiB 'model=spare "7"'
         is '["ssd",true,1099511627776,"spare \"7\""]' json '.adapters[0]|[.kind,.supported,.capacity,.model]' \

@@ -26,6 +26,7 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats \
 	tests/bats/links.bats \
 	tests/bats/links-live.bats \
+	tests/bats/speed-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
 	tests/bats/objects.bats \

@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define PAGES 48 /* of guest memory, from address 4096; the last may only be read by the device */
 #define BASE UINT64_C(4096)
-#define MEDIUM_SIZE (UINT64_C(1) << 30)
-#define PENDING (NVME_SLOTS + 1)
+#define MEDIUM_SIZE (UINT64_C(1) << 28)
+#define PENDING (NVME_SLOTS + 2)
 #define QUEUES 4 /* that the steps below know of */
 
 static unsigned char memory[PAGES * 4096];
@@ -38,6 +38,7 @@ static struct {
         struct iov_counter counters;
         struct nvme_image *image;
         struct nvme_device *device;
+        struct vpc_persona persona;
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
@@ -121,7 +122,7 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         REQUIRE(index < 2 && io->done && f.n_pending < PENDING);
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
-        if (io->op != VPC_IO_FLUSH) {
+        if (io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT) {
                 REQUIRE(io->length && io->offset <= MEDIUM_SIZE && io->length <= MEDIUM_SIZE - io->offset);
                 REQUIRE(io->op == VPC_IO_READ || index == 0); /* the second is read-only */
         }
@@ -130,6 +131,7 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
                 REQUIRE(io->n_iov >= 1 && io->n_iov <= NVME_IOV_MAX);
                 for (unsigned int i = 0; i < io->n_iov; i++) {
                         REQUIRE(is_within(&io->iov[i], memory, sizeof(memory)) ||
+                                is_within(&io->iov[i], f.device->self_test_data, NVME_SELF_TEST_PIECE) ||
                                 is_within(&io->iov[i], f.device->scratch, NVME_SLOTS * sizeof(f.device->scratch[0])));
                         sum += io->iov[i].iov_len;
                 }
@@ -157,7 +159,7 @@ static void attach(void) {
 }
 
 static void start(const uint8_t *data, size_t size) {
-        const struct vpc_persona persona = {
+        static const struct vpc_persona persona = {
                 .serial = "FUZZ",
                 .nqn = "nqn.2014-08.org.nvmexpress:uuid:494f5600-0000-8000-8000-000000000001",
                 .unique_id = 1,
@@ -170,6 +172,7 @@ static void start(const uint8_t *data, size_t size) {
         memset(memory, 0, sizeof(memory));
         f.data = data;
         f.size = size;
+        f.persona = persona;
         f.host = (struct vpc_host){.dma_map = dma_map,
                                    .dma_read = dma_read,
                                    .dma_write = dma_write,
@@ -289,6 +292,77 @@ static void consume(unsigned int q) {
         write32(NVME_REG_DOORBELLS + q % NVME_QUEUES * 8 + 4, (uint32_t)(cq->posted % (cq->size ? cq->size : 1)));
 }
 
+/* Anything at all. */
+static void raw_command(void) {
+        struct nvme_sqe sqe = {0};
+        unsigned int q = (unsigned int)take(1);
+
+        for (unsigned int i = 0; i < sizeof(sqe); i++)
+                ((unsigned char *)&sqe)[i] = (unsigned char)take(1);
+        push(q % QUEUES, &sqe);
+}
+
+/* An I/O command that is right for the most part, with its data in an SGL or in PRPs. */
+static void io_command(void) {
+        static const uint8_t opcodes[] = {NVME_IO_FLUSH,   NVME_IO_WRITE,  NVME_IO_READ,    NVME_IO_WRITE_UNCORRECTABLE,
+                                          NVME_IO_COMPARE, NVME_IO_VERIFY, NVME_IO_DATASET, NVME_IO_WRITE_ZEROES};
+        unsigned int how = (unsigned int)take(1);
+        struct nvme_sqe sqe = {.opcode = opcodes[how % 8],
+                               .nsid = how & 8 ? 1 : (uint32_t)take(1) % 5,
+                               .cid = (uint16_t)take(1),
+                               .prp1 = address(),
+                               .cdw10 = (uint32_t)take(2),
+                               .cdw12 = (uint32_t)take(1) | (how & 16 ? NVME_IO_FUA : 0) | (how & 32 ? NVME_IO_DEAC : 0)};
+
+        if (sqe.opcode == NVME_IO_DATASET) {
+                sqe.cdw10 &= 0xff;
+                sqe.cdw11 = NVME_DATASET_DEALLOCATE;
+        }
+        if (how & 64) {
+                static const uint8_t types[] = {NVME_SGL_DATA, NVME_SGL_SEGMENT, NVME_SGL_LAST_SEGMENT, 0x10};
+                unsigned int type = (unsigned int)take(1);
+
+                sqe.flags = 0x40;
+                sqe.prp2 = (type & 4 ? ((uint64_t)sqe.cdw12 % 256 + 1) * 512 : take(2)) | (uint64_t)types[type % 4] << 56;
+        } else {
+                sqe.prp2 = address();
+        }
+        push(how & 128 ? 1 : (unsigned int)take(1) % QUEUES, &sqe);
+}
+
+/* SGL descriptors or ranges, of which most make sense, for commands that point there. */
+static void make_list(void) {
+        size_t at = (size_t)take(1) % PAGES * 4096 + (size_t)take(1) * 16;
+        unsigned int n = (unsigned int)take(1) % 32;
+
+        for (; n && at + 16 <= sizeof(memory); n--, at += 16) {
+                unsigned int how = (unsigned int)take(1);
+                struct nvme_sgl d = {.address = address(), .length = (uint32_t)take(1) * 4, .type = (uint8_t)((how & 3) << 4)};
+                const struct nvme_range range = {.blocks = (uint32_t)take(1), .first = how * 64};
+
+                if (how & 128)
+                        memcpy(memory + at, &range, sizeof(range));
+                else
+                        memcpy(memory + at, &d, sizeof(d));
+        }
+}
+
+/* Namespaces come, go, grow and are exchanged. */
+static void show(void) {
+        for (unsigned int i = 0; i < 2; i++) {
+                unsigned int how = (unsigned int)take(1);
+
+                f.persona.media[i] = (struct vpc_medium){0};
+                if (how & 1)
+                        f.persona.media[i] = (struct vpc_medium){.id = (how >> 1 & 1) + 1 + i * 2,
+                                                                 .block_size = how & 4 ? 512 : 4096,
+                                                                 .size = how & 8 ? MEDIUM_SIZE : MEDIUM_SIZE / 2,
+                                                                 .unique_id = how >> 6,
+                                                                 .read_only = i};
+        }
+        REQUIRE(nvme_model.show(f.device, &f.persona) == 0);
+}
+
 static void poke(void) {
         size_t at = (size_t)take(3) % sizeof(memory), n = (size_t)take(1);
 
@@ -342,6 +416,19 @@ static void step(void) {
                 consume((unsigned int)take(1));
                 break;
         default:
+                if (op / 14 == 4) {
+                        show();
+                        break;
+                } else if (op / 14 == 5) {
+                        raw_command();
+                        break;
+                } else if (op / 14 == 6) {
+                        make_list();
+                        break;
+                } else if (op / 14 >= 7) {
+                        io_command();
+                        break;
+                }
                 offset = take(2) % 0x3ff8 & ~UINT64_C(7);
                 nvme_model.bar_read(f.device, 0, offset, 1u << op / 14 % 4);
                 if (op / 14 % 4 == 3)
@@ -376,8 +463,9 @@ static void check(void) {
         for (uint16_t i = f.device->free_admin.first; i != NVME_NONE; i = f.device->commands[i].next)
                 REQUIRE(n_free-- > 0);
         REQUIRE(n_free == 0);
-        REQUIRE(f.device->n_media == f.n_pending);
-        REQUIRE(n_media + (f.device->n_media > n_media) == f.n_pending); /* one may be the flush of a shutdown */
+        REQUIRE(f.device->n_media + f.device->is_testing == f.n_pending);
+        REQUIRE(n_media + (f.device->n_media > n_media) + f.device->is_testing ==
+                f.n_pending); /* one may be the flush of a shutdown */
         REQUIRE(f.device->n_inflight == n_waiting && f.counters.inflight == n_waiting);
         REQUIRE(n_held <= NVME_SLOTS);
 }

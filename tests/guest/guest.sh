@@ -6,13 +6,15 @@
 #   guest_start NAME [QEMU ARGUMENT...]       boots a guest; returns when it takes commands
 #   guest_run NAME COMMAND...                 runs a shell command in it: its output, its exit status
 #   guest_reboot NAME                         resets it from within; returns when it takes commands again
+#   guest_await NAME                          after it was reset from without: returns when it takes commands again
 #   guest_console NAME                        what its console has shown
 #   guest_stop NAME, guest_stop_all           switches guests off and removes their files (for traps)
 #
 # The arguments of guest_start are devices only, such as `iovctl server args NAME` prints: machine, memory and serial ports are set
 # here. Memory is a shared memfd, as DMA by file descriptor needs. GUEST_TIMEOUT (seconds, default 120) bounds a boot and a command;
-# GUEST_MEM and GUEST_CPUS size a guest; GUEST_ACCEL is QEMU's accelerator; QEMU, GUEST_KERNEL and GUEST_INITRD replace the fetched
-# ones. Functions may be called from processes other than the one that started the guest; calls for one guest take turns.
+# GUEST_MEM and GUEST_CPUS size a guest; GUEST_ACCEL is QEMU's accelerator; GUEST_APPEND is added to the kernel's command line; QEMU,
+# GUEST_KERNEL and GUEST_INITRD replace the fetched ones. Functions may be called from processes other than the one that started the
+# guest; calls for one guest take turns.
 
 _guest_scripts=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../scripts" && pwd)
 
@@ -101,7 +103,7 @@ guest_start() {
 	"$qemu" -name "$name" -nodefaults -no-user-config -display none \
 		-M q35,memory-backend=mem -m "$mem" -object "memory-backend-memfd,id=mem,size=$mem,share=on" \
 		-accel "${GUEST_ACCEL:-tcg,thread=multi}" -cpu "${GUEST_CPU:-qemu64}" -smp "${GUEST_CPUS:-2}" \
-		-kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 quiet panic=0 cryptomgr.notests guest=$name" \
+		-kernel "$kernel" -initrd "$initrd" -append "console=ttyS0 quiet panic=0 cryptomgr.notests guest=$name ${GUEST_APPEND-}" \
 		-serial "file:$dir/console" -serial "pipe:$dir/agent" \
 		"$@" </dev/null >"$dir/qemu.log" 2>&1 3>&- &
 	echo $! >"$dir/pid"
@@ -153,6 +155,10 @@ _guest_reset() {
 	local name=$1
 	printf 'reset %s\n' "$(base64 -w 0 <<<'sync; reboot -f')" >&8
 	_guest_await_agent "$name"
+}
+
+guest_await() {
+	_guest_with_agent "$1" _guest_await_agent "$1"
 }
 
 guest_reboot() {

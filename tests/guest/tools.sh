@@ -33,5 +33,5 @@ guest_tools_initrd() {
 		(cd "$root" && find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc --owner 0:0 --quiet)
 	} >"$out"
 	rm -rf "$root"
-	GUEST_KERNEL=${images[0]}
+	export GUEST_KERNEL=${images[0]}
 }

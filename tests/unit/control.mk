@@ -32,6 +32,13 @@ test_transaction_CPPFLAGS = $(control_test_cppflags)
 test_transaction_CFLAGS = $(control_test_cflags)
 test_transaction_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-media-change
+TESTS += test-media-change
+test_media_change_SOURCES = tests/unit/test-media-change.c
+test_media_change_CPPFLAGS = $(control_test_cppflags)
+test_media_change_CFLAGS = $(control_test_cflags)
+test_media_change_LDADD = libcontrol.la $(CMOCKA_LIBS)
+
 test_state_SOURCES = tests/unit/test-state.c
 test_state_CPPFLAGS = $(control_test_cppflags)
 test_state_CFLAGS = $(control_test_cflags)

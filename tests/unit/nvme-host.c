@@ -98,7 +98,7 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
         assert_true(f->n_pending < FAKE_PENDING);
         assert_true(index < f->persona.n_media);
         assert_non_null(io->done);
-        if (io->op != VPC_IO_FLUSH) {
+        if (io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT) {
                 assert_true(io->length > 0);
                 assert_true(io->offset <= FAKE_MEDIUM_SIZE && io->length <= FAKE_MEDIUM_SIZE - io->offset);
         }
@@ -236,6 +236,8 @@ static int medium_do(struct fake *f, unsigned int medium, const struct vpc_io *i
                 return f->media_error;
         if (io->op == VPC_IO_FLUSH)
                 f->n_flushed[medium]++;
+        else if (io->op == VPC_IO_FORMAT)
+                f->formatted[medium] = (unsigned int)io->length;
         else if (io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO)
                 memset(at, 0, io->length);
         else

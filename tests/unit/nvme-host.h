@@ -52,6 +52,7 @@ struct fake {
         int media_error;                      /* of every request from now on */
         unsigned int n_submitted[VPC_IO_OPS]; /* by operation */
         unsigned int n_flushed[FAKE_MEDIA];
+        unsigned int formatted[FAKE_MEDIA]; /* block size, 0: never */
         unsigned int last_n_iov;
         unsigned int n_dma_faults;
 

@@ -11,7 +11,9 @@ nvme_tests = \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
-	tests/unit/test-nvme-registers
+	tests/unit/test-nvme-manage \
+	tests/unit/test-nvme-registers \
+	tests/unit/test-nvme-show
 nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
 nvme_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_ldadd = libnvmehost.la libadapters.la $(CMOCKA_LIBS)
@@ -26,6 +28,12 @@ tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_manage_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_manage_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_manage_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_show_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_show_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_show_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_registers_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_registers_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_registers_LDADD = $(nvme_ldadd)
@@ -41,6 +49,8 @@ tests_unit_test_nvme_function_LDADD = libadapters.la libvpc.la libmedia.la liblo
 
 media_tests = \
 	tests/unit/test-media-file \
+	tests/unit/test-media-ram \
+	tests/unit/test-qos \
 	tests/unit/test-media-ring
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
@@ -51,3 +61,9 @@ tests_unit_test_media_file_LDADD = libmedia.la $(CMOCKA_LIBS)
 tests_unit_test_media_ring_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_media_ring_CFLAGS = $(nvme_cflags)
 tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_media_ram_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_ram_CFLAGS = $(nvme_cflags)
+tests_unit_test_media_ram_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_qos_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_qos_CFLAGS = $(nvme_cflags)
+tests_unit_test_qos_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)

@@ -112,11 +112,11 @@ static void test_replug(void **state) {
               0, "vadapter disk: web disk replug\n");
         check(HEAD "vadapters: {disk: {adapter: ssd1, qos: gold, namespaces: [{volume: v}], attach: {server: web, slot: 0}}}\n",
               0, "vadapter disk: web disk replug\n");
-        check(HEAD "volumes: {v: {adapter: ssd0, size: 2GiB}}\n", 0, "volume v: web disk replug\n");
+        check(HEAD "volumes: {v: {adapter: ssd0, size: 2GiB}}\n", 0, "volume v: web disk live\n");
         check(HEAD "volumes: {y: {adapter: ssd0, size: 1GiB}}\n"
                    "vadapters: {disk: {adapter: ssd0, qos: gold, namespaces: [{volume: v}, {volume: y}], "
                    "attach: {server: web, slot: 0}}}\n",
-              0, "namespace disk/2: web disk replug\n");
+              0, "namespace disk/2: web disk live\n");
         check(HEAD "profiles: {p: {slots: {4: worn}}}\n", 0,
               "profile_slot p/3: db worn replug\nprofile_slot p/4: db worn replug\n");
 }
@@ -168,7 +168,7 @@ static void test_one_vadapter(void **state) {
         struct iov_volume volume = *(const struct iov_volume *)iov_model_get(want, IOV_KIND_VOLUME, "v");
         volume.id = 99;
         assert_int_equal(iov_model_set(want, IOV_KIND_VOLUME, &volume), 0);
-        assert_int_equal(iov_vadapter_disturbance(have, want, "disk"), IOV_DISTURB_REPLUG);
+        assert_int_equal(iov_vadapter_disturbance(have, want, "disk"), IOV_DISTURB_LIVE);
         assert_int_equal(iov_model_remove(want, IOV_KIND_VADAPTER, "disk"), 0);
         assert_int_equal(iov_vadapter_disturbance(have, want, "disk"), IOV_DISTURB_UNPLUG);
         assert_int_equal(iov_vadapter_disturbance(want, have, "disk"), IOV_DISTURB_NONE);

@@ -64,8 +64,21 @@ while [ -z "$(worker_of good)" ] && [ "$tries" -gt 0 ]; do
 done
 before=$(worker_of good)
 
+# The neighbour writes, reads and compares all the while.
+mkfifo "$work/stop"
+"$build/bench/nvme-host" "$work/run/servers/good/0.sock" verify <"$work/stop" >"$work/verified" 2>&1 &
+verify_pid=$!
+exec 9>"$work/stop"
+
 failed=0
 "$build/bench/nvme-host" "$work/run/servers/bad/0.sock" hostile >"$work/tap" || failed=1
+still_there=no
+if kill -0 "$verify_pid" 2>/dev/null; then
+	still_there=yes
+fi
+exec 9>&-
+verified=0
+wait "$verify_pid" || verified=$?
 sed '/^1\.\./d' "$work/tap"
 number=$(grep -c '^\(not \)\{0,1\}ok ' "$work/tap")
 
@@ -75,6 +88,21 @@ if "$build/bench/nvme-host" "$work/run/servers/good/0.sock" smoke >/dev/null && 
 	echo "ok $number - the other server's worker has not noticed"
 else
 	echo "not ok $number - the other server's worker has not noticed"
+	failed=1
+fi
+number=$((number + 1))
+if [ "$still_there" = yes ] && [ "$verified" -eq 0 ]; then
+	echo "ok $number - its verified I/O went on all the time: $(cat "$work/verified")"
+else
+	echo "not ok $number - its verified I/O went on all the time: $(cat "$work/verified")"
+	failed=1
+fi
+
+number=$((number + 1))
+if "$build/iovdump" -a "unix:$work/run/mgmt.sock" isolation >/dev/null; then
+	echo "ok $number - nothing overlaps, and the appliance answers"
+else
+	echo "not ok $number - nothing overlaps, and the appliance answers"
 	failed=1
 fi
 echo "1..$number"

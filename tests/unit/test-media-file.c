@@ -25,7 +25,7 @@
 struct loop {
         struct request {
                 struct loop_io *io;
-                enum { READV, WRITEV, SYNC, ALLOCATE } kind;
+                enum { READV, WRITEV, SYNC, ALLOCATE, ATTRIBUTE } kind;
                 int fd;
                 const struct iovec *iov;
                 unsigned int n_iov;
@@ -39,6 +39,7 @@ struct loop {
         int refused; /* a mode of fallocate(2) that this file system has not */
         int modes[4];
         unsigned int n_modes;
+        char attribute[16];
         loop_timer_fn fn;
         void *userdata;
         uint64_t timer;
@@ -84,8 +85,28 @@ int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iove
         return push(loop, (struct request){.io = io, .kind = WRITEV, .fd = fd, .iov = iov, .n_iov = n_iov, .offset = offset});
 }
 
+/* test-media-ring has a ring with files. */
+int loop_file_add(struct loop *loop, int fd) {
+        return -ENOSYS;
+}
+
+void loop_file_remove(struct loop *loop, int file) {
+        fail();
+}
+
 int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
         return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
+}
+
+int loop_fsync(struct loop *loop, struct loop_io *io, int fd) {
+        return push(loop, (struct request){.io = io, .kind = SYNC, .fd = fd});
+}
+
+int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
+        assert_string_equal(name, MEDIA_BLOCK_SIZE_ATTRIBUTE);
+        assert_int_equal(size, strlen(value));
+        field_set(loop->attribute, sizeof(loop->attribute), value);
+        return push(loop, (struct request){.io = io, .kind = ATTRIBUTE, .fd = fd});
 }
 
 int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
@@ -130,7 +151,7 @@ static bool step(struct loop *loop) {
                                  ? -EOPNOTSUPP
                                  : fallocate(r.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)r.offset, (off_t)r.length);
                 assert_true(result == 0 || result == -EOPNOTSUPP);
-        } else {
+        } else if (r.kind != ATTRIBUTE) {
                 result = transfer(loop, &r);
                 assert_true(result >= 0);
         }
@@ -391,6 +412,23 @@ static void test_clearing(void **state) {
         do_request(t, &io, -ENOSPC);
 }
 
+/* The block size is durable when it is said to be, and a file that cannot keep it says so. */
+static void test_format(void **state) {
+        struct test *t = *state;
+        struct vpc_io io = clearing(t, VPC_IO_FORMAT, 0, 4096);
+
+        do_request(t, &io, 0);
+        assert_string_equal(t->loop.attribute, "4096");
+        assert_int_equal(t->loop.n_syncs, 1);
+        t->loop.errors[0] = -EOPNOTSUPP;
+        t->loop.n_errors = 1;
+        do_request(t, &io, -EOPNOTSUPP);
+        t->loop.errors[0] = -EIO;
+        t->loop.errors[1] = 0;
+        t->loop.n_errors = 2;
+        do_request(t, &io, -EIO);
+}
+
 static void finish_and_free(struct vpc_io *io, int error) {
         struct test *t = io->private.host;
 
@@ -420,6 +458,37 @@ static void test_free_from_finish(void **state) {
         media_file_free(NULL);
 }
 
+static void on_retired(void *userdata) {
+        struct test *t = userdata;
+
+        t->media = NULL;
+}
+
+/* A medium that is not wanted any more stays until its last request has ended. */
+static void test_retire(void **state) {
+        struct test *t = *state;
+        struct vpc_io io[3];
+
+        for (unsigned int i = 0; i < 3; i++) {
+                io[i] = request(t, VPC_IO_READ, i == 2 ? SIZE : 0, 512, 1); /* the last is refused, later */
+                media_file_submit(t->media, &io[i]);
+        }
+        media_file_retire(t->media, on_retired, t);
+        for (unsigned int i = 0; i < 3; i++) {
+                assert_non_null(t->media);
+                assert_true(step(&t->loop));
+        }
+        assert_int_equal(t->n_done, 3);
+        assert_null(t->media);
+        CLEANUP_CLOSE int fd = dup(t->fd);
+        assert_int_equal(media_file_new(&t->loop, take_fd(&fd), SIZE, &t->media), 0);
+        media_file_resize(t->media, SIZE + 512);
+        io[0] = request(t, VPC_IO_READ, SIZE, 512, 1);
+        do_request(t, &io[0], 0);
+        media_file_retire(t->media, on_retired, t);
+        assert_null(t->media);
+}
+
 static void test_bad_fd(void **state) {
         struct media_file *media = NULL;
         struct loop loop = {0};
@@ -436,8 +505,10 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_clearing, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_free_from_finish, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_retire, setup, teardown),
                 cmocka_unit_test(test_bad_fd),
         };
 

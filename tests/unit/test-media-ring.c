@@ -62,6 +62,25 @@ static void test_all(void **state) {
         memset(data, 0, N * BLOCK);
         transfer_all(media, VPC_IO_READ, data);
         assert_memory_equal(data, copy, N * BLOCK);
+        /* In memory all that is there can be had at once, and nothing that is not. */
+        struct iovec piece = {data, BLOCK};
+        struct vpc_io once = {.op = VPC_IO_WRITE, .offset = BLOCK, .iov = &piece, .n_iov = 1, .length = BLOCK};
+        int error = -1;
+        memset(data, 0x77, BLOCK);
+        assert_true(media_file_try(media, &once, &error));
+        assert_int_equal(error, 0);
+        once.op = VPC_IO_READ;
+        memset(data, 0, BLOCK);
+        assert_true(media_file_try(media, &once, &error));
+        assert_int_equal(data[0] + data[BLOCK - 1], 2 * 0x77);
+        memcpy(copy + BLOCK, data, BLOCK);
+        once.offset = N * BLOCK;
+        assert_false(media_file_try(media, &once, &error));
+        once.op = VPC_IO_FLUSH;
+        assert_false(media_file_try(media, &once, &error));
+        once = (struct vpc_io){.op = VPC_IO_READ, .offset = (N - 1) * BLOCK, .iov = &piece, .n_iov = 1, .length = BLOCK};
+        assert_int_equal(ftruncate(same, (N - 1) * BLOCK + 10), 0);
+        assert_false(media_file_try(media, &once, &error));
         /* The file loses its second half. */
         assert_int_equal(ftruncate(same, N / 2 * BLOCK + 100), 0);
         transfer_all(media, VPC_IO_READ, data);

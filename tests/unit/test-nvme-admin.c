@@ -57,12 +57,13 @@ static void test_identify_controller(void **state) {
         assert_int_equal(d[77], NVME_MDTS);
         assert_int_equal(get(f, 80, 4), 0x10400);
         assert_int_equal(d[111], 1);
-        assert_int_equal(get(f, 256, 2), 0x100); /* OACS: Doorbell Buffer Config */
+        assert_int_equal(get(f, 256, 2), 0x112); /* OACS: format, self-test, Doorbell Buffer Config */
+        assert_int_equal(get(f, 92, 4), 0x100);  /* OAES */
         assert_int_equal(d[512], 0x66);
         assert_int_equal(d[513], 0x44);
         assert_int_equal(get(f, 516, 4), NVME_NAMESPACES);
         assert_int_equal(d[525], 7);
-        assert_int_equal(get(f, 520, 2), 0x9f); /* ONCS */
+        assert_int_equal(get(f, 520, 2), 0xdf); /* ONCS */
         assert_int_equal(get(f, 536, 4), 2);    /* SGLS */
         assert_memory_equal(d + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
         assert_int_equal(strlen(d + 768), 32 + 36);
@@ -105,12 +106,14 @@ static void test_identify_namespace(void **state) {
         assert_int_equal(get(f, 0, 8), FAKE_MEDIUM_SIZE / 512);
         assert_int_equal(get(f, 8, 8), FAKE_MEDIUM_SIZE / 512);
         assert_int_equal(get(f, 16, 8), FAKE_MEDIUM_SIZE / 512);
-        assert_int_equal(get(f, 25, 2), 0); /* one format, in use */
+        assert_int_equal(get(f, 25, 2), 1); /* two formats, the first in use */
+        assert_int_equal(get(f, 64, 8), UINT64_C(0x0007000700070007));
         assert_int_equal(get(f, 99, 1), 0);
-        assert_int_equal(get(f, 128, 4), 9 << 16);
+        assert_int_equal(get(f, 128, 8), UINT64_C(12) << 48 | 9 << 16);
         assert_int_equal(identify(f, 0, 2), 0);
         assert_int_equal(get(f, 0, 8), FAKE_MEDIUM_SIZE / 4096);
-        assert_int_equal(get(f, 128, 4), 12 << 16);
+        assert_int_equal(get(f, 25, 2), 1 << 8 | 1);
+        assert_int_equal(get(f, 128, 8), UINT64_C(12) << 48 | 9 << 16);
         assert_int_equal(identify(f, 0, 5), 0);
         assert_int_equal(get(f, 99, 1), 1);
         assert_int_equal(identify(f, 0, 3), 0); /* inactive */
@@ -259,7 +262,7 @@ static void test_log_others(void **state) {
         assert_int_equal(get_log(f, NVME_LOG_CHANGED_NS, 1024, 0), 0);
         assert_int_equal(get(f, 0, 8), 0);
         for (uint32_t page = 0; page < 256; page++)
-                if (page < NVME_LOG_ERROR || page > NVME_LOG_EFFECTS)
+                if (page < NVME_LOG_ERROR || page > NVME_LOG_TELEMETRY_CONTROLLER)
                         assert_int_equal(get_log(f, page, 128, 0), DNR(NVME_SC_INVALID_LOG_PAGE));
 }
 
@@ -309,7 +312,7 @@ static void test_features(void **state) {
                 {NVME_FEAT_WRITE_CACHE, 1, 0},
                 {NVME_FEAT_COALESCING, 0, 0x1234},
                 {NVME_FEAT_ATOMICITY, 0, 1},
-                {NVME_FEAT_EVENTS, 0, 0x1f},
+                {NVME_FEAT_EVENTS, 0, 0x11f},
         };
 
         for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -331,7 +334,8 @@ static void test_features(void **state) {
         for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
                 assert_int_equal(get_feature(f, cases[i].id, 0, 0).result, cases[i].initial);
         for (uint32_t id = 0; id < 256; id++)
-                if (id == 0 || id == 3 || id >= NVME_FEAT_COUNT) {
+                if (id == 0 || id == 0xd ||
+                    (id > NVME_FEAT_TIMESTAMP && id != NVME_FEAT_HOST_BEHAVIOR && id != NVME_FEAT_HOST_ID)) {
                         assert_int_equal(get_feature(f, id, 0, 0).status >> 1, DNR(NVME_SC_INVALID_FIELD));
                         assert_int_equal(set_feature(f, id, 0, 0), DNR(NVME_SC_INVALID_FIELD));
                 }

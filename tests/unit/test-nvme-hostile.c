@@ -412,9 +412,111 @@ static void test_admin_flood(void **state) {
         fake_ring_cq(f, &f->admin);
 }
 
+/* A command fails with a status, and the newest entry of the error log says which command, why, and where. */
+static void refused(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe, unsigned int status, unsigned int location) {
+        struct nvme_cqe cqe = fake_command(f, q, sqe);
+        struct nvme_error_entry entry;
+
+        assert_int_equal(cqe.status >> 1, status);
+        assert_int_equal(
+                fake_status(
+                        f, &f->admin,
+                        (struct nvme_sqe){.opcode = NVME_ADMIN_GET_LOG, .prp1 = FAKE_DATA, .cdw10 = 15 << 16 | NVME_LOG_ERROR}),
+                0);
+        memcpy(&entry, fake_memory(f, FAKE_DATA), sizeof(entry));
+        assert_int_equal(entry.count, f->image->life.error_count);
+        assert_int_equal(entry.sq_id, q->id);
+        assert_int_equal(entry.cid, cqe.cid);
+        assert_int_equal(entry.status >> 1, status);
+        assert_int_equal(entry.location, location);
+        assert_int_equal(entry.nsid, sqe.nsid);
+}
+
+static void test_bad_input(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        const uint64_t end = FAKE_MEDIUM_SIZE / 512;
+        struct nvme_sqe sqe = fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA + 2);
+
+        fake_queue_create(f, &q, 1, 16);
+        refused(f, &q, sqe, DNR(NVME_SC_PRP_OFFSET_INVALID), 24);
+        sqe = fake_transfer(f, NVME_IO_READ, 1, 0, 16, FAKE_DATA);
+        sqe.prp2 += 512;
+        refused(f, &q, sqe, DNR(NVME_SC_PRP_OFFSET_INVALID), 32);
+        refused(f, &q, fake_transfer(f, NVME_IO_READ, 1, end - 1, 2, FAKE_DATA), DNR(NVME_SC_LBA_OUT_OF_RANGE), 40);
+        refused(f, &q, fake_transfer(f, NVME_IO_COMPARE, 1, end, 1, FAKE_DATA), DNR(NVME_SC_LBA_OUT_OF_RANGE), 40);
+        refused(f, &q, fake_transfer(f, NVME_IO_VERIFY, 1, UINT64_MAX, 1, 0), DNR(NVME_SC_LBA_OUT_OF_RANGE), 40);
+        sqe = (struct nvme_sqe){.opcode = NVME_IO_READ, .nsid = 1, .prp1 = FAKE_DATA, .cdw12 = 0xffff};
+        refused(f, &q, sqe, DNR(NVME_SC_INVALID_FIELD), 48); /* over MDTS */
+        sqe = fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA);
+        sqe.flags = 1;
+        refused(f, &q, sqe, DNR(NVME_SC_INVALID_FIELD), 1); /* fused */
+        sqe.flags = 0;
+        sqe.nsid = 77;
+        refused(f, &q, sqe, DNR(NVME_SC_INVALID_NAMESPACE), 4);
+        /* lists that lead to themselves, in PRPs and in an SGL */
+        sqe = (struct nvme_sqe){.opcode = NVME_IO_READ, .nsid = 1, .prp1 = FAKE_DATA, .prp2 = FAKE_LISTS + 4088, .cdw12 = 2047};
+        const uint64_t itself = FAKE_LISTS + 4088, half = FAKE_LISTS;
+        memcpy(fake_memory(f, FAKE_LISTS + 4088), &itself, sizeof(itself));
+        refused(f, &q, sqe, DNR(NVME_SC_PRP_OFFSET_INVALID), 32);
+        memcpy(fake_memory(f, FAKE_LISTS + 4088), &half, sizeof(half));
+        memset(fake_memory(f, FAKE_LISTS), 0, 8);
+        refused(f, &q, sqe, DNR(NVME_SC_DATA_TRANSFER_ERROR), 24);
+        const struct nvme_sgl loop = {.address = FAKE_LISTS, .length = 16, .type = NVME_SGL_SEGMENT};
+        memcpy(fake_memory(f, FAKE_LISTS), &loop, sizeof(loop));
+        sqe.flags = 0x40;
+        memcpy(&sqe.prp1, &loop.address, 8);
+        memcpy(&sqe.prp2, (const char *)&loop + 8, 8);
+        refused(f, &q, sqe, DNR(NVME_SC_SGL_COUNT_INVALID), 24);
+        /* It works as before. */
+        assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA)), 0);
+}
+
+/* [5.5] says nothing of queues that lie in the same memory: what is read there is what is executed, and others do not suffer. */
+static void test_overlapping_queues(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q, other;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &other, 2, 16);
+        fake_queue_init(f, &q, 1, 1, 16, 16);
+        q.cq = q.sq;
+        assert_int_equal(
+                fake_status(f, &f->admin,
+                            (struct nvme_sqe){
+                                    .opcode = NVME_ADMIN_CREATE_CQ, .prp1 = q.sq, .cdw10 = 15 << 16 | 1, .cdw11 = 1 << 16 | 3}),
+                0);
+        assert_int_equal(
+                fake_status(f, &f->admin,
+                            (struct nvme_sqe){
+                                    .opcode = NVME_ADMIN_CREATE_SQ, .prp1 = q.sq, .cdw10 = 15 << 16 | 1, .cdw11 = 1 << 16 | 1}),
+                0);
+        for (unsigned int round = 0; round < 40; round++) {
+                fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));
+                fake_ring(f, &q);
+                fake_run(f);
+                q.head = (unsigned int)(f->image->cqs[1].posted % 16);
+                fake_ring_cq(f, &q);
+                assert_int_equal(fake_status(f, &other, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA)), 0);
+        }
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), NVME_CSTS_RDY);
+        assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 1}), 0);
+        /* A doorbell of the queue that is gone: an event with its entry in the log, and nothing is executed. */
+        uint64_t errors = f->image->life.error_count;
+        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_AER});
+        fake_ring(f, &f->admin);
+        fake_write(f, NVME_REG_DOORBELLS + 8, 5);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.result, NVME_LOG_ERROR << 16 | NVME_EVENT_ERROR_REGISTER << 8 | NVME_EVENT_ERROR);
+        assert_int_equal(f->image->life.error_count, errors + 1);
+        fake_ring_cq(f, &f->admin);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_prp, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_bad_input, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_overlapping_queues, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_dma, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_doorbells, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_cq_full, setup, teardown),

@@ -55,17 +55,17 @@ static void test_down_and_up(void **state) {
         struct fixture *f = *state;
 
         assert_int_equal(links_derive(f->model), 0);
-        assert_true(links_reach(f->model, d0(f)));
+        assert_true(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(control_link(f, 0, IOV_LINK_DOWN), 0);
         assert_int_equal(get_link(f, "0")->state, IOV_LINK_DISABLED);
         assert_int_equal(get_link(f, "0")->speed, 0);
-        assert_false(links_reach(f->model, d0(f)));
+        assert_false(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(links_derive(f->model), 0); /* it stays so */
-        assert_false(links_reach(f->model, d0(f)));
+        assert_false(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(control_link(f, 0, IOV_LINK_RETRAIN), -EBADMSG);
         assert_int_equal(f->refusal.code, IOV_RET_INVALID_INPUT);
         assert_int_equal(control_link(f, 0, IOV_LINK_UP), 0);
-        assert_true(links_reach(f->model, d0(f)));
+        assert_true(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(control_link(f, 0, IOV_LINK_RETRAIN), 0);
         assert_int_equal(get_link(f, "0")->retrains, 1);
         assert_int_equal(get_link(f, "0")->state, IOV_LINK_L0);
@@ -85,15 +85,15 @@ static void test_faults_cut_off(void **state) {
         assert_int_equal(fault.value, 0);
         assert_int_equal(links_derive(f->model), 0);
         assert_int_equal(get_link(f, "0")->state, IOV_LINK_DETECT);
-        assert_false(links_reach(f->model, d0(f)));
+        assert_false(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(faults_clear(f->model, "1", &f->refusal), 0);
         assert_int_equal(links_derive(f->model), 0);
-        assert_true(links_reach(f->model, d0(f)));
+        assert_true(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(add_fault(f, IOV_FAULT_SURPRISE_REMOVAL, "d0", 0, 0, 0, &fault), 0);
-        assert_false(links_reach(f->model, d0(f)));
+        assert_false(iov_vadapter_is_reachable(f->model, d0(f)));
         assert_int_equal(get_link(f, "0")->state, IOV_LINK_L0);
         assert_int_equal(faults_clear(f->model, "", &f->refusal), 0);
-        assert_true(links_reach(f->model, d0(f)));
+        assert_true(iov_vadapter_is_reachable(f->model, d0(f)));
 }
 
 static void refused_fault(struct fixture *f, uint32_t type, const char *object, uint64_t first, uint64_t count, uint64_t value,

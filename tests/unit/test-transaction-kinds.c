@@ -180,6 +180,36 @@ static void test_malformed_records(void **state) {
         assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_SERVER, &s), -EBADMSG);
 }
 
+static void set_read_only(struct fixture *f, const char *vadapter_name, uint32_t nsid, const char *volume, uint32_t read_only) {
+        struct iov_namespace ns = {.read_only = read_only};
+
+        assert_int_equal(iov_namespace_init(&ns, vadapter_name, nsid), 0);
+        field_set(ns.volume, sizeof(ns.volume), volume);
+        assert_int_equal(append(f, IOV_VERB_SET, IOV_KIND_NAMESPACE, &ns), 0);
+}
+
+/* Those who only read may share a volume; nobody else. */
+static void test_read_only(void **state) {
+        struct fixture *f = *state;
+
+        set_vadapter(f, "d8", "ssd0", "", 0, "");
+        set_vadapter(f, "d9", "ssd0", "", 0, "");
+        set_volume(f, "shared", "ssd0", 4096);
+        set_read_only(f, "d8", 1, "shared", 1);
+        set_read_only(f, "d9", 7, "shared", 1);
+        commit(f);
+        assert_int_equal(iov_namespace_get(f->model, "d9", 7)->read_only, 1);
+        begin(f, IOV_GENERATION_ANY, 0);
+        set_read_only(f, "d9", 7, "shared", 0);
+        refused(f, IOV_RET_EXISTS, 0, "volume shared is taken by d8/1");
+        begin(f, IOV_GENERATION_ANY, 0);
+        set_read_only(f, "d9", 8, "v0", 1); /* which d0 writes to */
+        refused(f, IOV_RET_EXISTS, 0, "volume v0 is taken by d0/1");
+        begin(f, IOV_GENERATION_ANY, 0);
+        set_read_only(f, "d9", 7, "shared", 2);
+        refused(f, IOV_RET_INVALID_INPUT, 0, "read_only is 2");
+}
+
 static void test_luns_and_drives(void **state) {
         struct fixture *f = *state;
 
@@ -261,6 +291,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_profile_rules, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_networks, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_malformed_records, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_luns_and_drives, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rename_profile, setup, teardown),

@@ -182,6 +182,9 @@ static void test_registers(void **state) {
         value = UINT64_C(0x1122334455667788);
         assert_int_equal(ops->write(x->transport, 0, IOV_REG_MB_COMMAND, &value, sizeof(value)), 0);
         assert_memory_equal(bar0 + IOV_REG_MB_COMMAND, &value, sizeof(value));
+        value++;
+        assert_int_equal(ops->post(x->transport, 0, IOV_REG_MB_COMMAND, &value, sizeof(value)), 0);
+        assert_memory_equal(bar0 + IOV_REG_MB_COMMAND, &value, sizeof(value));
         assert_int_equal(ops->read(x->transport, 0, IOV_REG_MB_COMMAND + 4, &half, sizeof(half)), 0);
         assert_int_equal(half, 0x11223344);
         for (unsigned int i = 0; i < sizeof(bytes); i++)

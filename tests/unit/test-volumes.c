@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <cmocka.h>
 
 #include "control/volumes.h"
@@ -55,13 +56,33 @@ static struct iov_volume volume(uint64_t id, uint32_t on_remove) {
 static void fill(struct fixture *f, const struct iov_volume *v) {
         int fd = -1;
 
-        assert_int_equal(volume_open(f->directory, v, &fd), 0);
+        assert_int_equal(volume_open(f->directory, v, false, &fd), 0);
         assert_int_equal(write(fd, "data", 4), 4);
         close(fd);
 }
 
 static bool exists(struct fixture *f, const char *path) {
         return faccessat(f->directory, path, F_OK, 0) == 0;
+}
+
+static void test_read_only(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume v = volume(9, IOV_ON_REMOVE_DELETE);
+        int fd = -1;
+
+        assert_int_equal(volume_open(f->directory, &v, true, &fd), 0); /* made where it is missing, all the same */
+        assert_int_equal(write(fd, "data", 4), -1);
+        assert_int_equal(volume_block_size(fd), 0);
+        close(fd);
+        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
+        assert_int_equal(write(fd, "data", 4), 4);
+        /* what a format left there, and what it cannot have left */
+        if (fsetxattr(fd, "user.iov.block-size", "4096", 4, 0) == 0) {
+                assert_int_equal(volume_block_size(fd), 4096);
+                assert_int_equal(fsetxattr(fd, "user.iov.block-size", "777", 3, 0), 0);
+                assert_int_equal(volume_block_size(fd), 0);
+        }
+        close(fd);
 }
 
 static void test_open_twice_is_the_same(void **state) {
@@ -71,7 +92,7 @@ static void test_open_twice_is_the_same(void **state) {
         int fd = -1;
 
         fill(f, &v);
-        assert_int_equal(volume_open(f->directory, &v, &fd), 0);
+        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
         assert_int_equal(read(fd, data, 5), 4);
         assert_string_equal(data, "data");
         close(fd);
@@ -125,7 +146,7 @@ static void make_long(struct fixture *f, const struct iov_volume *v) {
         int fd = -1;
 
         fill(f, v);
-        assert_int_equal(volume_open(f->directory, v, &fd), 0);
+        assert_int_equal(volume_open(f->directory, v, false, &fd), 0);
         assert_int_equal(ftruncate(fd, 65536), 0);
         close(fd);
 }
@@ -162,6 +183,7 @@ static void test_trim(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_twice_is_the_same, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_trim, setup, teardown),

@@ -166,6 +166,7 @@ static void complete_list(enum value_type type, const char *current) {
                 {VALUE_POOL_SETTING, {"first=", "last=", "prefix=", "rest="}},
                 {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},
                 {VALUE_ADAPTER_KIND, {"nic", "hba", "raid", "ssd", "sata"}},
+                {VALUE_MEMBER_SETTING, {"volume="}},
                 {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "model="}},
                 {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
         };

@@ -16,6 +16,7 @@ static inline void put_number_or_null(struct table *t, uint64_t number) {
 /* objects-storage.c */
 void volume_row(struct table *t, const struct snapshot *s, const void *record);
 /* Of all members that show volumes. */
+void member_row(struct table *t, const struct snapshot *s, const void *record);
 void namespace_row(struct table *t, const struct snapshot *s, const void *record);
 /* The volumes that a vAdapter shows as members of a kind. */
 struct table *members_table(const struct snapshot *s, enum iov_kind kind, const char *vadapter);

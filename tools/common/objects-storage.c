@@ -20,6 +20,7 @@ const struct column namespace_columns[] = {
         {"nsid", COLUMN_RIGHT, "namespace identifier"},
         {"volume", 0, "the volume"},
         {"size", COLUMN_RIGHT, "size of the volume"},
+        {"read_only", COLUMN_DETAIL, "the server cannot write"},
         {0},
 };
 const struct column lun_columns[] = {
@@ -116,11 +117,18 @@ void volume_row(struct table *t, const struct snapshot *s, const void *record) {
         put_number_or_null(t, v->id);
 }
 
-void namespace_row(struct table *t, const struct snapshot *s, const void *record) {
+void member_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_member *member = record;
 
         PUT_FIELD(t, member->name);
         PUT_FIELD(t, member->parent);
         put_number(t, member->number);
         put_volume(t, s->model, member->target);
+}
+
+void namespace_row(struct table *t, const struct snapshot *s, const void *record) {
+        const struct iov_namespace *ns = record;
+
+        member_row(t, s, record);
+        put_bool(t, ns->read_only);
 }

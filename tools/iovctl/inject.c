@@ -30,6 +30,18 @@ int inject_list(struct tool *tool, char **words, unsigned int n_words) {
         return list_run(tool, list_faults);
 }
 
+int inject_show(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_SNAPSHOT struct snapshot snapshot = {0};
+        int status = snapshot_take(tool, &snapshot);
+
+        if (status != STATUS_DONE)
+                return status;
+        CLEANUP_TABLE struct table *t = objects_table(&snapshot, IOV_KIND_FAULT, words[0]);
+        if (table_n_rows(t) == 0)
+                return report_error(tool, STATUS_FAILED, "%s: no such fault; 'iovctl inject list' shows them", words[0]);
+        return output_table(tool, t, true);
+}
+
 static int inject(struct tool *tool, struct iov_fault *fault, const char *object) {
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         CLEANUP_SNAPSHOT struct snapshot made = {0};

@@ -27,6 +27,7 @@ int event_wait(struct tool *tool, char **words, unsigned int n_words);
 int link_up(struct tool *tool, char **words, unsigned int n_words);
 int link_down(struct tool *tool, char **words, unsigned int n_words);
 int link_retrain(struct tool *tool, char **words, unsigned int n_words);
+int inject_show(struct tool *tool, char **words, unsigned int n_words);
 int inject_list(struct tool *tool, char **words, unsigned int n_words);
 int inject_clear(struct tool *tool, char **words, unsigned int n_words);
 int inject_link_down(struct tool *tool, char **words, unsigned int n_words);

@@ -183,6 +183,23 @@ static const struct argument adapter_insert_arguments[] = {
         {0},
 };
 
+static const struct argument namespace_set_arguments[] = {
+        {"VADAPTER/NSID", VALUE_NAMESPACE, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument lun_set_arguments[] = {
+        {"VADAPTER/LUN", VALUE_LUN, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument drive_set_arguments[] = {
+        {"VADAPTER/DRIVE", VALUE_DRIVE, false, false},
+        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {0},
+};
+static const struct argument one_fault_argument[] = {{"FAULT", VALUE_FAULT, false, false}, {0}};
+
 static const struct command commands[] = {
         {"server", "list", "list the servers", NULL, list_options, server_columns, FORMATS_OBJECTS, objects_list},
         {"server", "show", "show a server and its slots", server_argument, NULL, server_columns, FORMATS_OBJECTS, objects_show},
@@ -233,12 +250,15 @@ static const struct command commands[] = {
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
         {"namespace", "add", "show a volume by a vAdapter", namespace_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
+        {"namespace", "set", "show another volume: volume=", namespace_set_arguments, set_options, NULL, FORMATS_TREE,
+         object_set},
         {"namespace", "remove", "take a volume away from a vAdapter; its data stays", namespace_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"lun", "list", "list the logical units: which vAdapter shows which volume", NULL, list_options, lun_columns,
          FORMATS_OBJECTS, objects_list},
         {"lun", "show", "show a logical unit", lun_argument, NULL, lun_columns, FORMATS_OBJECTS, objects_show},
         {"lun", "add", "show a volume by an HBA vAdapter", lun_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
+        {"lun", "set", "show another volume: volume=", lun_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
         {"lun", "remove", "take a volume away from a vAdapter; its data stays", lun_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
         {"drive", "list", "list the drives: which vAdapter shows which volume", NULL, list_options, drive_columns,
@@ -246,6 +266,7 @@ static const struct command commands[] = {
         {"drive", "show", "show a drive", drive_argument, NULL, drive_columns, FORMATS_OBJECTS, objects_show},
         {"drive", "add", "show a volume by a RAID or SATA vAdapter", drive_add_arguments, set_options, NULL, FORMATS_TREE,
          object_add},
+        {"drive", "set", "show another volume: volume=", drive_set_arguments, set_options, NULL, FORMATS_TREE, object_set},
         {"drive", "remove", "take a volume away from a vAdapter; its data stays", drive_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"network", "list", "list the networks", NULL, list_options, network_columns, FORMATS_OBJECTS, objects_list},
@@ -311,6 +332,7 @@ static const struct command commands[] = {
         {"link", "retrain", "retrain a link that is up; nothing is lost by it", link_argument, NULL, NULL, FORMATS_TREE,
          link_retrain},
         {"inject", "list", "list the faults on demand", NULL, list_options, fault_columns, FORMATS_OBJECTS, inject_list},
+        {"inject", "show", "show a fault on demand", one_fault_argument, NULL, fault_columns, FORMATS_OBJECTS, inject_show},
         {"inject", "clear", "end a fault on demand, or all", fault_argument, clear_options, NULL, FORMATS_TREE, inject_clear},
         {"inject", "link-down", "let the link of a server fail", server_argument, NULL, fault_columns, FORMATS_OBJECTS,
          inject_link_down},

@@ -72,6 +72,9 @@ static const char *lacks(const struct basis *basis, const struct iov_vadapter *v
                 return *v->at_server ? "attached" : "detached";
         if (!*v->at_server || v->state == IOV_VADAPTER_CONNECTED)
                 return NULL;
+        /* Behind a link that is down nothing can come about, and nothing is wrong either. */
+        if (!iov_vadapter_is_reachable(basis->have, v))
+                return NULL;
         if (!basis->sim && (v->state != IOV_VADAPTER_ATTACHED || !*v->socket))
                 return "attached";
         return arg_wait && server && server->state == IOV_SERVER_ON ? "connected" : NULL;
@@ -116,8 +119,7 @@ static int report_lack(const struct tool *tool, const struct lack *lack, double 
                 return report_error(tool, STATUS_PARTLY,
                                     "applied, but vadapter %s, wanted %s, has failed: %.*s%s; apply it again, or --force it",
                                     v->name, lack->wanted, (int)sizeof(v->reason), v->reason, others);
-        return report_error(tool, STATUS_PARTLY,
-                            "applied, but after %g seconds vadapter %s is still %s, wanted %s%s", seconds,
+        return report_error(tool, STATUS_PARTLY, "applied, but after %g seconds vadapter %s is still %s, wanted %s%s", seconds,
                             v->name, state ? state : "unknown", lack->wanted, others);
 }
 

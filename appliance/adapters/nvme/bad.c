@@ -6,14 +6,26 @@
  */
 #include "adapters/nvme/nvme.h"
 
-bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count) {
-        for (unsigned int i = 0; i < NVME_BAD_RANGES; i++) {
-                const struct nvme_bad_range *b = &image->bad[i];
+bool nvme_bad_first(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count, uint64_t *ret_block) {
+        uint64_t found = UINT64_MAX;
 
-                if (b->nsid == nsid && b->first < first + count && first < b->end)
-                        return true;
+        for (unsigned int i = 0; image->n_bad && i < NVME_BAD_RANGES; i++) {
+                const struct nvme_bad_range *b = &image->bad[i];
+                uint64_t at = b->first > first ? b->first : first;
+
+                if (b->nsid == nsid && b->first < first + count && first < b->end && at < found)
+                        found = at;
         }
-        return false;
+        if (found == UINT64_MAX)
+                return false;
+        *ret_block = found;
+        return true;
+}
+
+bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count) {
+        uint64_t block = 0;
+
+        return nvme_bad_first(image, nsid, first, count, &block);
 }
 
 static struct nvme_bad_range *unused(struct nvme_image *image) {

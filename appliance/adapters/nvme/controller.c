@@ -55,8 +55,13 @@ static void clear(struct nvme_device *device) {
         memset(image->cqs, 0, sizeof(image->cqs));
         memset(image->events, 0, sizeof(image->events));
         nvme_features_reset(image);
+        image->formatting = image->changed = 0;
+        image->timestamp = (struct nvme_timestamp){.clock_ns = nvme_clock(device)};
+        /* [5.8] an extended test goes on through a reset, a short one does not */
+        if (image->self_test.code == NVME_SELF_TEST_SHORT)
+                nvme_self_test_end(device, 0, NVME_SELF_TEST_RESET);
         image->registers.intms = 0;
-        image->shutdown_medium = 0;
+        image->shutdown_at = 0;
         device->is_flushing = false;
         nvme_doorbells_clear(device);
         device->pending = device->cq_held = device->irq_pending = device->cq_nonempty = 0;
@@ -92,7 +97,7 @@ static void shutdown_done(struct vpc_io *io, int error) {
         if (device->is_flushing) {
                 if (error < 0)
                         device->host->log(device->host->context, LOG_ERR, "nvme: flush at shutdown failed: error %d", -error);
-                device->image->shutdown_medium++;
+                device->image->shutdown_at++;
                 device->is_flushing = false;
         }
         nvme_event_end(device);
@@ -102,11 +107,14 @@ static void shutdown_done(struct vpc_io *io, int error) {
 static void shutdown_step(struct nvme_device *device) {
         struct nvme_image *image = device->image;
 
-        if (image->shutdown_medium < image->n_media) {
+        while (image->shutdown_at < NVME_NAMESPACES && !image->namespaces[image->shutdown_at].blocks)
+                image->shutdown_at++;
+        if (image->shutdown_at < NVME_NAMESPACES) {
                 device->shutdown_io = (struct vpc_io){.op = VPC_IO_FLUSH, .done = shutdown_done};
                 device->is_flushing = true;
                 device->n_media++;
-                device->host->io_submit(device->host->context, image->shutdown_medium, &device->shutdown_io);
+                device->host->io_submit(device->host->context, image->namespaces[image->shutdown_at].medium,
+                                        &device->shutdown_io);
                 return;
         }
         image->registers.csts = (image->registers.csts & ~NVME_CSTS_SHST_MASK) | NVME_CSTS_SHST_COMPLETE;
@@ -142,7 +150,7 @@ static void cc_write(struct nvme_device *device, uint32_t value) {
         }
         r->cc = value;
         if (NVME_CC_SHN(r->cc) && !NVME_CC_SHN(old) && !image->is_resetting && !(r->csts & NVME_CSTS_SHST_MASK)) {
-                image->shutdown_medium = 0;
+                image->shutdown_at = 0;
                 r->csts |= NVME_CSTS_SHST_OCCURRING;
         }
 }

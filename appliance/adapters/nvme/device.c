@@ -59,29 +59,16 @@ void nvme_event_end(struct nvme_device *device) {
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);
+        nvme_self_test_step(device);
         nvme_irq_update(device);
 }
 
 static int model_init(void *state, const struct vpc_persona *persona) {
         struct nvme_image *image = state;
+        int r = nvme_namespaces_make(persona, image->namespaces);
 
-        if (persona->n_media > VPC_MEDIA_MAX)
-                return -EINVAL;
-        for (uint32_t i = 0; i < persona->n_media; i++) {
-                const struct vpc_medium *m = &persona->media[i];
-
-                /* [5.15.2.1] LBADS is at least 9; larger blocks than pages are of no use here. */
-                if (m->id < 1 || m->id > NVME_NAMESPACES || image->namespaces[m->id - 1].blocks || m->block_size < 512 ||
-                    m->block_size > NVME_PAGE_SIZE || (m->block_size & (m->block_size - 1)) || !m->size ||
-                    m->size % m->block_size)
-                        return -EINVAL;
-                image->namespaces[m->id - 1] = (struct nvme_namespace){
-                        .blocks = m->size / m->block_size,
-                        .block_shift = (uint32_t)__builtin_ctz(m->block_size),
-                        .medium = i,
-                        .read_only = m->read_only != 0,
-                };
-        }
+        if (r < 0)
+                return r;
         image->n_media = persona->n_media;
         image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
@@ -114,12 +101,12 @@ static void derive(struct nvme_device *device) {
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 if (image->sqs[q].size)
                         image->cqs[image->sqs[q].cq_id].n_sqs++;
-        device->free_io = device->free_admin = device->ended = (struct nvme_list){NVME_NONE, NVME_NONE};
-        for (uint16_t i = 0; i < NVME_SLOTS; i++) {
+        device->free_io = device->free_admin = device->ended = device->done = (struct nvme_list){NVME_NONE, NVME_NONE};
+        for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1)) {
                 struct nvme_command *command = &device->commands[i];
 
                 command->device = device;
-                command->index = i;
+                command->index = (uint16_t)i;
                 if (nvme_slot(command)->state == NVME_SLOT_FREE)
                         nvme_list_append(device, i < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
                 else
@@ -135,7 +122,9 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
         /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
         device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
         device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
-        if (!device->iov || !device->scratch) {
+        device->self_test_data = malloc(NVME_SELF_TEST_PIECE);
+        if (!device->iov || !device->scratch || !device->self_test_data) {
+                free(device->self_test_data);
                 free(device->iov);
                 free(device->scratch);
                 free(device);
@@ -161,6 +150,7 @@ static void model_detach(void *opaque) {
         nvme_life_update(device);
         free(device->iov);
         free(device->scratch);
+        free(device->self_test_data);
         free(device);
 }
 
@@ -185,6 +175,17 @@ static void model_bar_write(void *device, unsigned int bar, uint64_t offset, uns
 
 static void model_reset(void *device, enum vpc_reset scope) {
         nvme_reset(device, scope);
+}
+
+static int model_show(void *opaque, const struct vpc_persona *persona) {
+        struct nvme_device *device = opaque;
+
+        begin(device);
+        return nvme_show(device, persona);
+}
+
+static void model_stop(void *opaque) {
+        ((struct nvme_device *)opaque)->is_stopped = true;
 }
 
 static void model_timer(void *opaque) {
@@ -247,6 +248,8 @@ const struct vpc_model nvme_model = {
         .bar_read = model_bar_read,
         .bar_write = model_bar_write,
         .reset = model_reset,
+        .show = model_show,
+        .stop = model_stop,
         .timer = model_timer,
         .later = model_later,
         .poll = model_poll,

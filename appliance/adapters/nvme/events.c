@@ -6,6 +6,7 @@
 static const uint8_t log_pages[NVME_EVENT_TYPES] = {
         [NVME_EVENT_ERROR] = NVME_LOG_ERROR,
         [NVME_EVENT_SMART] = NVME_LOG_SMART,
+        [NVME_EVENT_NOTICE] = NVME_LOG_CHANGED_NS,
 };
 
 /* The request that waits longest. */
@@ -13,7 +14,7 @@ static struct nvme_command *waiting(struct nvme_device *device, unsigned int *re
         struct nvme_command *oldest = NULL;
 
         *ret_n = 0;
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_SLOTS; i++) {
+        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
                 struct nvme_command *command = &device->commands[i];
 
                 if (nvme_slot(command)->state != NVME_SLOT_EVENT)

@@ -18,19 +18,30 @@ static const struct feature {
         [NVME_FEAT_COALESCING] = {.exists = true, .mask = 0xffff},
         [NVME_FEAT_VECTOR] = {.exists = true, .mask = 0x1ffff},
         [NVME_FEAT_ATOMICITY] = {.exists = true, .mask = 1},
-        [NVME_FEAT_EVENTS] = {.exists = true, .mask = 0x1f},
+        [NVME_FEAT_EVENTS] = {.exists = true, .mask = 0x1f | NVME_EVENTS_NAMESPACE},
+        [NVME_FEAT_LBA_RANGE] = {.exists = true, .is_per_namespace = true},
+        [NVME_FEAT_POWER_STATES] = {.exists = true, .mask = 1},
+        [NVME_FEAT_TIMESTAMP] = {.exists = true},
+        [NVME_FEAT_HOST_BEHAVIOR] = {.exists = true},
 };
+static const struct feature host_id = {.exists = true};
 
 void nvme_features_reset(struct nvme_image *image) {
         for (unsigned int i = 0; i < NVME_FEAT_COUNT; i++)
                 image->features[i] = features[i].initial;
         image->temperature_under = 0;
+        image->advanced_retry = 0;
+        memset(image->host_id, 0, sizeof(image->host_id));
         image->coalescing_disabled = 0;
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+        for (unsigned int i = 0; i < NVME_NAMESPACES; i++) {
                 image->namespaces[i].error_recovery = 0;
+                memset(image->namespaces[i].range, 0, sizeof(image->namespaces[i].range));
+        }
 }
 
 static const struct feature *feature_find(uint32_t id) {
+        if (id == NVME_FEAT_HOST_ID)
+                return &host_id;
         return id < NVME_FEAT_COUNT && features[id].exists ? &features[id] : NULL;
 }
 
@@ -81,6 +92,10 @@ uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result) {
                 *ret_result = (uint32_t)f->is_per_namespace << 1 | (uint32_t)!f->is_fixed << 2;
                 return 0;
         }
+        if (id == NVME_FEAT_POWER_STATES)
+                *ret_result = select == 0 ? image->features[id] : f->initial;
+        if (nvme_feature_has_data(id))
+                return nvme_feature_data_get(command, id, select == 0, ret_result);
         /* The saved value of what cannot be saved is the default. */
         *ret_result = select == 0 ? image->features[id] : f->initial;
         return get_special(image, sqe, id, select == 0, ret_result);
@@ -150,6 +165,8 @@ uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {
                 return NVME_ERROR(NVME_SC_FEATURE_NOT_SAVEABLE | NVME_DNR, 43);
         if (!f->is_per_namespace && sqe->nsid && sqe->nsid != NVME_NSID_ALL)
                 return NVME_ERROR(NVME_SC_FEATURE_NOT_PER_NS | NVME_DNR, 4);
+        if (nvme_feature_has_data(id))
+                return nvme_feature_data_set(command, id);
         switch (id) {
         case NVME_FEAT_POWER: /* [5.21.1.2] NPSS is 0 */
                 if (sqe->cdw11 & 0x1f)

@@ -5,10 +5,12 @@
 
 #include "adapters/nvme/nvme.h"
 
+/* What a self-test of a medium of 256 GiB takes, about: the medium reads zeroes where nothing was ever written. */
+#define EXTENDED_TEST_MINUTES 10
 #define MODEL_NUMBER "iov-tools NVMe vAdapter"
 
 /* A company id of our own there is not: this one has the locally administered bit set, like our MAC addresses. */
-static const uint8_t oui[3] = {0x02, 0x1a, 0x4a};
+const uint8_t nvme_oui[3] = {0x02, 0x1a, 0x4a};
 
 static void put16(unsigned char *data, unsigned int offset, uint16_t value) {
         memcpy(data + offset, &value, sizeof(value));
@@ -35,10 +37,10 @@ static void put_big_endian(uint8_t *to, uint64_t value, unsigned int bytes) {
 }
 
 /* [7.10] and the same medium has the same one for ever. NGUID: identifier extension, company id, extension. */
-static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
+void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
         uint64_t folded = (unique_id ^ unique_id >> 40) & UINT64_C(0xffffffffff);
 
-        memcpy(ns->eui64, oui, 3);
+        memcpy(ns->eui64, nvme_oui, 3);
         put_big_endian(ns->eui64 + 3, folded, 5);
         put_big_endian(ns->nguid, unique_id, 8);
         memcpy(ns->nguid + 8, ns->eui64, 8);
@@ -47,9 +49,6 @@ static void namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona) {
         put_text(image->serial, sizeof(image->serial), persona->serial, sizeof(persona->serial));
         memcpy(image->subnqn, persona->nqn, sizeof(persona->nqn));
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
-                if (image->namespaces[i].blocks)
-                        namespace_ids(&image->namespaces[i], persona->media[image->namespaces[i].medium].unique_id);
 }
 
 /* [5.15.2.2] What is left zero is not supported. */
@@ -63,35 +62,46 @@ static void identify_controller(const struct nvme_device *device, unsigned char 
         put_text(d + 64, 8, PACKAGE_VERSION, sizeof(PACKAGE_VERSION));
         d[72] = 3; /* RAB: 8 commands */
         for (unsigned int i = 0; i < 3; i++)
-                d[73 + i] = oui[2 - i]; /* IEEE, little endian */
+                d[73 + i] = nvme_oui[2 - i]; /* IEEE, little endian */
         d[77] = NVME_MDTS;
         put16(d, 78, 1); /* CNTLID */
         put32(d, 80, NVME_VERSION);
-        put32(d, 84, 1000000);  /* RTD3R, us */
-        put32(d, 88, 30000000); /* RTD3E, us: what is cached is written */
-        d[111] = 1;             /* CNTRLTYPE: I/O controller */
-        if (!device->host->doorbells)
-                put16(d, 256, 1 << 8); /* OACS: Doorbell Buffer Config; of no use where doorbells are memory already */
+        put32(d, 84, 1000000);               /* RTD3R, us */
+        put32(d, 88, 30000000);              /* RTD3E, us: what is cached is written */
+        put32(d, 92, NVME_EVENTS_NAMESPACE); /* OAES */
+        put32(d, 96, 1);                     /* CTRATT: host identifiers of 16 bytes */
+        d[111] = 1;                          /* CNTRLTYPE: I/O controller */
+        /* OACS: format, self-test; Doorbell Buffer Config, of no use where doorbells are memory already. Namespaces are the
+         * topology's: no management of them. */
+        put16(d, 256, 1 << 1 | 1 << 4 | (device->host->doorbells ? 0 : 1 << 8));
         d[258] = NVME_ABORT_MAX - 1;
         d[259] = NVME_AER_MAX - 1;
-        d[260] = 1 << 1 | 1;      /* FRMW: one slot, read only */
-        d[261] = 1 << 1 | 1 << 2; /* LPA: effects log, log page offsets */
+        d[260] = 1 << 1 | 1;               /* FRMW: one slot, read only */
+        d[261] = 1 << 1 | 1 << 2 | 1 << 3; /* LPA: effects log, log page offsets, telemetry */
         d[262] = NVME_ERROR_ENTRIES - 1;
+        d[265] = 1; /* APSTA: the feature is there, though there is one power state only */
         put16(d, 266, NVME_WCTEMP);
         put16(d, 268, NVME_CCTEMP);
-        d[512] = 0x66; /* SQES */
-        d[513] = 0x44; /* CQES */
+        put16(d, 316, EXTENDED_TEST_MINUTES); /* EDSTT */
+        d[318] = 1;                           /* DSTO: one self-test at a time */
+        d[512] = 0x66;                        /* SQES */
+        d[513] = 0x44;                        /* CQES */
         put32(d, 516, NVME_NAMESPACES);
-        /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, verify */
-        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 7);
+        /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, timestamp, verify */
+        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7);
         d[525] = 3 << 1 | 1; /* VWC: there is one; flush takes NSID ffffffffh */
         put32(d, 536, 2);    /* SGLS: with dword alignment, for I/O */
         memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
         put16(d, 2048, 2500); /* PSD0: 25 W, the most an x4 slot gives */
 }
 
+/* In one step: a hole is made. */
+static unsigned char format_left(const struct nvme_image *image, const struct nvme_namespace *ns) {
+        return image->formatting >> (ns - image->namespaces) & 1 ? 100 : 0;
+}
+
 /* [5.15.2.1] */
-static void identify_namespace(const struct nvme_namespace *ns, unsigned char *d) {
+static void identify_namespace(const struct nvme_image *image, const struct nvme_namespace *ns, unsigned char *d) {
         put64(d, 0, ns->blocks);
         put64(d, 8, ns->blocks);
         put64(d, 16, ns->blocks);
@@ -99,11 +109,15 @@ static void identify_namespace(const struct nvme_namespace *ns, unsigned char *d
         d[24] = 1 << 4;
         for (unsigned int i = 64; i < 72; i += 2)
                 put16(d, i, (uint16_t)(NVME_PAGE_SIZE >> ns->block_shift) - 1);
-        d[33] = 1 << 3 | 1;         /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
-        d[99] = ns->read_only != 0; /* NSATTR: write protected */
+        d[33] = 1 << 3 | 1;                    /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
+        d[25] = 1;                             /* NLBAF, 0's based: blocks of 512 and 4096 bytes */
+        d[26] = ns->block_shift == 12;         /* FLBAS: the one in use */
+        d[32] = 0x80 | format_left(image, ns); /* FPI: percent of a format that is to do */
+        d[99] = ns->read_only != 0;            /* NSATTR: write protected */
         memcpy(d + 104, ns->nguid, sizeof(ns->nguid));
         memcpy(d + 120, ns->eui64, sizeof(ns->eui64));
-        d[128 + 2] = (unsigned char)ns->block_shift; /* LBAF0: LBADS */
+        d[128 + 2] = 9; /* LBAF0, LBAF1: LBADS */
+        d[132 + 2] = 12;
 }
 
 /* [5.15.2.3] the active identifiers above `nsid`, in order */
@@ -137,7 +151,7 @@ uint32_t nvme_identify(struct nvme_command *command) {
                 if (!ns)
                         return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
                 if (ns->blocks)
-                        identify_namespace(ns, device->data);
+                        identify_namespace(image, ns, device->data);
                 break;
         case 1:
                 identify_controller(device, device->data);

@@ -27,6 +27,7 @@
 #define NVME_ERROR_ENTRIES 64
 #define NVME_NAMESPACES IOV_NSID_MAX
 #define NVME_BAD_RANGES 64
+#define NVME_TELEMETRY_BLOCKS 16
 #define NVME_PAGE_SIZE 4096 /* CAP.MPSMIN = CAP.MPSMAX = 0 */
 #define NVME_MDTS 8         /* 2^8 pages: 1 MiB */
 #define NVME_TRANSFER_MAX ((uint32_t)NVME_PAGE_SIZE << NVME_MDTS)
@@ -65,6 +66,7 @@ enum nvme_slot_state {
         NVME_SLOT_ORPHAN,  /* waits for a medium, but its queue is gone */
         NVME_SLOT_EVENT,   /* asynchronous event request */
         NVME_SLOT_DELETE,  /* delete submission queue: waits for that queue's commands */
+        NVME_SLOT_ABORT,   /* abort: waits for the command that it aborts */
         NVME_SLOT_DONE,    /* status is known, completion not yet posted */
 };
 
@@ -79,6 +81,9 @@ struct nvme_slot {
         uint64_t fetched; /* the queue's count with this command */
         uint64_t posted;  /* the completion queue's count before this completion, UINT64_MAX: not tried yet */
         uint64_t start_ns;
+        uint32_t verdict; /* outcome with which it ends as soon as it comes back from the medium, 0: as it will */
+        uint16_t aborter; /* slot + 1 of the command that waits for that */
+        uint16_t reserved;
         struct nvme_sqe sqe;
 };
 
@@ -90,6 +95,24 @@ struct nvme_namespace {
         uint32_t error_recovery; /* feature 05h, per namespace */
         uint8_t nguid[16];
         uint8_t eui64[8];
+        uint64_t size;     /* bytes */
+        uint8_t range[64]; /* feature 03h, as the host set it; all zeroes: it did not */
+};
+
+struct nvme_self_test {
+        uint32_t code; /* of the test that runs, 0: none */
+        uint32_t nsid; /* as asked: 0, one, or all */
+        uint32_t at;   /* the namespace whose turn it is */
+        uint32_t n_results;
+        uint64_t position; /* bytes within it */
+        uint64_t done, total;
+        struct nvme_self_test_result results[NVME_SELF_TEST_RESULTS]; /* newest first */
+};
+
+/* [5.21.1.14] the time that the host has told, and this machine's when it did */
+struct nvme_timestamp {
+        uint64_t ms, clock_ns;
+        uint32_t origin, reserved;
 };
 
 /* Blocks that Write Uncorrectable has marked [6.16]. */
@@ -132,16 +155,22 @@ struct nvme_image {
 
         struct nvme_registers registers;
         struct nvme_shadow shadow;
-        uint32_t is_resetting;    /* CC.EN was cleared, CSTS.RDY is not yet */
-        uint32_t shutdown_medium; /* next to flush */
+        uint32_t is_resetting; /* CC.EN was cleared, CSTS.RDY is not yet */
+        uint32_t shutdown_at;  /* namespace to flush next, counted from 0 */
         uint32_t features[NVME_FEAT_COUNT];
         uint32_t temperature_under;
-        uint32_t reserved;
+        uint8_t advanced_retry; /* feature 16h: ACRE */
+        uint8_t reserved[3];
+        uint8_t host_id[16];
+        struct nvme_timestamp timestamp;
+        uint64_t changed;             /* bit i: namespace i + 1 has changed since the host read log page 04h */
+        uint64_t formatting;          /* bit i: namespace i + 1 is being formatted */
         uint64_t coalescing_disabled; /* bit i: vector i */
         struct nvme_event events[NVME_EVENT_TYPES];
 
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
+        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use: what lies behind them costs no memory */
         struct nvme_slot slots[NVME_SLOTS];
 
         uint32_t n_bad; /* of the ranges below that are used */
@@ -149,6 +178,8 @@ struct nvme_image {
         struct nvme_bad_range bad[NVME_BAD_RANGES];
 
         struct nvme_life life;
+        struct nvme_self_test self_test;
+        unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */
 };
 
 #endif

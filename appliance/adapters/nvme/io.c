@@ -13,6 +13,10 @@ const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, 
                 *ret_outcome = NVME_INVALID_FIELD(4);
                 return NULL;
         }
+        if (image->formatting >> (nsid - 1) & 1) {
+                *ret_outcome = NVME_ERROR(NVME_SC_FORMAT_IN_PROGRESS, NVME_NOWHERE);
+                return NULL;
+        }
         return &image->namespaces[nsid - 1];
 }
 
@@ -79,29 +83,30 @@ static uint32_t start_transfer(struct nvme_command *command) {
         return submit_transfer(command, ns);
 }
 
-/* The medium of the next namespace from identifier `nsid` on, -1: none. */
-static int next_medium(const struct nvme_image *image, uint32_t nsid) {
-        for (; nsid <= NVME_NAMESPACES; nsid++)
-                if (image->namespaces[nsid - 1].blocks)
-                        return (int)image->namespaces[nsid - 1].medium;
-        return -1;
+/* Flush the next namespace behind the one in `progress`. */
+static uint32_t flush_next(struct nvme_command *command) {
+        const struct nvme_image *image = command->device->image;
+
+        while (command->progress < NVME_NAMESPACES) {
+                const struct nvme_namespace *ns = &image->namespaces[command->progress++];
+
+                if (ns->blocks) {
+                        nvme_io_flush(command, ns->medium);
+                        return NVME_LATER;
+                }
+        }
+        return 0;
 }
 
 /* [6.8] and [5.15.2.2] VWC: identifier ffffffffh is for all namespaces. */
 static uint32_t start_flush(struct nvme_command *command) {
-        const struct nvme_image *image = command->device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         uint32_t outcome = 0;
 
-        if (sqe->nsid == NVME_NSID_ALL) {
-                int medium = next_medium(image, 1);
-
-                if (medium < 0)
-                        return 0;
-                nvme_io_flush(command, (unsigned int)medium);
-                return NVME_LATER;
-        }
-        const struct nvme_namespace *ns = nvme_namespace_get(image, sqe->nsid, &outcome);
+        command->progress = 0;
+        if (sqe->nsid == NVME_NSID_ALL)
+                return flush_next(command);
+        const struct nvme_namespace *ns = nvme_namespace_get(command->device->image, sqe->nsid, &outcome);
         if (!ns)
                 return outcome;
         nvme_io_flush(command, ns->medium);
@@ -143,7 +148,7 @@ static bool is_reading(uint8_t opcode) {
 }
 
 /* [4.6.1] Do Not Retry where the next attempt would end in the same way. */
-static uint32_t media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error) {
+uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error) {
         switch (error) {
         case -EIO:
                 device->image->life.media_errors++;
@@ -160,14 +165,6 @@ static uint32_t media_error(struct nvme_device *device, const struct nvme_sqe *s
         default:
                 return NVME_ERROR(NVME_SC_INTERNAL_ERROR, NVME_NOWHERE);
         }
-}
-
-/* The namespace that a medium is shown as. */
-static uint32_t medium_nsid(const struct nvme_image *image, unsigned int medium) {
-        for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
-                if (image->namespaces[nsid - 1].blocks && image->namespaces[nsid - 1].medium == medium)
-                        return nsid;
-        return NVME_NAMESPACES;
 }
 
 /*
@@ -189,24 +186,13 @@ static uint32_t written(struct nvme_command *command) {
         return NVME_LATER;
 }
 
-static uint32_t flushed(struct nvme_command *command) {
-        const struct nvme_image *image = command->device->image;
-        const struct nvme_slot *slot = nvme_slot(command);
-        int medium = slot->sqe.nsid == NVME_NSID_ALL ? next_medium(image, medium_nsid(image, slot->medium) + 1) : -1;
-
-        if (medium < 0)
-                return 0;
-        nvme_io_flush(command, (unsigned int)medium);
-        return NVME_LATER;
-}
-
 /* A request succeeded: the next one, or an outcome. */
 static uint32_t next_request(struct nvme_command *command) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
 
         switch (sqe->opcode) {
         case NVME_IO_FLUSH:
-                return flushed(command);
+                return sqe->nsid == NVME_NSID_ALL ? flush_next(command) : 0;
         case NVME_IO_WRITE:
         case NVME_IO_WRITE_ZEROES:
                 return written(command);
@@ -222,9 +208,20 @@ static uint32_t next_request(struct nvme_command *command) {
         }
 }
 
-void nvme_io_advance(struct nvme_command *command, int error) {
-        uint32_t outcome = error < 0 ? media_error(command->device, &nvme_slot(command)->sqe, error) : next_request(command);
+void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome) {
+        for (unsigned int i = 0; i < NVME_IO_SLOTS; i++) {
+                struct nvme_slot *slot = &device->image->slots[i];
 
+                if (slot->state == NVME_SLOT_MEDIA && slot->sqe.nsid == nsid && !slot->verdict)
+                        slot->verdict = outcome;
+        }
+}
+
+void nvme_io_advance(struct nvme_command *command, int error) {
+        uint32_t outcome = nvme_slot(command)->verdict;
+
+        if (!outcome)
+                outcome = error < 0 ? nvme_media_error(command->device, &nvme_slot(command)->sqe, error) : next_request(command);
         if (outcome != NVME_LATER)
                 nvme_complete(command, outcome, 0);
 }

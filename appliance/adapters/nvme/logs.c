@@ -68,7 +68,7 @@ static size_t log_effects(unsigned char *d) {
         static const uint8_t admin[] = {NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,    NVME_ADMIN_GET_LOG,
                                         NVME_ADMIN_DELETE_CQ, NVME_ADMIN_CREATE_CQ,    NVME_ADMIN_IDENTIFY,
                                         NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
-                                        NVME_ADMIN_AER,       NVME_ADMIN_DOORBELL_BUFFER};
+                                        NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST,    NVME_ADMIN_DOORBELL_BUFFER};
         static const struct {
                 uint8_t opcode, effects;
         } io[] = {{NVME_IO_FLUSH, 1},   {NVME_IO_WRITE, 3},   {NVME_IO_READ, 1},   {NVME_IO_WRITE_UNCORRECTABLE, 3},
@@ -76,28 +76,72 @@ static size_t log_effects(unsigned char *d) {
 
         for (size_t i = 0; i < sizeof(admin); i++)
                 d[(size_t)admin[i] * 4] = 1;
+        /* Changes blocks and what the namespace can do [5.14.1.5]; not together with others to the same namespace. */
+        const uint32_t format = 1 | 1 << 1 | 1 << 2 | 1 << 16;
+        memcpy(d + (size_t)NVME_ADMIN_FORMAT * 4, &format, sizeof(format));
         d += 1024;
         for (size_t i = 0; i < sizeof(io) / sizeof(io[0]); i++)
                 d[(size_t)io[i].opcode * 4] = io[i].effects;
         return NVME_DATA_SIZE;
 }
 
-/* Builds a page in device->data. Returns its size, 0: there is no such page. */
-static size_t build(struct nvme_device *device, unsigned int page) {
+/* [5.14.1.4] in order; 64 fit always */
+static size_t log_changed(const struct nvme_image *image, unsigned char *d) {
+        unsigned int n = 0;
+
+        for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
+                if (image->changed >> (nsid - 1) & 1)
+                        memcpy(d + n++ * sizeof(nsid), &nsid, sizeof(nsid));
+        return 4096;
+}
+
+/* [5.14.1.7] LSP bit 0: create it anew. What was never created is a header that says so. */
+static size_t log_telemetry(struct nvme_device *device, bool create, const unsigned char **ret_data) {
+        struct nvme_image *image = device->image;
+
+        if (create)
+                nvme_telemetry_create(device);
+        else if (image->telemetry[0][0] == 0)
+                nvme_telemetry_header(image->telemetry[0], NVME_LOG_TELEMETRY_HOST, 0);
+        *ret_data = image->telemetry[0];
+        return sizeof(image->telemetry);
+}
+
+/* A page, in device->data for the most part. Returns its size, 0: there is no such page. */
+static size_t build(struct nvme_device *device, const struct nvme_sqe *sqe, const unsigned char **ret_data) {
         memset(device->data, 0, sizeof(device->data));
-        switch (page) {
+        *ret_data = device->data;
+        switch (sqe->cdw10 & 0xff) {
         case NVME_LOG_ERROR:
                 return log_errors(device->image, device->data);
         case NVME_LOG_SMART:
                 return log_smart(device, device->data);
         case NVME_LOG_FIRMWARE:
                 return log_firmware(device->data);
-        case NVME_LOG_CHANGED_NS: /* [5.14.1.4] namespaces do not change while a vAdapter is plugged in: always empty */
-                return 4096;
+        case NVME_LOG_CHANGED_NS:
+                return log_changed(device->image, device->data);
         case NVME_LOG_EFFECTS:
                 return log_effects(device->data);
+        case NVME_LOG_SELF_TEST:
+                return nvme_self_test_log(device->image, device->data);
+        case NVME_LOG_TELEMETRY_HOST:
+                return log_telemetry(device, sqe->cdw10 >> 8 & 1, ret_data);
+        case NVME_LOG_TELEMETRY_CONTROLLER:
+                return nvme_telemetry_header(device->data, NVME_LOG_TELEMETRY_CONTROLLER, 0);
         default:
                 return 0;
+        }
+}
+
+/* [5.2] The event is over when the page was read. */
+static void was_read(struct nvme_device *device, unsigned int page) {
+        if (page == NVME_LOG_ERROR)
+                nvme_event_clear(device, NVME_EVENT_ERROR);
+        if (page == NVME_LOG_SMART)
+                nvme_event_clear(device, NVME_EVENT_SMART);
+        if (page == NVME_LOG_CHANGED_NS) {
+                device->image->changed = 0;
+                nvme_event_clear(device, NVME_EVENT_NOTICE);
         }
 }
 
@@ -108,7 +152,8 @@ uint32_t nvme_get_log(struct nvme_command *command) {
         uint64_t length = (((uint64_t)(sqe->cdw11 & 0xffff) << 16 | sqe->cdw10 >> 16) + 1) * 4;
         uint64_t offset = (uint64_t)sqe->cdw13 << 32 | sqe->cdw12;
         bool retain = sqe->cdw10 & 1u << 15;
-        size_t size = build(device, page);
+        const unsigned char *data = NULL;
+        size_t size = build(device, sqe, &data);
 
         if (!size)
                 return NVME_ERROR(NVME_SC_INVALID_LOG_PAGE | NVME_DNR, 40);
@@ -118,10 +163,8 @@ uint32_t nvme_get_log(struct nvme_command *command) {
                 return NVME_INVALID_FIELD(42);
         if (offset % 4 || offset > size)
                 return NVME_INVALID_FIELD(48);
-        uint32_t outcome = nvme_data_send(command, device->data + offset, size - offset, (uint32_t)length);
-        if (!outcome && !retain && page == NVME_LOG_ERROR)
-                nvme_event_clear(device, NVME_EVENT_ERROR);
-        if (!outcome && !retain && page == NVME_LOG_SMART)
-                nvme_event_clear(device, NVME_EVENT_SMART);
+        uint32_t outcome = nvme_data_send(command, data + offset, size - offset, (uint32_t)length);
+        if (!outcome && !retain)
+                was_read(device, page);
         return outcome;
 }

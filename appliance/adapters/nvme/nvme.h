@@ -17,6 +17,8 @@
 #define NVME_NONE UINT16_MAX
 /* Compare and Verify go through what they look at in pieces of this size. */
 #define NVME_SCRATCH 16384u
+/* And the self-test in pieces of this one. */
+#define NVME_SELF_TEST_PIECE 65536u
 
 struct nvme_device;
 
@@ -57,7 +59,10 @@ struct nvme_device {
         struct iov_counter *counters;
 
         struct nvme_list free_io, free_admin;
-        struct nvme_list ended;             /* requests that ended within their submission */
+        struct nvme_list ended; /* requests that ended within their submission */
+        struct nvme_list done;  /* completions that go together at the end of the event */
+        unsigned int n_done;
+        bool is_fetching;
         struct nvme_list held[NVME_QUEUES]; /* completions that wait for room in a queue, oldest first */
         uint64_t pending;                   /* submission queues that may have commands */
         uint64_t cq_held;                   /* completion queues with completions that wait */
@@ -66,6 +71,7 @@ struct nvme_device {
         uint64_t sqs;                      /* submission queues that there are */
         bool is_polling;                   /* the host is told by EventIdx not to ring */
         bool has_more;                     /* commands that could be fetched, but not in this event */
+        bool has_ended;                    /* requests within their submission, whose time is not counted yet */
         uint64_t irq_pending;              /* vectors to raise at the end of the event */
         uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
         uint64_t irq_due;                  /* clock, at which those are raised at the latest */
@@ -83,10 +89,15 @@ struct nvme_device {
         bool needs_resume;                 /* the image had commands under way */
         bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
+        bool is_testing, is_stopped; /* self_test_io is under way; there will be no other */
+        uint32_t self_test_nsid;
+        struct vpc_io self_test_io;
+        struct iovec self_test_iov;
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
         struct nvme_command commands[NVME_SLOTS];
-        struct iovec (*iov)[NVME_IOV_MAX];      /* of each slot; 1 MiB of it that is never touched while idle */
+        struct iovec (*iov)[NVME_IOV_MAX]; /* of each slot; 1 MiB of it that is never touched while idle */
+        unsigned char *self_test_data;
         unsigned char (*scratch)[NVME_SCRATCH]; /* of each slot too: what a command brings from a medium to look at it */
 };
 
@@ -96,6 +107,13 @@ struct nvme_device {
 #define NVME_INVALID_FIELD(location) NVME_ERROR(NVME_SC_INVALID_FIELD | NVME_DNR, (location))
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
+
+/* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
+static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
+        if (i < NVME_IO_SLOTS)
+                i = i < image->n_io_slots ? i : NVME_IO_SLOTS;
+        return i < NVME_IO_SLOTS || i < NVME_IO_SLOTS + image->n_admin_slots ? i : NVME_SLOTS;
+}
 
 static inline struct nvme_slot *nvme_slot(const struct nvme_command *command) {
         return &command->device->image->slots[command->index];
@@ -223,11 +241,23 @@ uint32_t nvme_dataset_next(struct nvme_command *command);
 /* bad.c: blocks that were made unreadable [6.16] */
 uint32_t nvme_write_uncorrectable(struct nvme_command *command);
 bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
+/* The first of them that cannot be read; false: all can. */
+bool nvme_bad_first(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count, uint64_t *ret_block);
 /* The blocks were written: they can be read again. false: they cannot, for want of room to say which others cannot. */
 bool nvme_bad_clear(struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
 void nvme_bad_forget(struct nvme_image *image, uint32_t nsid);
 /* A namespace that can be used; NULL and the outcome where it cannot. */
 const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
+/* A request of an admin command has ended. */
+void nvme_admin_advance(struct nvme_command *command, int error);
+/* [4.6.1] the outcome of a request to a medium that failed */
+uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error);
+/* End what is under way on a namespace with `outcome`, as soon as it comes back. */
+void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome);
+/* show.c: the namespaces of a persona; and those of a new one while the controller runs */
+int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespace *namespaces);
+int nvme_show(struct nvme_device *device, const struct vpc_persona *persona);
+void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id);
 uint32_t nvme_identify(struct nvme_command *command);
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona);
 uint32_t nvme_get_log(struct nvme_command *command);
@@ -235,6 +265,23 @@ void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *e
 uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result);
 uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result);
 void nvme_features_reset(struct nvme_image *image);
+/* feature-data.c: those with a data structure */
+bool nvme_feature_has_data(uint32_t id);
+uint32_t nvme_feature_data_get(struct nvme_command *command, uint32_t id, bool current, uint32_t *ret_result);
+uint32_t nvme_feature_data_set(struct nvme_command *command, uint32_t id);
+/* format.c */
+uint32_t nvme_format_start(struct nvme_command *command);
+uint32_t nvme_format_next(struct nvme_command *command, int error);
+/* self-test.c */
+uint32_t nvme_self_test_start(struct nvme_command *command);
+void nvme_self_test_step(struct nvme_device *device);
+/* Something that a test that runs does not survive: of a namespace, or all of them. */
+void nvme_self_test_end(struct nvme_device *device, uint32_t nsid, unsigned int result);
+size_t nvme_self_test_log(const struct nvme_image *image, unsigned char *data);
+/* telemetry.c: collect it anew in the image */
+void nvme_telemetry_create(struct nvme_device *device);
+size_t nvme_telemetry_header(unsigned char *data, unsigned int page, unsigned int last_block);
+extern const uint8_t nvme_oui[3];
 uint32_t nvme_event_request(struct nvme_command *command);
 void nvme_event_raise(struct nvme_device *device, unsigned int type, unsigned int information);
 void nvme_event_clear(struct nvme_device *device, unsigned int type);

@@ -20,7 +20,9 @@ static void resume_executing(struct nvme_device *device, struct nvme_command *co
         if (!was_waiting)
                 slot->resumed++;
         slot->state = NVME_SLOT_FETCHED;
-        if (slot->resumed > RESUMED_MAX)
+        if (slot->verdict)
+                nvme_complete(command, slot->verdict, 0);
+        else if (slot->resumed > RESUMED_MAX)
                 nvme_complete(command, NVME_ERROR(NVME_SC_INTERNAL_ERROR, NVME_NOWHERE), 0);
         else if (is_io)
                 nvme_io_execute(command);
@@ -38,6 +40,16 @@ static void resume_delete(struct nvme_device *device, struct nvme_command *comma
                 nvme_complete(command, 0, 0);
 }
 
+/* An abort [5.1] waits for the command that it aborts, unless that has ended and only the abort's own completion was missed. */
+static void resume_abort(struct nvme_device *device, struct nvme_command *command) {
+        const struct nvme_image *image = device->image;
+
+        for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1))
+                if (image->slots[i].state != NVME_SLOT_FREE && image->slots[i].aborter == command->index + 1)
+                        return;
+        nvme_complete(command, 0, 1);
+}
+
 static void resume_slot(struct nvme_device *device, struct nvme_command *command) {
         struct nvme_slot *slot = nvme_slot(command);
         struct nvme_sq *sq = &device->image->sqs[slot->sq_id];
@@ -53,6 +65,9 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
                 break;
         case NVME_SLOT_DONE:
                 nvme_post(command);
+                break;
+        case NVME_SLOT_ABORT:
+                resume_abort(device, command);
                 break;
         case NVME_SLOT_DELETE:
                 resume_delete(device, command, slot);
@@ -82,18 +97,19 @@ void nvme_resume(struct nvme_device *device) {
         uint64_t todo[(NVME_SLOTS + 63) / 64] = {0};
 
         device->needs_resume = false;
+        device->image->formatting = 0; /* a format that was under way begins anew below */
         /* Commands that were taken and not yet counted. */
-        for (unsigned int i = 0; i < NVME_SLOTS; i++) {
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1)) {
                 const struct nvme_slot *slot = &device->image->slots[i];
                 struct nvme_sq *sq = &device->image->sqs[slot->sq_id];
 
                 if (slot->state != NVME_SLOT_FREE && sq->size && sq->fetched < slot->fetched)
                         sq->fetched = slot->fetched;
         }
-        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         resume_posting(device, &device->commands[i]);
-        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;
         for (unsigned int i = 0; i < NVME_SLOTS; i++)

@@ -22,14 +22,34 @@ struct nvme_command *nvme_list_take(struct nvme_device *device, struct nvme_list
 }
 
 struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_id) {
-        return nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
+        struct nvme_command *command = nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
+        uint32_t *n = sq_id ? &device->image->n_io_slots : &device->image->n_admin_slots;
+        uint32_t first = sq_id ? 0 : NVME_IO_SLOTS, max = sq_id ? NVME_IO_SLOTS : NVME_ADMIN_SLOTS;
+
+        if (!command && *n < max) {
+                command = &device->commands[first + *n];
+                command->device = device;
+                command->index = (uint16_t)(first + *n);
+                ++*n;
+        }
+        if (command) {
+                nvme_slot(command)->verdict = 0;
+                nvme_slot(command)->aborter = 0;
+        }
+        return command;
 }
 
 void nvme_slot_free(struct nvme_command *command) {
         struct nvme_device *device = command->device;
 
+        struct nvme_list *list = command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin;
+
         __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FREE, __ATOMIC_RELEASE);
-        nvme_list_append(device, command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+        /* In front: the next command finds it in the processor's cache. */
+        command->next = list->first;
+        if (list->first == NVME_NONE)
+                list->last = command->index;
+        list->first = command->index;
 }
 
 static void account_io(struct nvme_device *device, const struct nvme_slot *slot) {
@@ -110,7 +130,10 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
                 nvme_count(&device->counters->admin_ops, 1);
         if (outcome)
                 account_error(device, slot);
+        uint16_t aborter = slot->aborter;
         nvme_post(command);
+        if (aborter)
+                nvme_complete(&device->commands[aborter - 1], 0, outcome != NVME_ERROR(NVME_SC_ABORT_REQUESTED, NVME_NOWHERE));
 }
 
 static void request_end(struct nvme_command *command, int error) {
@@ -125,7 +148,10 @@ static void request_end(struct nvme_command *command, int error) {
 
                 slot->state = NVME_SLOT_FETCHED;
                 device->image->sqs[sq_id].n_media--;
-                nvme_io_advance(command, error);
+                if (sq_id)
+                        nvme_io_advance(command, error);
+                else
+                        nvme_admin_advance(command, error);
                 nvme_delete_sq_finish(device, sq_id);
         }
 }
@@ -144,7 +170,7 @@ void nvme_media_ended(struct nvme_device *device) {
         struct nvme_command *command = NULL;
 
         while ((command = nvme_list_take(device, &device->ended))) {
-                nvme_clock(device);
+                device->has_ended = true;
                 request_end(command, command->error);
         }
 }
@@ -166,14 +192,14 @@ void nvme_media_submit(struct nvme_command *command, unsigned int medium) {
 }
 
 void nvme_slots_drop(struct nvme_device *device) {
+        nvme_media_ended(device); /* so that what is at media has not ended */
         nvme_life_update(device);
         device->n_inflight = 0;
         __atomic_store_n(&device->counters->inflight, 0, __ATOMIC_RELAXED);
-        nvme_media_ended(device); /* so that what is at media has not ended */
         device->free_io = device->free_admin = (struct nvme_list){NVME_NONE, NVME_NONE};
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};
-        for (unsigned int i = 0; i < NVME_SLOTS; i++) {
+        for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1)) {
                 struct nvme_command *command = &device->commands[i];
                 struct nvme_slot *slot = nvme_slot(command);
 

@@ -94,17 +94,21 @@ enum nvme_status {
         NVME_SC_WRITE_PROTECTED = 0x020,
         NVME_SC_LBA_OUT_OF_RANGE = 0x080,
         NVME_SC_CAPACITY_EXCEEDED = 0x081,
+        NVME_SC_FORMAT_IN_PROGRESS = 0x084,
 
         /* [4.6.1.2.2] command specific status */
         NVME_SC_CQ_INVALID = 0x100,
         NVME_SC_INVALID_QUEUE_ID = 0x101,
         NVME_SC_INVALID_QUEUE_SIZE = 0x102,
+        NVME_SC_ABORT_LIMIT = 0x103,
         NVME_SC_AER_LIMIT = 0x105,
         NVME_SC_INVALID_VECTOR = 0x108,
         NVME_SC_INVALID_LOG_PAGE = 0x109,
+        NVME_SC_INVALID_FORMAT = 0x10a,
         NVME_SC_INVALID_QUEUE_DELETION = 0x10c,
         NVME_SC_FEATURE_NOT_SAVEABLE = 0x10d,
         NVME_SC_FEATURE_NOT_PER_NS = 0x10f,
+        NVME_SC_SELF_TEST_IN_PROGRESS = 0x11d,
 
         /* [4.6.1.2.3] media and data integrity errors */
         NVME_SC_WRITE_FAULT = 0x280,
@@ -124,7 +128,9 @@ enum {
         NVME_ADMIN_SET_FEATURES = 0x09,
         NVME_ADMIN_GET_FEATURES = 0x0a,
         NVME_ADMIN_AER = 0x0c,
+        NVME_ADMIN_SELF_TEST = 0x14,
         NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
+        NVME_ADMIN_FORMAT = 0x80,
 };
 
 /* [6] NVM command opcodes */
@@ -172,12 +178,16 @@ enum {
         NVME_LOG_FIRMWARE = 0x03,
         NVME_LOG_CHANGED_NS = 0x04,
         NVME_LOG_EFFECTS = 0x05,
+        NVME_LOG_SELF_TEST = 0x06,
+        NVME_LOG_TELEMETRY_HOST = 0x07,
+        NVME_LOG_TELEMETRY_CONTROLLER = 0x08,
 };
 
 /* [5.21.1] feature identifiers */
 enum {
         NVME_FEAT_ARBITRATION = 0x01,
         NVME_FEAT_POWER = 0x02,
+        NVME_FEAT_LBA_RANGE = 0x03,
         NVME_FEAT_TEMPERATURE = 0x04,
         NVME_FEAT_ERROR_RECOVERY = 0x05,
         NVME_FEAT_WRITE_CACHE = 0x06,
@@ -186,20 +196,27 @@ enum {
         NVME_FEAT_VECTOR = 0x09,
         NVME_FEAT_ATOMICITY = 0x0a,
         NVME_FEAT_EVENTS = 0x0b,
-        NVME_FEAT_COUNT = 0x0c,
+        NVME_FEAT_POWER_STATES = 0x0c, /* autonomous power state transitions */
+        NVME_FEAT_TIMESTAMP = 0x0e,
+        NVME_FEAT_HOST_BEHAVIOR = 0x16,
+        NVME_FEAT_COUNT = 0x17, /* of those that lie side by side */
+        NVME_FEAT_HOST_ID = 0x81,
 };
 
 /* [5.2] asynchronous events: type in bits 2:0 of the result, information in 15:8, log page in 23:16 */
 enum {
         NVME_EVENT_ERROR = 0,
         NVME_EVENT_SMART = 1,
-        NVME_EVENT_TYPES = 2, /* those that this controller can report */
+        NVME_EVENT_NOTICE = 2,
+        NVME_EVENT_TYPES = 3, /* those that this controller can report */
 };
 enum {
         NVME_EVENT_ERROR_REGISTER = 0, /* write to invalid doorbell register */
         NVME_EVENT_ERROR_VALUE = 1,    /* invalid doorbell write value */
         NVME_EVENT_SMART_TEMPERATURE = 1,
+        NVME_EVENT_NOTICE_NAMESPACE = 0, /* namespace attribute changed */
 };
+#define NVME_EVENTS_NAMESPACE (UINT32_C(1) << 8) /* bit of feature 0Bh, and of OAES */
 
 /* [5.14.1.1] an entry of the error information log */
 struct nvme_error_entry {
@@ -216,6 +233,32 @@ struct nvme_error_entry {
         uint8_t reserved2[22];
 };
 _Static_assert(sizeof(struct nvme_error_entry) == 64, "[5.14.1.1]");
+
+/* [5.14.1.6] a result in the device self-test log */
+struct nvme_self_test_result {
+        uint8_t status; /* result in bits 3:0, code of the test in 7:4 */
+        uint8_t segment, valid, reserved;
+        uint8_t powered_hours[8], nsid[4], lba[8]; /* not aligned */
+        uint8_t status_type, status_code, vendor[2];
+};
+_Static_assert(sizeof(struct nvme_self_test_result) == 28, "[5.14.1.6.1]");
+#define NVME_SELF_TEST_RESULTS 20u
+enum {
+        NVME_SELF_TEST_SHORT = 1,
+        NVME_SELF_TEST_EXTENDED = 2,
+        NVME_SELF_TEST_ABORT = 15,
+};
+enum {
+        NVME_SELF_TEST_PASSED = 0,
+        NVME_SELF_TEST_ABORTED = 1,
+        NVME_SELF_TEST_RESET = 2,
+        NVME_SELF_TEST_REMOVED = 3,
+        NVME_SELF_TEST_FORMATTED = 4,
+        NVME_SELF_TEST_FAILED = 7, /* in the segment that is named */
+        NVME_SELF_TEST_UNUSED = 15,
+};
+
+#define NVME_TELEMETRY_BLOCK 512u /* [5.14.1.7] */
 
 #define NVME_DATA_SIZE 4096 /* identify structures, and the largest log page here */
 

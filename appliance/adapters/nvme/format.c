@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Format NVM [5.23]: a block size, and an empty medium, for one namespace or one after the other for all. The block size goes
+ * first: a medium that cannot keep it refuses before anything is lost. Erased is what every format is, Secure Erase or not.
+ */
+#include <errno.h>
+
+#include "adapters/nvme/nvme.h"
+
+#define ERASE_USER_DATA 1u
+
+/* What `progress` of a format counts for the namespace whose turn it is (n_ranges: its identifier). */
+enum step { STEP_BLOCK_SIZE, STEP_DISCARD, STEP_FLUSH, STEP_DONE };
+
+static bool is_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t nsid) {
+        return image->namespaces[nsid - 1].blocks && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == nsid);
+}
+
+static uint32_t next_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t after) {
+        for (uint32_t nsid = after + 1; nsid <= NVME_NAMESPACES; nsid++)
+                if (is_target(image, sqe, nsid))
+                        return nsid;
+        return 0;
+}
+
+static uint32_t wanted_shift(const struct nvme_sqe *sqe) {
+        return sqe->cdw10 & 15 ? 12 : 9;
+}
+
+/* [5.23] LBA Format 3:0, Metadata 4, Protection Information 8:5, Secure Erase Settings 11:9 */
+static uint32_t check(const struct nvme_image *image, const struct nvme_sqe *sqe) {
+        uint32_t outcome = 0;
+
+        if (sqe->nsid != NVME_NSID_ALL && !nvme_namespace_get(image, sqe->nsid, &outcome))
+                return outcome;
+        if ((sqe->cdw10 & 15) > 1 || sqe->cdw10 & 0xe0)
+                return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
+        if ((sqe->cdw10 >> 9 & 7) > ERASE_USER_DATA)
+                return NVME_INVALID_FIELD(41);
+        if (image->formatting)
+                return NVME_ERROR(NVME_SC_FORMAT_IN_PROGRESS, NVME_NOWHERE);
+        for (uint32_t nsid = next_target(image, sqe, 0); nsid; nsid = next_target(image, sqe, nsid)) {
+                const struct nvme_namespace *ns = &image->namespaces[nsid - 1];
+
+                if (ns->read_only)
+                        return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
+                if (ns->size % (1u << wanted_shift(sqe)))
+                        return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
+        }
+        return 0;
+}
+
+static uint32_t submit(struct nvme_command *command, uint64_t step) {
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        const struct nvme_namespace *ns = &command->device->image->namespaces[command->n_ranges - 1];
+
+        if (step == STEP_BLOCK_SIZE && ns->block_shift == wanted_shift(sqe))
+                step = STEP_DISCARD;
+        command->progress = step;
+        if (step == STEP_BLOCK_SIZE)
+                command->io = (struct vpc_io){.op = VPC_IO_FORMAT, .length = 1u << wanted_shift(sqe)};
+        else if (step == STEP_DISCARD)
+                command->io = (struct vpc_io){.op = VPC_IO_DISCARD, .length = ns->size};
+        else
+                command->io = (struct vpc_io){.op = VPC_IO_FLUSH};
+        nvme_media_submit(command, ns->medium);
+        return NVME_LATER;
+}
+
+uint32_t nvme_format_start(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        struct nvme_image *image = device->image;
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+        uint32_t outcome = check(image, sqe);
+
+        if (outcome)
+                return outcome;
+        for (uint32_t nsid = next_target(image, sqe, 0); nsid; nsid = next_target(image, sqe, nsid)) {
+                image->formatting |= UINT64_C(1) << (nsid - 1);
+                nvme_self_test_end(device, nsid, NVME_SELF_TEST_FORMATTED);
+                nvme_io_end_all(device, nsid, NVME_ERROR(NVME_SC_FORMAT_IN_PROGRESS, NVME_NOWHERE));
+        }
+        command->n_ranges = next_target(image, sqe, 0);
+        return command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;
+}
+
+static void finish_namespace(struct nvme_image *image, uint32_t nsid, uint32_t shift) {
+        struct nvme_namespace *ns = &image->namespaces[nsid - 1];
+
+        ns->block_shift = shift;
+        ns->blocks = ns->size >> shift;
+        for (unsigned int i = 0; i < sizeof(ns->range); i++)
+                ns->range[i] = 0;
+        nvme_bad_forget(image, nsid);
+        image->formatting &= ~(UINT64_C(1) << (nsid - 1));
+}
+
+uint32_t nvme_format_next(struct nvme_command *command, int error) {
+        struct nvme_image *image = command->device->image;
+        const struct nvme_slot *slot = nvme_slot(command);
+
+        if (error < 0 || slot->verdict) {
+                image->formatting = 0;
+                if (slot->verdict)
+                        return slot->verdict;
+                return command->progress == STEP_BLOCK_SIZE ? NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40)
+                                                            : nvme_media_error(command->device, &slot->sqe, error);
+        }
+        if (command->progress + 1 < STEP_DONE)
+                return submit(command, command->progress + 1);
+        finish_namespace(image, command->n_ranges, wanted_shift(&slot->sqe));
+        command->n_ranges = next_target(image, &slot->sqe, command->n_ranges);
+        return command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;
+}

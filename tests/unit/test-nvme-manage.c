@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Format, device self-test, telemetry, abort of I/O, features with data. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "nvme-host.h"
+
+#define DNR(status) ((status) | NVME_DNR)
+#define BLOCKS (FAKE_MEDIUM_SIZE / 512)
+
+static int setup(void **state) {
+        struct fake *f = fake_new();
+
+        fake_enable(f);
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state) {
+        fake_free(*state);
+        return 0;
+}
+
+static unsigned int admin(struct fake *f, struct nvme_sqe sqe) {
+        return fake_status(f, &f->admin, sqe);
+}
+
+static uint64_t get(struct fake *f, unsigned int offset, unsigned int bytes) {
+        uint64_t value = 0;
+
+        memcpy(&value, (char *)fake_memory(f, FAKE_DATA) + offset, bytes);
+        return value;
+}
+
+static unsigned int get_log(struct fake *f, uint32_t page, uint32_t specific, uint32_t dwords, uint32_t offset) {
+        memset(fake_memory(f, FAKE_DATA), 0xaa, 8192);
+        return admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_GET_LOG,
+                                          .nsid = NVME_NSID_ALL,
+                                          .prp1 = FAKE_DATA,
+                                          .prp2 = FAKE_DATA + 4096,
+                                          .cdw10 = (dwords - 1) << 16 | specific << 8 | page,
+                                          .cdw12 = offset});
+}
+
+/* ---- format ---- */
+
+static struct nvme_sqe format(uint32_t nsid, uint32_t cdw10) {
+        return (struct nvme_sqe){.opcode = NVME_ADMIN_FORMAT, .nsid = nsid, .cdw10 = cdw10};
+}
+
+static void test_format(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_sqe read = fake_transfer(f, NVME_IO_READ, 1, FAKE_MEDIUM_SIZE / 4096, 1, FAKE_DATA);
+
+        fake_queue_create(f, &q, 1, 16);
+        memset(f->media[0], 0x77, FAKE_MEDIUM_SIZE);
+        memset(f->media[1], 0x77, FAKE_MEDIUM_SIZE);
+        assert_int_equal(fake_status(f, &q, (struct nvme_sqe){.opcode = NVME_IO_WRITE_UNCORRECTABLE, .nsid = 1}), 0);
+        assert_int_equal(admin(f, format(1, 1)), 0);
+        assert_int_equal(f->formatted[0], 4096);
+        assert_int_equal(f->formatted[1], 0);
+        for (unsigned int i = 0; i < FAKE_MEDIUM_SIZE; i++)
+                assert_int_equal(f->media[0][i], 0);
+        assert_int_equal(f->media[1][0], 0x77);
+        assert_int_equal(f->n_flushed[0], 1);
+        assert_int_equal(admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = FAKE_DATA}), 0);
+        assert_int_equal(get(f, 0, 8), FAKE_MEDIUM_SIZE / 4096);
+        assert_int_equal(get(f, 25, 2), 1 << 8 | 1);
+        assert_int_equal(fake_status(f, &q, read), DNR(NVME_SC_LBA_OUT_OF_RANGE));
+        read.cdw10--;
+        assert_int_equal(fake_status(f, &q, read), 0);
+        read.cdw10 = 0; /* what was unreadable was formatted, too */
+        assert_int_equal(fake_status(f, &q, read), 0);
+        /* the same size again: nothing to keep, but it is erased */
+        memset(f->media[0], 0x77, FAKE_MEDIUM_SIZE);
+        f->formatted[0] = 0;
+        assert_int_equal(admin(f, format(1, 1 << 9 | 1)), 0);
+        assert_int_equal(f->formatted[0], 0);
+        assert_int_equal(f->media[0][FAKE_MEDIUM_SIZE - 1], 0);
+}
+
+static void test_format_errors(void **state) {
+        struct fake *f = *state;
+
+        memset(f->media[0], 0x77, FAKE_MEDIUM_SIZE);
+        assert_int_equal(admin(f, format(1, 2)), DNR(NVME_SC_INVALID_FORMAT));
+        assert_int_equal(admin(f, format(1, 1 << 5)), DNR(NVME_SC_INVALID_FORMAT)); /* protection information */
+        assert_int_equal(admin(f, format(1, 2 << 9)), DNR(NVME_SC_INVALID_FIELD));  /* cryptographic erase */
+        assert_int_equal(admin(f, format(0, 0)), DNR(NVME_SC_INVALID_NAMESPACE));
+        assert_int_equal(admin(f, format(3, 0)), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(admin(f, format(5, 0)), DNR(NVME_SC_WRITE_PROTECTED));
+        assert_int_equal(admin(f, format(NVME_NSID_ALL, 0)), DNR(NVME_SC_WRITE_PROTECTED));
+        f->media_error = -EOPNOTSUPP; /* a medium that cannot keep a block size: nothing is lost */
+        assert_int_equal(admin(f, format(1, 1)), DNR(NVME_SC_INVALID_FORMAT));
+        f->media_error = -EIO;
+        assert_int_equal(admin(f, format(1, 0)), DNR(NVME_SC_WRITE_FAULT));
+        f->media_error = 0;
+        assert_int_equal(f->media[0][0], 0x77);
+        f->image->namespaces[4].read_only = 0;
+        assert_int_equal(admin(f, format(NVME_NSID_ALL, 1)), 0);
+        assert_int_equal(f->formatted[0], 4096);
+        assert_int_equal(f->formatted[1], 0);
+        assert_int_equal(f->formatted[2], 4096);
+        assert_int_equal(f->n_submitted[VPC_IO_DISCARD], 3 + 1); /* one of them failed */
+}
+
+/* Commands to a namespace that is being formatted, before and meanwhile; and a reset in the midst of it. */
+static void test_format_under_io(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &q, 1, 16);
+        fake_push(f, &q, fake_transfer(f, NVME_IO_COMPARE, 1, BLOCKS - 2048, 2048, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));
+        fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 2, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_run(f);
+        for (unsigned int i = 0; i < 3; i++) {
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1, i == 2 ? 0 : NVME_SC_FORMAT_IN_PROGRESS);
+        }
+        fake_ring_cq(f, &q);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->image->namespaces[0].block_shift, 12);
+
+        fake_push(f, &f->admin, format(1, 0));
+        fake_ring(f, &f->admin);
+        fake_step(f);
+        fake_disable(f);
+        fake_enable(f);
+        fake_queue_create(f, &q, 1, 16);
+        assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA)), 0);
+        fake_push(f, &f->admin, format(1, 0));
+        fake_ring(f, &f->admin);
+        fake_restart(f);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_INTERNAL_ERROR);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA)), 0);
+}
+
+/* ---- self-test ---- */
+
+static unsigned int self_test(struct fake *f, uint32_t code, uint32_t nsid) {
+        return admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_SELF_TEST, .nsid = nsid, .cdw10 = code});
+}
+
+static void start_test(struct fake *f, uint32_t code, uint32_t nsid) {
+        struct nvme_cqe cqe;
+
+        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_SELF_TEST, .nsid = nsid, .cdw10 = code});
+        fake_ring(f, &f->admin);
+        assert_true(fake_pop(f, &f->admin, &cqe)); /* at once: the test goes on by itself */
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+}
+
+static void test_self_test(void **state) {
+        struct fake *f = *state;
+
+        assert_int_equal(get_log(f, NVME_LOG_SELF_TEST, 0, 141, 0), 0);
+        assert_int_equal(get(f, 0, 2), 0);
+        for (unsigned int i = 0; i < NVME_SELF_TEST_RESULTS; i++)
+                assert_int_equal(get(f, 4 + i * 28, 1), NVME_SELF_TEST_UNUSED);
+        assert_int_equal(self_test(f, NVME_SELF_TEST_SHORT, 1), 0);
+        assert_int_equal(f->n_submitted[VPC_IO_READ], 2 * (1 << 20) / NVME_SELF_TEST_PIECE);
+        assert_int_equal(self_test(f, NVME_SELF_TEST_EXTENDED, NVME_NSID_ALL), 0);
+        assert_int_equal(f->n_submitted[VPC_IO_READ],
+                         2 * (1 << 20) / NVME_SELF_TEST_PIECE + 3 * FAKE_MEDIUM_SIZE / NVME_SELF_TEST_PIECE);
+        assert_int_equal(self_test(f, NVME_SELF_TEST_SHORT, 0), 0); /* the controller alone */
+        assert_int_equal(get_log(f, NVME_LOG_SELF_TEST, 0, 141, 0), 0);
+        assert_int_equal(get(f, 0, 2), 0);
+        assert_int_equal(get(f, 4, 1), NVME_SELF_TEST_SHORT << 4);
+        assert_int_equal(get(f, 32, 1), NVME_SELF_TEST_EXTENDED << 4);
+        assert_int_equal(get(f, 60, 1), NVME_SELF_TEST_SHORT << 4);
+        assert_int_equal(get(f, 88, 1), NVME_SELF_TEST_UNUSED);
+        assert_int_equal(self_test(f, 0, 1), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(self_test(f, 3, 1), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(self_test(f, 1, 3), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(self_test(f, 1, 77), DNR(NVME_SC_INVALID_NAMESPACE));
+        for (unsigned int i = 0; i < NVME_SELF_TEST_RESULTS + 3; i++)
+                assert_int_equal(self_test(f, NVME_SELF_TEST_SHORT, 0), 0);
+        assert_int_equal(f->image->self_test.n_results, NVME_SELF_TEST_RESULTS);
+}
+
+static void test_self_test_fails(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+
+        fake_queue_create(f, &q, 1, 16);
+        start_test(f, NVME_SELF_TEST_EXTENDED, NVME_NSID_ALL);
+        for (unsigned int i = 0; i < FAKE_MEDIUM_SIZE / NVME_SELF_TEST_PIECE + 2; i++)
+                fake_step(f);
+        f->media_error = -EIO; /* in the third piece of the second namespace */
+        fake_run(f);
+        f->media_error = 0;
+        assert_int_equal(get_log(f, NVME_LOG_SELF_TEST, 0, 141, 0), 0);
+        assert_int_equal(get(f, 4, 3), 0x0f0200 | NVME_SELF_TEST_EXTENDED << 4 | NVME_SELF_TEST_FAILED);
+        assert_int_equal(get(f, 4 + 12, 4), 2);
+        assert_int_equal(get(f, 4 + 16, 8), 2 * NVME_SELF_TEST_PIECE / 4096);
+        assert_int_equal(get(f, 4 + 24, 2), 0x8102);
+        assert_int_equal(fake_status(f, &q, (struct nvme_sqe){.opcode = NVME_IO_WRITE_UNCORRECTABLE, .nsid = 1, .cdw10 = 77}), 0);
+        assert_int_equal(self_test(f, NVME_SELF_TEST_SHORT, 1), 0);
+        assert_int_equal(get_log(f, NVME_LOG_SELF_TEST, 0, 141, 0), 0);
+        assert_int_equal(get(f, 4, 1), NVME_SELF_TEST_SHORT << 4 | NVME_SELF_TEST_FAILED);
+        assert_int_equal(get(f, 4 + 16, 8), 77);
+}
+
+static void test_self_test_ends(void **state) {
+        struct fake *f = *state;
+
+        start_test(f, NVME_SELF_TEST_EXTENDED, 2);
+        for (unsigned int i = 0; i < 32; i++)
+                fake_step(f);
+        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_SELF_TEST, .cdw10 = 1});
+        fake_push(f, &f->admin,
+                  (struct nvme_sqe){.opcode = NVME_ADMIN_GET_LOG, .prp1 = FAKE_DATA, .cdw10 = 140 << 16 | NVME_LOG_SELF_TEST});
+        fake_ring(f, &f->admin);
+        struct nvme_cqe cqe;
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, DNR(NVME_SC_SELF_TEST_IN_PROGRESS));
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(get(f, 0, 1), NVME_SELF_TEST_EXTENDED);
+        assert_in_range(get(f, 1, 1), 48, 50);
+        /* It goes on through a reset and in the next process. */
+        fake_write(f, NVME_REG_CC, 0x00460000);
+        fake_restart(f);
+        fake_run(f);
+        assert_int_equal(f->image->self_test.results[0].status, NVME_SELF_TEST_EXTENDED << 4);
+        assert_int_equal(f->n_submitted[VPC_IO_READ], FAKE_MEDIUM_SIZE / NVME_SELF_TEST_PIECE + 1);
+        fake_enable(f);
+        start_test(f, NVME_SELF_TEST_SHORT, 2);
+        fake_disable(f);
+        assert_int_equal(f->image->self_test.results[0].status, NVME_SELF_TEST_SHORT << 4 | NVME_SELF_TEST_RESET);
+        fake_enable(f);
+        start_test(f, NVME_SELF_TEST_SHORT, 2);
+        start_test(f, NVME_SELF_TEST_ABORT, 0);
+        assert_int_equal(f->image->self_test.results[0].status, NVME_SELF_TEST_SHORT << 4 | NVME_SELF_TEST_ABORTED);
+        start_test(f, NVME_SELF_TEST_SHORT, NVME_NSID_ALL);
+        assert_int_equal(admin(f, format(2, 1)), 0);
+        assert_int_equal(f->image->self_test.results[0].status, NVME_SELF_TEST_SHORT << 4 | NVME_SELF_TEST_FORMATTED);
+        assert_int_equal(f->image->self_test.code, 0);
+}
+
+/* ---- telemetry ---- */
+
+static void test_telemetry(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        char *text = fake_memory(f, FAKE_DATA);
+
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 0, 128, 0), 0); /* none was created */
+        assert_int_equal(get(f, 0, 1), 7);
+        assert_int_equal(get(f, 8, 6), 0);
+        fake_queue_create(f, &q, 3, 16);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 1, 128, 0), 0);
+        uint64_t last = get(f, 8, 2);
+        assert_in_range(last, 1, NVME_TELEMETRY_BLOCKS);
+        assert_int_equal(get(f, 12, 2), last);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 0, 1024, 512), 0);
+        assert_int_equal(text[4095], 0);
+        assert_non_null(strstr(text, "cc 0x460001 csts 0x1"));
+        assert_non_null(strstr(text, "ns 2 blocks 1024 shift 12"));
+        assert_non_null(strstr(text, "sq 3 cq 3 size 16"));
+        /* It stays what it was, until it is created anew. */
+        assert_int_equal(admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 3}), 0);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 0, 1024, 512), 0);
+        assert_non_null(strstr(text, "sq 3 cq 3 size 16"));
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 1, 1024, 512), 0);
+        assert_null(strstr(text, "sq 3 cq 3 size 16"));
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_CONTROLLER, 0, 128, 0), 0);
+        assert_int_equal(get(f, 0, 1), 8);
+        assert_int_equal(get(f, 382, 2), 0);
+}
+
+/* Every queue there can be: the text ends in time. */
+static void test_telemetry_full(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+
+        for (unsigned int i = 1; i < NVME_QUEUES; i++)
+                fake_queue_create(f, &q, i, 16);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 1, 128, 0), 0);
+        assert_in_range(get(f, 8, 2), 8, NVME_TELEMETRY_BLOCKS);
+        assert_int_equal(f->image->telemetry[NVME_TELEMETRY_BLOCKS][NVME_TELEMETRY_BLOCK - 1], 0);
+}
+
+/* ---- abort ---- */
+
+static void test_abort_io(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &q, 1, 16);
+        uint16_t cid = fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = BLOCKS - 1});
+        uint16_t read = fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        for (unsigned int i = 0; i < 5; i++)
+                fake_step(f);
+        struct nvme_sqe abort = {.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 | 1};
+        fake_push(f, &f->admin, abort);
+        fake_push(f, &f->admin, abort);         /* somebody sees to it already */
+        abort.cdw10 = (uint32_t)read << 16 | 1; /* done since */
+        fake_push(f, &f->admin, abort);
+        fake_ring(f, &f->admin);
+        for (unsigned int i = 0; i < 2; i++) {
+                assert_true(fake_pop(f, &f->admin, &cqe));
+                assert_int_equal(cqe.result, 1);
+        }
+        assert_false(fake_pop(f, &f->admin, &cqe)); /* not before the command has ended */
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.cid, read);
+        assert_true(fake_step(f));
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.cid, cid);
+        assert_int_equal(cqe.status >> 1, NVME_SC_ABORT_REQUESTED);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.result, 0);
+        assert_int_equal(cqe.status >> 1, 0);
+        assert_false(fake_step(f));
+        fake_ring_cq(f, &f->admin);
+        fake_ring_cq(f, &q);
+        /* One request, and that at its medium: it ends by itself. */
+        read = fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)read << 16 | 1});
+        fake_ring(f, &f->admin);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.result, 1);
+        fake_ring_cq(f, &f->admin);
+        fake_run(f);
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &q);
+}
+
+static void test_abort_limit(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &q, 1, 16);
+        for (unsigned int i = 0; i <= NVME_ABORT_MAX; i++) {
+                uint16_t cid = fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = BLOCKS - 1});
+
+                fake_ring(f, &q);
+                fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 | 1});
+                fake_ring(f, &f->admin);
+        }
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_ABORT_LIMIT);
+        fake_restart(f); /* the next process does what was asked for */
+        fake_run(f);
+        for (unsigned int i = 0; i < NVME_ABORT_MAX; i++) {
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1, NVME_SC_ABORT_REQUESTED);
+                assert_true(fake_pop(f, &f->admin, &cqe));
+                assert_int_equal(cqe.result, 0);
+        }
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        fake_ring_cq(f, &q);
+}
+
+/* ---- features with data ---- */
+
+static unsigned int set_data(struct fake *f, uint32_t id, uint32_t nsid, uint32_t cdw11, const void *data, size_t n) {
+        memset(fake_memory(f, FAKE_DATA), 0, 4096);
+        memcpy(fake_memory(f, FAKE_DATA), data, n);
+        return admin(f, (struct nvme_sqe){
+                                .opcode = NVME_ADMIN_SET_FEATURES, .nsid = nsid, .prp1 = FAKE_DATA, .cdw10 = id, .cdw11 = cdw11});
+}
+
+static struct nvme_cqe get_data(struct fake *f, uint32_t id, uint32_t nsid, uint32_t cdw11) {
+        memset(fake_memory(f, FAKE_DATA), 0xaa, 8192);
+        return fake_command(
+                f, &f->admin,
+                (struct nvme_sqe){
+                        .opcode = NVME_ADMIN_GET_FEATURES, .nsid = nsid, .prp1 = FAKE_DATA, .cdw10 = id, .cdw11 = cdw11});
+}
+
+static void test_timestamp(void **state) {
+        struct fake *f = *state;
+        const uint64_t ms = UINT64_C(0x123456789a);
+
+        assert_int_equal(get_data(f, NVME_FEAT_TIMESTAMP, 0, 0).status >> 1, 0);
+        assert_true(get(f, 0, 8) < 1000); /* since the reset, which it says */
+        assert_int_equal(set_data(f, NVME_FEAT_TIMESTAMP, 0, 0, &ms, 8), 0);
+        f->now += UINT64_C(5000000000);
+        assert_int_equal(get_data(f, NVME_FEAT_TIMESTAMP, 0, 0).status >> 1, 0);
+        assert_in_range(get(f, 0, 6), ms + 5000, ms + 5010);
+        assert_int_equal(get(f, 6, 2), 1 << 1);
+        assert_int_equal(get(f, 8, 1), 0xaa);
+        assert_int_equal(get_data(f, NVME_FEAT_TIMESTAMP | 1 << 8, 0, 0).status >> 1, 0);
+        assert_int_equal(get(f, 0, 8), 0);
+}
+
+static void test_host_features(void **state) {
+        struct fake *f = *state;
+        static const unsigned char id[16] = "host identifier", other[16] = "another one";
+        const unsigned char on = 1, wrong = 2;
+        unsigned char table[256] = {0};
+
+        assert_int_equal(get_data(f, NVME_FEAT_HOST_ID, 0, 1).status >> 1, 0);
+        assert_int_equal(get(f, 0, 8), 0);
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_ID, 0, 1, id, 16), 0);
+        assert_int_equal(get_data(f, NVME_FEAT_HOST_ID, 0, 1).status >> 1, 0);
+        assert_memory_equal(fake_memory(f, FAKE_DATA), id, 16);
+        assert_int_equal(get(f, 16, 1), 0xaa);
+        assert_int_equal(get_data(f, NVME_FEAT_HOST_ID, 0, 0).status >> 1, 0);
+        assert_int_equal(get(f, 8, 1), 0xaa);
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_ID, 0, 1, other, 16), DNR(NVME_SC_SEQUENCE_ERROR));
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_ID, 0, 1, id, 16), 0);
+        fake_disable(f);
+        fake_enable(f);
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_ID, 0, 0, other, 16), 0);
+
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_BEHAVIOR, 0, 0, &wrong, 1), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(set_data(f, NVME_FEAT_HOST_BEHAVIOR, 0, 0, &on, 1), 0);
+        assert_int_equal(get_data(f, NVME_FEAT_HOST_BEHAVIOR, 0, 0).status >> 1, 0);
+        assert_int_equal(get(f, 0, 8), 1);
+        assert_int_equal(get(f, 512, 1), 0xaa);
+
+        assert_int_equal(set_data(f, NVME_FEAT_POWER_STATES, 0, 1, table, 256), 0);
+        assert_int_equal(get_data(f, NVME_FEAT_POWER_STATES, 0, 0).result, 1);
+        assert_int_equal(get(f, 256, 1), 0xaa);
+        table[1] = 1;
+        assert_int_equal(set_data(f, NVME_FEAT_POWER_STATES, 0, 1, table, 256), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_HOST_ID, .prp1 = 4096}),
+                         DNR(NVME_SC_DATA_TRANSFER_ERROR));
+}
+
+static void test_lba_range(void **state) {
+        struct fake *f = *state;
+        struct {
+                uint8_t type, attributes, reserved[14];
+                uint64_t first, blocks, more[4];
+        } range = {.type = 1, .blocks = BLOCKS};
+
+        assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 1, 0).status >> 1, 0);
+        assert_int_equal(get(f, 0, 2), 0x100);
+        assert_int_equal(get(f, 24, 8), BLOCKS);
+        assert_int_equal(get(f, 64, 8), 0);
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), 0);
+        assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 1, 0).status >> 1, 0);
+        assert_int_equal(get(f, 0, 2), 1);
+        assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 2, 0).status >> 1, 0);
+        assert_int_equal(get(f, 0, 2), 0x100);
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 1, &range, sizeof(range)), DNR(NVME_SC_INVALID_FIELD));
+        range.first = 1;
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), DNR(NVME_SC_LBA_OUT_OF_RANGE));
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 3, 0, &range, sizeof(range)), DNR(NVME_SC_INVALID_FIELD));
+        assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 0, 0).status >> 1, DNR(NVME_SC_INVALID_NAMESPACE));
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(test_format, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_errors, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_under_io, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_self_test, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_self_test_fails, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_self_test_ends, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_telemetry, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_telemetry_full, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_abort_io, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_abort_limit, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_timestamp, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_host_features, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_lba_range, setup, teardown),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
