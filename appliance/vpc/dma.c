@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -11,6 +12,7 @@
 #include "vpc/function.h"
 #include "vpc/session.h"
 
+#define FDS_LEFT 256   /* descriptors that windows do not use up */
 #define DMA_PAGE 4096u /* the page size of the protocol; the host's is larger on some machines, then mmap(2) refuses */
 
 struct vpc_dma_window {
@@ -186,6 +188,9 @@ int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd
         if (i < dma->n_windows && dma->windows[i]->address <= address + (size - 1))
                 return map_again(dma, dma->windows[i], address, size, &fd);
         r = grow(dma);
+        /* Each is kept, and without any left the next message that brings one could not be taken. */
+        if (r >= 0 && dma->session && fd >= dma->fd_max)
+                r = -EMFILE;
         if (r >= 0 && dma->session) {
                 made.record = record_take(dma);
                 if (!made.record) /* those that are gone are not yet released */
@@ -229,8 +234,12 @@ static void resume_gone(struct vpc_dma *dma, struct vpc_session_window *record) 
 }
 
 int vpc_dma_resume(struct vpc_dma *dma, struct vpc_session *session) {
+        const long open_max = sysconf(_SC_OPEN_MAX);
         int failed = 0;
 
+        dma->fd_max = open_max < 0 || open_max > INT_MAX
+                              ? INT_MAX
+                              : (int)open_max - (int)(open_max < 4 * FDS_LEFT ? open_max / 4 : FDS_LEFT);
         dma->session = session;
         for (unsigned int i = 0; i < session->n_windows && i < VPC_DMA_WINDOWS_MAX; i++) {
                 struct vpc_session_window *record = &session->windows[i];

@@ -21,6 +21,7 @@ struct vpc_session;
 
 struct vpc_dma {
         struct vpc_session *session;     /* where windows and their descriptors are kept; NULL: nowhere */
+        int fd_max;                      /* descriptors from this one on are left for other uses */
         unsigned int record_hint;        /* no record before it is free */
         struct vpc_dma_window **windows; /* by address */
         unsigned int n_windows, capacity;
