@@ -7,7 +7,9 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/access.h"
 #include "control/control.h"
+#include "control/keeper.h"
 #include "link/worker.h"
 
 #define EXIT_USAGE 2
@@ -18,7 +20,7 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N] [--read-group G]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
@@ -28,6 +30,7 @@ static void print_help(void) {
              "  --unplug-timeout S  1 to 600: seconds a guest has to let go of a vAdapter (default 30)\n"
              "  --poll-time US  0 to 1000: microseconds that a worker looks out for work after the last at most (default 50)\n"
              "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
+             "  --read-group G  members of this group may look, and change nothing\n"
              "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
              "  --help, --version");
 }
@@ -42,8 +45,36 @@ static int number(const char *s, long max, int *ret_value) {
         return 0;
 }
 
+/* This process becomes the keeper, one with the same arguments the control process. */
+static int keep(int argc, char *argv[]) {
+        char option[] = "--keeper-fd", value[16];
+        char **with = calloc((size_t)argc + 3, sizeof(char *));
+
+        if (!with)
+                return EXIT_FAILURE;
+        snprintf(value, sizeof(value), "%d", KEEPER_FD);
+        memcpy(with, argv, (size_t)argc * sizeof(char *));
+        with[argc] = option;
+        with[argc + 1] = value;
+        int status = keeper_run(with);
+        free(with);
+        return status;
+}
+
 int main(int argc, char *argv[]) {
-        enum { OPT_STATE = 1, OPT_RUN, OPT_CHASSIS, OPT_LOG_LEVEL, OPT_UNPLUG, OPT_POLL, OPT_SIM_FD, OPT_HELP, OPT_VERSION };
+        enum {
+                OPT_STATE = 1,
+                OPT_RUN,
+                OPT_CHASSIS,
+                OPT_LOG_LEVEL,
+                OPT_UNPLUG,
+                OPT_POLL,
+                OPT_SIM_FD,
+                OPT_READ_GROUP,
+                OPT_KEEPER_FD,
+                OPT_HELP,
+                OPT_VERSION
+        };
         static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
                                                 {"run", required_argument, NULL, OPT_RUN},
                                                 {"chassis", required_argument, NULL, OPT_CHASSIS},
@@ -51,19 +82,23 @@ int main(int argc, char *argv[]) {
                                                 {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
                                                 {"poll-time", required_argument, NULL, OPT_POLL},
                                                 {"sim-fd", required_argument, NULL, OPT_SIM_FD},
+                                                {"read-group", required_argument, NULL, OPT_READ_GROUP},
+                                                {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
                                                 {"help", no_argument, NULL, OPT_HELP},
                                                 {"version", no_argument, NULL, OPT_VERSION},
                                                 {NULL, 0, NULL, 0}};
         struct control_options o = {.state_directory = "/var/lib/iov",
                                     .run_directory = "/run/iov",
                                     .sim_fd = -1,
+                                    .keeper_fd = -1,
+                                    .read_group = ACCESS_NO_GROUP,
                                     .log_level = LOG_INFO,
                                     .unplug_s = 30,
                                     .poll_us = 50};
         int c, seconds, microseconds;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
-                _exit(link_worker_main());
+                _exit(link_worker_main(argv[1]));
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
@@ -94,6 +129,14 @@ int main(int argc, char *argv[]) {
                         if (number(optarg, 65535, &o.sim_fd) < 0)
                                 return usage_error("--sim-fd takes a descriptor", optarg);
                         break;
+                case OPT_READ_GROUP:
+                        if (access_parse_group(optarg, &o.read_group) < 0)
+                                return usage_error("--read-group: there is no such group", optarg);
+                        break;
+                case OPT_KEEPER_FD: /* which the keeper adds */
+                        if (number(optarg, 65535, &o.keeper_fd) < 0)
+                                return usage_error("--keeper-fd takes a descriptor", optarg);
+                        break;
                 case OPT_HELP:
                         print_help();
                         return EXIT_SUCCESS;
@@ -109,5 +152,5 @@ int main(int argc, char *argv[]) {
                 o.run_directory = NULL;
                 o.log_level = o.log_level == LOG_INFO ? LOG_ERR : o.log_level;
         }
-        return control_main(&o);
+        return o.sim_fd < 0 && o.keeper_fd < 0 ? keep(argc, argv) : control_main(&o);
 }

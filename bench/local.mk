@@ -34,9 +34,22 @@ bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 
-.PHONY: bench
-bench: all $(bench_binaries)
+# A server whose worker is killed under it: a test with few kills, a measurement with more.
+check_PROGRAMS += bench/restart
+bench_restart_SOURCES = bench/restart.c $(bench_common)
+bench_restart_CPPFLAGS = $(bench_cppflags)
+bench_restart_LDADD = libiov-core.la
+
+EXTRA_DIST += bench/restart.sh
+
+.PHONY: bench soak
+bench: all $(bench_binaries) bench/restart
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 200
+
+# What takes hours.
+soak: all bench/restart
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 1000 control
 
 # In a real guest, which is fetched first where it is not there yet.
 .PHONY: bench-guest

@@ -95,6 +95,8 @@ for s in $servers; do for v in $slots; do
 	sockets="$sockets $work/run/servers/srv$s/$v.sock"
 done; done
 first=$work/run/servers/srv0/0.sock
+# A socket is there a moment before the worker that is to be measured has said who it is.
+sleep 1
 
 echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
 echo

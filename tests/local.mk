@@ -5,6 +5,7 @@ include tests/unit/yaml.mk
 include tests/unit/vpc.mk
 include tests/unit/nvme.mk
 include tests/unit/control.mk
+include tests/unit/link.mk
 include tests/fuzz/local.mk
 include tests/bats/local.mk
 include tests/guest/local.mk

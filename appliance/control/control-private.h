@@ -25,6 +25,7 @@ struct control {
         struct iov_model *model;
         struct state_info info; /* of the model */
         uint64_t last_id, boot_time, snapshot_time;
+        struct keeping *keeping;       /* NULL: there is no keeper */
         struct supervisor *supervisor; /* NULL: a simulator */
         struct mgmt *mgmt;
         /* commits: the first is being written, the others wait */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "control/appliance-id.h"
+#include "control/access.h"
 #include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
@@ -29,6 +31,7 @@
 #include "util.h"
 #include "vpc/function.h"
 
+#define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
 
 static uint64_t clock_ns(clockid_t id) {
@@ -43,6 +46,12 @@ struct loop *control_get_loop(struct control *c) {
 }
 struct journal *control_get_journal(struct control *c) {
         return c->journal;
+}
+const struct control_options *control_get_options(const struct control *c) {
+        return c->options;
+}
+struct keeping *control_get_keeping(struct control *c) {
+        return c->keeping;
 }
 struct tables *control_get_tables(struct control *c) {
         return c->tables;
@@ -518,8 +527,10 @@ void control_commit_forget(struct control *c, struct control_commit *commit) {
 static void on_signal(void *userdata, int signal) {
         struct control *c = userdata;
 
-        journal_log(c->journal, LOG_INFO, "signal %d: ending", signal);
-        loop_stop(c->loop, 0);
+        const bool hand_over = signal == SIGHUP && c->keeping;
+
+        journal_log(c->journal, LOG_INFO, "signal %d: %s", signal, hand_over ? "handing over" : "ending");
+        loop_stop(c->loop, hand_over ? KEEPER_HAND_OVER : 0);
 }
 
 static void on_library_log(void *userdata, int level, const char *text) {
@@ -614,6 +625,12 @@ static int make_run_directory(struct control *c, const char *path) {
                 iov_log(c->ctx, LOG_ERR, "%s: cannot make the run directory: %s", path, strerror(-r));
                 return r;
         }
+        /* Who may look comes as far as the management socket, and is asked there who he is. */
+        if (c->options->read_group != ACCESS_NO_GROUP && chmod(path, 0711) < 0) {
+                int r = -errno;
+                iov_log(c->ctx, LOG_ERR, "%s: cannot let the read group in: %s", path, strerror(-r));
+                return r;
+        }
         return 0;
 }
 
@@ -632,7 +649,7 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, state_get_directory(c->state), run, c->options->unplug_s, c->options->poll_us,
+        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s, c->options->poll_us,
                            &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
@@ -657,6 +674,8 @@ static int bring_up(struct control *c) {
         sigemptyset(&signals);
         sigaddset(&signals, SIGTERM);
         sigaddset(&signals, SIGINT);
+        if (c->options->keeper_fd >= 0)
+                sigaddset(&signals, SIGHUP);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error like a full disk, not an end */
@@ -665,8 +684,11 @@ static int bring_up(struct control *c) {
                 r = tables_new(&c->tables);
         if (r == 0)
                 r = journal_new(c->tables, c->options->log_level, &c->journal);
+        if (r == 0 && c->options->keeper_fd >= 0)
+                r = keeping_open(c->options->keeper_fd, &c->keeping);
         if (r == 0)
-                r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? 0 : SIM_LOCK_WAIT_MS, &c->state);
+                r = state_open(c->ctx, c->options->state_directory, c->options->run_directory ? LOCK_WAIT_MS : SIM_LOCK_WAIT_MS,
+                               &c->state);
         if (r == 0)
                 appliance_id_load(c->ctx, state_get_directory(c->state), c->id);
         if (r == 0)
@@ -697,11 +719,21 @@ static void tear_down(struct control *c) {
         journal_free(c->journal);
         tables_free(c->tables);
         loop_free(c->loop);
+        keeping_close(c->keeping);
         c->journal = NULL;
         iov_unref(c->ctx);
 }
 
+/* The state is on disk, the links and sockets are with the keeper: leave them as they are. */
+static void hand_over(struct control *c) {
+        c->saver = saver_free(c->saver);
+        _exit(KEEPER_HAND_OVER);
+}
+
 int control_main(const struct control_options *options) {
+        /* Without a keeper nobody would start another one, and two of them must not be. */
+        if (options->keeper_fd >= 0)
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
         struct control c = {.options = options, .boot_time = clock_ns(CLOCK_REALTIME)};
         int r = iov_new(&c.ctx);
 
@@ -716,6 +748,8 @@ int control_main(const struct control_options *options) {
                         sd_notify(0, "READY=1");
                 }
                 r = loop_run(c.loop);
+                if (r == KEEPER_HAND_OVER)
+                        hand_over(&c);
                 sd_notify(0, "STOPPING=1");
         }
         tear_down(&c);

@@ -5,6 +5,7 @@
 
 #include "control/history.h"
 #include "control/journal.h"
+#include "control/keeper.h"
 #include "control/tables.h"
 #include "iove/transaction.h"
 #include "loop/loop.h"
@@ -17,6 +18,8 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
+        uint32_t read_group;   /* who may look only (access.h) */
+        int keeper_fd;         /* socket to the keeper (keeper.h); -1: none */
         unsigned int unplug_s; /* how long a guest has to let go of a device */
         unsigned int poll_us;  /* how long a worker looks out for work after the last, at most */
 };
@@ -27,6 +30,8 @@ int control_main(const struct control_options *options);
 /* For the management function: */
 struct loop *control_get_loop(struct control *control);
 struct journal *control_get_journal(struct control *control);
+const struct control_options *control_get_options(const struct control *control);
+struct keeping *control_get_keeping(struct control *control); /* NULL: there is none */
 struct tables *control_get_tables(struct control *control);
 const struct iov_model *control_get_model(const struct control *control);
 const struct history *control_get_history(const struct control *control);

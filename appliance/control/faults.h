@@ -6,7 +6,8 @@
 #include "control/control.h"
 #include "vpc/model.h"
 
-/* Tell a worker of the faults that are in a vAdapter and its volumes, which are those of its persona (NULL: none there). 0 or -errno. */
+/* Tell a worker of the faults that are in a vAdapter and its volumes, which are those of its persona (NULL: none there). 0 or
+ * -errno. */
 int faults_send(const struct iov_model *model, const struct vpc_persona *persona, const struct iov_volume *const *volumes,
                 uint64_t instance, int channel);
 /* Whether a command of the mailbox is to be left without an answer. */

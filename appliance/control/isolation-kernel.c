@@ -100,6 +100,9 @@ bool kernel_parse_mapping(const char *line, struct extent *ret_extent) {
                 return false;
         if (permissions[3] != 's' || !inode || end <= start || (path && strncmp(line + path, "anon_inode:", 11) == 0))
                 return false;
+        /* Anonymous shared memory: only those who were forked with it have it, as a worker and its escrow. */
+        if (path && strncmp(line + path, "/dev/zero", 9) == 0)
+                return false;
         *ret_extent = (struct extent){.device = makedev(major, minor),
                                       .inode = inode,
                                       .offset = offset,

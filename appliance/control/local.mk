@@ -1,6 +1,7 @@
 # The control process, and iovd itself.
 noinst_LTLIBRARIES += libcontrol.la
 libcontrol_la_SOURCES = \
+	appliance/control/access.c appliance/control/access.h \
 	appliance/control/amend.c appliance/control/amend.h \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/asked.c appliance/control/asked.h \
@@ -13,6 +14,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/isolation.c appliance/control/isolation.h \
 	appliance/control/isolation-kernel.c appliance/control/isolation-kernel.h \
 	appliance/control/journal.c appliance/control/journal.h \
+	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
+	appliance/control/keeping.c \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "config.h"
 #include "control/amend.h"
@@ -17,6 +18,7 @@
 struct mailbox {
         struct control *control;
         uint32_t uid;
+        bool may_change;
         void (*completed)(void *userdata);
         void *userdata;
         uint32_t mb_control;
@@ -29,7 +31,7 @@ struct mailbox {
         _Alignas(uint64_t) unsigned char payload[IOV_MB_PAYLOAD_BYTES];
 };
 
-int mailbox_new(struct control *control, uint32_t uid, void (*completed)(void *userdata), void *userdata,
+int mailbox_new(struct control *control, uint32_t uid, bool may_change, void (*completed)(void *userdata), void *userdata,
                 struct mailbox **ret_mailbox) {
         struct mailbox *m = calloc(1, sizeof(*m));
 
@@ -37,6 +39,7 @@ int mailbox_new(struct control *control, uint32_t uid, void (*completed)(void *u
                 return -ENOMEM;
         m->control = control;
         m->uid = uid;
+        m->may_change = may_change;
         m->completed = completed;
         m->userdata = userdata;
         *ret_mailbox = m;
@@ -177,6 +180,36 @@ static void start_commit(struct mailbox *m, enum control_commit_kind kind) {
         m->commit.done = on_committed;
         m->committing = true;
         control_commit(m->control, &m->commit);
+}
+
+/* Looking is not touching: whoever may only look may still ask what would be. */
+static bool is_permitted(struct mailbox *m, unsigned int opcode) {
+        switch (opcode) {
+        case IOV_OP_TXN_COMMIT:
+                return m->may_change || !m->transaction || iove_transaction_flags(m->transaction) & IOV_TXN_DRY_RUN;
+        case IOV_OP_IDENTIFY:
+        case IOV_OP_TXN_BEGIN:
+        case IOV_OP_TXN_APPEND:
+        case IOV_OP_CONFIG_READ:
+        case IOV_OP_LOG_READ:
+        case IOV_OP_ISOLATION_READ:
+        case IOV_OP_HISTORY_LIST:
+        case IOV_OP_HISTORY_READ:
+                return true;
+        default: /* whatever else there is, or will be */
+                return m->may_change;
+        }
+}
+
+static void refuse(struct mailbox *m) {
+        char text[128];
+
+        journal_event(control_get_journal(m->control), LOG_WARNING, m->uid, "", "a change was refused: user %u may only look",
+                      m->uid);
+        m->transaction = iove_transaction_free(m->transaction);
+        snprintf(text, sizeof(text),
+                 "you may look, but not change anything: that is for root and for the user and group of iovd");
+        complete_error(m, IOV_RET_NOT_PERMITTED, text);
 }
 
 static void command_txn_commit(struct mailbox *m, size_t length) {
@@ -335,6 +368,10 @@ static void run(struct mailbox *m) {
 
         if (length > sizeof(m->payload)) {
                 complete_error(m, IOV_RET_INVALID_INPUT, "the payload is longer than the payload area");
+                return;
+        }
+        if (!is_permitted(m, opcode)) {
+                refuse(m);
                 return;
         }
         /* The way out is always open. */

@@ -8,7 +8,7 @@
 struct mailbox;
 
 /* `completed` is called when a command is done and the doorbell has cleared, maybe from within mailbox_write(). */
-int mailbox_new(struct control *control, uint32_t uid, void (*completed)(void *userdata), void *userdata,
+int mailbox_new(struct control *control, uint32_t uid, bool may_change, void (*completed)(void *userdata), void *userdata,
                 struct mailbox **ret_mailbox);
 struct mailbox *mailbox_free(struct mailbox *mailbox);
 /* Drop a transaction under way and all registers. */

@@ -11,6 +11,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/access.h"
 #include "control/mailbox.h"
 #include "util.h"
 #include "vpc/function.h"
@@ -236,11 +237,11 @@ static void client_log(void *context, int level, const char *text) {
 
 static const struct vpc_connection_events connection_events = {.closed = on_closed};
 
-static int client_bring_up(struct client *c, int *fd, uint32_t uid) {
+static int client_bring_up(struct client *c, int *fd, uint32_t uid, bool may_change) {
         const struct vpc_environment environment = {.context = c, .io_submit = no_io, .log = client_log};
         struct vpc_persona persona = {.name = "management", .unique_id = 0};
         size_t size = vpc_image_size(&mgmt_model);
-        int r = mailbox_new(c->control, uid, on_command_completed, c, &c->mailbox);
+        int r = mailbox_new(c->control, uid, may_change, on_command_completed, c, &c->mailbox);
 
         if (r < 0)
                 return r;
@@ -257,10 +258,8 @@ static int client_bring_up(struct client *c, int *fd, uint32_t uid) {
         return vpc_connection_new(control_get_loop(c->control), take_fd(fd), c->function, &connection_events, c, &c->connection);
 }
 
-static int client_new(struct mgmt *mgmt, int fd) {
+static int client_new(struct mgmt *mgmt, int fd, uid_t uid, bool may_change) {
         CLEANUP_CLOSE int socket = fd;
-        struct ucred peer = {.uid = UINT32_MAX};
-        socklen_t n = sizeof(peer);
         struct client *c = calloc(1, sizeof(*c));
 
         if (!c)
@@ -270,8 +269,7 @@ static int client_new(struct mgmt *mgmt, int fd) {
         c->next = mgmt->clients;
         mgmt->clients = c;
         mgmt->n_clients++;
-        getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &n);
-        int r = client_bring_up(c, &socket, peer.uid);
+        int r = client_bring_up(c, &socket, uid, may_change);
         if (r < 0)
                 client_free(c);
         return r;
@@ -281,23 +279,28 @@ static void on_refused_closed(void *userdata, const char *reason) {
         ((struct mgmt *)userdata)->n_refused--;
 }
 
+static const struct vpc_connection_events too_many = {.closed = on_refused_closed},
+                                          not_permitted = {.closed = on_refused_closed, .refusal = EACCES};
+
 static void on_listener(void *userdata, int fd, uint32_t events) {
         struct mgmt *mgmt = userdata;
+        struct vpc_connection *ignored;
+        uid_t uid;
         int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (client < 0)
                 return;
-        if (mgmt->n_clients >= CONNECTIONS_MAX) {
-                struct vpc_connection *ignored;
-                static const struct vpc_connection_events refused = {.closed = on_refused_closed};
+        enum access access = access_of_peer(client, control_get_options(mgmt->control)->read_group, &uid);
+        if (access == ACCESS_NONE || mgmt->n_clients >= CONNECTIONS_MAX) {
+                const struct vpc_connection_events *refused = access == ACCESS_NONE ? &not_permitted : &too_many;
 
                 if (mgmt->n_refused >= REFUSED_MAX)
                         close(client);
-                else if (vpc_connection_new(control_get_loop(mgmt->control), client, NULL, &refused, mgmt, &ignored) >= 0)
+                else if (vpc_connection_new(control_get_loop(mgmt->control), client, NULL, refused, mgmt, &ignored) >= 0)
                         mgmt->n_refused++;
                 return;
         }
-        int r = client_new(mgmt, client);
+        int r = client_new(mgmt, client, uid, access == ACCESS_CHANGE);
         if (r < 0)
                 journal_log(control_get_journal(mgmt->control), LOG_ERR, "management: a connection cannot be served: %s",
                             strerror(-r));
@@ -314,6 +317,21 @@ static int mgmt_new(struct control *control, struct mgmt **ret_mgmt) {
         return 0;
 }
 
+#define KEPT_KEY 1 /* with the keeper; the supervisor's keys have higher bits */
+
+/* The socket that a control process before this one has listened on: who connects meanwhile is served by us. */
+static bool take_listener(struct mgmt *m) {
+        struct keeping_record *r;
+
+        for (size_t i = 0; (r = keeping_get(control_get_keeping(m->control), i)); i++)
+                if (r->key == KEPT_KEY && r->n_fds == 1 && r->size == sizeof(m->path) && r->fds[0] >= 0) {
+                        memcpy(m->path, r->note, sizeof(m->path));
+                        m->listener = take_fd(&r->fds[0]);
+                        return true;
+                }
+        return false;
+}
+
 static int open_listener(struct mgmt *m, const char *run_directory) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
         int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/mgmt.sock", run_directory);
@@ -325,20 +343,23 @@ static int open_listener(struct mgmt *m, const char *run_directory) {
                 return -errno;
         if (unlink(address.sun_path) < 0 && errno != ENOENT)
                 return -errno;
-        mode_t old = umask(0117);
+        /* Who may look must be able to connect; access_of_peer() tells who is who. */
+        mode_t old = umask(control_get_options(m->control)->read_group != ACCESS_NO_GROUP ? 0111 : 0117);
         int r = bind(m->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
         umask(old);
         if (r < 0)
                 return r;
         memcpy(m->path, address.sun_path, sizeof(m->path));
-        return listen(m->listener, 16) < 0 ? -errno : 0;
+        if (listen(m->listener, 16) < 0)
+                return -errno;
+        return keeping_store(control_get_keeping(m->control), KEPT_KEY, m->path, sizeof(m->path), &m->listener, 1);
 }
 
 int mgmt_listen(struct control *control, const char *run_directory, struct mgmt **ret_mgmt) {
         struct mgmt *m = NULL;
         int r = mgmt_new(control, &m);
 
-        if (r == 0)
+        if (r == 0 && !take_listener(m))
                 r = open_listener(m, run_directory);
         if (r == 0)
                 r = loop_add_fd(control_get_loop(control), m->listener, POLLIN, on_listener, m, &m->source);
@@ -359,7 +380,7 @@ int mgmt_serve(struct control *control, int fd, struct mgmt **ret_mgmt) {
                 return r;
         }
         m->stop_when_closed = true;
-        r = client_new(m, fd);
+        r = client_new(m, fd, geteuid(), true);
         if (r < 0) {
                 mgmt_free(m);
                 return r;

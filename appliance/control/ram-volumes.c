@@ -17,15 +17,42 @@ struct ram_volume {
         struct ram_volume *next;
 };
 
+/* Keys with the keeper, over the volume's id: the highest two bits are not those of any other kind. */
+#define KEPT_RAM (UINT64_C(3) << 62)
+#define KEPT_KIND (UINT64_C(3) << 62)
+
 struct ram_volumes {
+        struct keeping *keeping;
         struct ram_volume *first;
 };
 
-int ram_volumes_new(struct ram_volumes **ret_volumes) {
+static int take_up(struct ram_volumes *volumes, struct keeping_record *record) {
+        struct ram_volume *v = calloc(1, sizeof(*v));
+
+        if (!v)
+                return -ENOMEM;
+        v->id = record->key & ~KEPT_KIND;
+        v->fd = take_fd(&record->fds[0]);
+        v->next = volumes->first;
+        volumes->first = v;
+        return 0;
+}
+
+int ram_volumes_new(struct keeping *keeping, struct ram_volumes **ret_volumes) {
         struct ram_volumes *volumes = calloc(1, sizeof(*volumes));
+        struct keeping_record *record;
+        int r = 0;
 
         if (!volumes)
                 return -ENOMEM;
+        volumes->keeping = keeping;
+        for (size_t i = 0; r == 0 && (record = keeping_get(keeping, i)); i++)
+                if ((record->key & KEPT_KIND) == KEPT_RAM && record->n_fds == 1 && record->fds[0] >= 0)
+                        r = take_up(volumes, record);
+        if (r < 0) {
+                ram_volumes_free(volumes);
+                return r;
+        }
         *ret_volumes = volumes;
         return 0;
 }
@@ -39,6 +66,7 @@ static void sweep(struct ram_volumes *volumes) {
                         continue;
                 }
                 *p = v->next;
+                keeping_remove(volumes->keeping, KEPT_RAM | v->id);
                 close(v->fd);
                 free(v);
         }
@@ -84,7 +112,7 @@ static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_vol
         v->next = volumes->first;
         volumes->first = v;
         *ret_volume = v;
-        return 0;
+        return keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
 }
 
 int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd) {

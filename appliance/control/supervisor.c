@@ -37,8 +37,14 @@
 struct process {
         struct supervisor *supervisor;
         char server[IOV_NAME_SIZE];
-        pid_t pid;   /* 0: not running, waiting for `restart` */
-        bool ending; /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
+        pid_t pid;       /* of its escrow; 0: not running, waiting for `restart` */
+        pid_t worker;    /* who serves, 0: not told yet */
+        uint32_t starts; /* of workers by that escrow, as last told */
+        bool restarted;  /* another worker serves, which knows of no faults on demand */
+        bool adopted;    /* from a control process before this one, and not yet heard of */
+        bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
+        uint64_t key;    /* of what is kept of it */
+        bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
         unsigned int restarts, failures;
@@ -60,6 +66,7 @@ struct instance {
         struct link_shared *shared;
         struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
         bool removing, connected;
+        bool told;                       /* of in the status that is being told */
         bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
         uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
         const struct vpc_model *model;
@@ -76,6 +83,7 @@ struct instance {
 struct supervisor {
         struct loop *loop;
         struct journal *journal;
+        struct keeping *keeping;
         int state_directory;
         char run_directory[108];
         const struct supervisor_events *events;
@@ -88,6 +96,31 @@ struct supervisor {
         uint64_t next_number;
         struct loop_source *removal_timer;
 };
+
+/* What the keeper has of a link and of an instance, with descriptors: pidfd and channel; image and counters. */
+#define KEPT_LINK (UINT64_C(1) << 62)
+#define KEPT_INSTANCE (UINT64_C(2) << 62)
+#define KEPT_KIND (UINT64_C(3) << 62)
+#define KEPT_VERSION 1
+
+struct kept_link {
+        uint32_t version;
+        int32_t pid;
+        char server[IOV_NAME_SIZE];
+};
+
+struct kept_instance {
+        uint32_t version, slot;
+        uint32_t interrupts, reserved;
+        uint64_t number, link, image_size;
+        struct supervisor_file media_files[VPC_MEDIA_MAX];
+        struct link_limits limits;
+        char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
+        char socket[108];
+        struct vpc_persona persona;
+};
+
+_Static_assert(sizeof(struct kept_instance) <= KEEPER_NOTE_MAX, "a note to an instance");
 
 static uint64_t now_ns(void) {
         struct timespec t;
@@ -102,7 +135,7 @@ static void report_server(struct supervisor *s, const struct process *p) {
         for (const struct instance *i = s->instances; i; i = i->next)
                 if (i->process == p && i->connected)
                         state = IOV_SERVER_ON;
-        s->events->server_status(s->userdata, p->server, state, (uint32_t)p->pid, p->restarts);
+        s->events->server_status(s->userdata, p->server, state, (uint32_t)p->worker, p->restarts);
 }
 
 /* ---- instances ---- */
@@ -127,6 +160,7 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
                         *i = gone->next;
                         break;
                 }
+        keeping_remove(s->keeping, KEPT_INSTANCE | gone->number);
         if (!gone->removing && *gone->socket)
                 unlink(gone->socket);
         if (gone->image)
@@ -136,13 +170,14 @@ static void instance_free(struct supervisor *s, struct instance *gone) {
         free(gone);
 }
 
-/* Memory that two processes share. Sealed, so that neither can take it away under the other's feet. */
-static int shared_memory(const char *name, size_t size, void **ret_memory, int *ret_fd) {
+/* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
+ * the other's feet. */
+static int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd) {
         CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
                 return -errno;
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        void *p = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
         *ret_memory = p;
@@ -167,7 +202,7 @@ static int medium_prepare(struct supervisor *s, const struct iov_volume *volume,
 /* The server gets it, too: nothing else is in it. */
 static int doorbells_prepare(int *ret_fd) {
         void *memory = NULL;
-        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, &memory, ret_fd);
+        int r = shared_memory("iov-doorbells", LINK_DOORBELLS_SIZE, LINK_DOORBELLS_SIZE, &memory, ret_fd);
 
         if (r >= 0)
                 munmap(memory, LINK_DOORBELLS_SIZE);
@@ -209,13 +244,13 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         memcpy(m->media, i->persona.media, sizeof(m->media));
         i->model = model;
         i->image_size = vpc_image_size(model);
-        r = shared_memory("iov-image", i->image_size, &i->image, &fds[1]);
+        r = shared_memory("iov-image", i->image_size, i->image_size, &i->image, &fds[1]);
         if (r < 0)
                 return r;
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
-        r = shared_memory("iov-shared", sizeof(*i->shared), &shared, &fds[2]);
+        r = shared_memory("iov-shared", LINK_SHARED_SIZE, sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;
         i->shared = shared;
@@ -237,6 +272,27 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         return slot_socket_make(s->run_directory, i->server, i->slot, i->socket, &fds[0]);
 }
 
+/* Before the worker is told: what it holds, the next control process must know of. `fds` NULL: they are kept, and are the same.
+ */
+static int instance_keep(struct supervisor *s, const struct instance *i, const int *fds) {
+        struct kept_instance kept = {.version = KEPT_VERSION,
+                                     .slot = i->slot,
+                                     .number = i->number,
+                                     .link = i->process->key,
+                                     .image_size = i->image_size,
+                                     .interrupts = i->interrupts,
+                                     .persona = i->persona,
+                                     .limits = i->limits};
+
+        memcpy(kept.media_files, i->media_files, sizeof(kept.media_files));
+        memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
+        memcpy(kept.server, i->server, sizeof(kept.server));
+        memcpy(kept.socket, i->socket, sizeof(kept.socket));
+        if (fds)
+                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
+        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept));
+}
+
 static void instance_drive(struct supervisor *s, struct instance *i);
 
 static struct link_limits limits_of(const struct supervisor *s, const struct iov_vadapter *va) {
@@ -256,8 +312,10 @@ static void instance_limit(struct supervisor *s, struct instance *i) {
         if (memcmp(&m.limits, &i->limits, sizeof(m.limits)) == 0 || !i->process->pid)
                 return;
         /* What cannot be sent now is sent with the next comparison. */
-        if (link_send(i->process->channel, &m, NULL, 0) == 0)
+        if (link_send(i->process->channel, &m, NULL, 0) == 0) {
                 i->limits = m.limits;
+                instance_keep(s, i, NULL);
+        }
 }
 
 static int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va) {
@@ -284,6 +342,8 @@ static int instance_plug(struct supervisor *s, struct process *p, const struct i
         m.limits = i->limits = limits_of(s, va);
         r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)
+                r = instance_keep(s, i, fds + 1);
+        if (r == 0)
                 r = link_send(p->channel, &m, fds, 3 + m.n_media + !!(m.flags & LINK_DOORBELLS));
         if (r == 0 && faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, p->channel) < 0)
                 journal_log(s->journal, LOG_WARNING, "%s: faults on demand do not reach its worker", i->vadapter);
@@ -305,7 +365,7 @@ static void on_removal_timeout(void *userdata) {
         for (const struct instance *i = s->instances; i; i = i->next)
                 if ((i->removing || i->showing) && i->process->pid) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "worker %d does not let go of it: killed",
-                                      (int)i->process->pid);
+                                      (int)i->process->worker);
                         pidfd_send_signal(i->process->pidfd, SIGKILL, NULL, 0);
                 }
 }
@@ -345,6 +405,7 @@ static void process_free(struct supervisor *s, struct process *gone) {
                         *p = gone->next;
                         break;
                 }
+        keeping_remove(s->keeping, gone->key);
         loop_source_remove(gone->restart);
         loop_source_remove(gone->pidfd_source);
         channel_close(gone);
@@ -367,12 +428,14 @@ static void process_died(struct process *p, const char *how, int number) {
         struct instance *i, *next;
 
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
-                      "worker %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
+                      "escrow %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
+        keeping_remove(s->keeping, p->key);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
         channel_close(p);
         close_fd(&p->pidfd);
         p->pidfd = -1;
-        p->pid = 0;
+        p->pid = p->worker = 0;
+        p->starts = 0;
         for (i = s->instances; i; i = next) {
                 next = i->next;
                 if (i->process != p)
@@ -391,7 +454,8 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         struct process *p = userdata;
         siginfo_t info = {0};
 
-        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        /* One that a control process before this one has started is not our child (ECHILD): the descriptor is all that tells. */
+        if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD : info.si_pid == 0)
                 return;
         if (p->ending) {
                 close_fd(&p->pidfd);
@@ -402,10 +466,74 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         process_died(p, info.si_code == CLD_EXITED ? "exit status" : "signal", info.si_status);
 }
 
+/* Nothing of what a worker says is believed of another worker's slots. */
+static void worker_started(struct process *p, const struct link_message *m) {
+        struct supervisor *s = p->supervisor;
+
+        for (struct instance *i = s->instances; i; i = i->next)
+                if (i->process == p)
+                        i->told = false;
+        p->asked = m->instance;
+        if (p->adopted)
+                p->restarts = p->starts = m->level;
+        p->adopted = false;
+        if (m->level > p->starts) {
+                journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
+                              "worker %d was killed or has crashed: %u goes on in its place", (int)p->worker, m->pid);
+                p->restarts += m->level - p->starts;
+                p->restarted = true;
+        }
+        if ((pid_t)m->pid != p->worker)
+                journal_log(s->journal, LOG_INFO, "%s: worker %u started", p->server, m->pid);
+        p->starts = m->level;
+        p->worker = (pid_t)m->pid;
+        report_server(s, p);
+}
+
+static int send_faults(struct supervisor *s, const struct instance *i);
+
+/* An answer to a question speaks of everything that was said before it; else what was just plugged in may still be on its way. */
+static void status_end(struct process *p) {
+        struct supervisor *s = p->supervisor;
+        struct instance *i, *next;
+        bool removed = false;
+
+        for (i = s->instances; i; i = next) {
+                next = i->next;
+                if (i->process != p || i->told || !(i->removing || p->asked))
+                        continue;
+                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
+                instance_free(s, i);
+                removed = true;
+        }
+        for (i = p->restarted ? s->instances : NULL; i; i = i->next)
+                if (i->process == p && !i->removing)
+                        send_faults(s, i);
+        p->restarted = false;
+        report_server(s, p);
+        if (removed)
+                supervisor_reconcile(s);
+}
+
+static void slot_status(struct supervisor *s, struct instance *i, const struct link_message *m) {
+        i->told = true;
+        i->connected = m->level;
+        i->peer_pid = i->connected ? m->pid : 0;
+        if (!i->removing)
+                instance_drive(s, i);
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
 
+        if (m->type == LINK_STARTED || m->type == LINK_STATUS_END) {
+                if (m->type == LINK_STARTED)
+                        worker_started(p, m);
+                else
+                        status_end(p);
+                return;
+        }
         /* A worker can speak of its own slots only. */
         if (!i || i->process != p)
                 return;
@@ -444,6 +572,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 instance_free(s, i);
                 supervisor_reconcile(s);
                 break;
+        case LINK_STATUS:
+                slot_status(s, i, m);
+                break;
         case LINK_SHOWN:
                 if (!i->showing)
                         return;
@@ -477,7 +608,7 @@ static void on_channel(void *userdata, int fd, uint32_t events) {
                 p->channel_source = loop_source_remove(p->channel_source);
                 if (r == -EBADMSG) {
                         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server, "worker %d sends nonsense: killed",
-                                      (int)p->pid);
+                                      (int)p->worker);
                         pidfd_send_signal(p->pidfd, SIGKILL, NULL, 0);
                 }
                 return; /* its end is told by the pidfd */
@@ -495,6 +626,7 @@ static struct process *process_of(struct supervisor *s, const char *server) {
         if (!p)
                 return NULL;
         p->supervisor = s;
+        p->key = KEPT_LINK | ++s->next_number;
         p->pidfd = p->channel = -1;
         field_set(p->server, sizeof(p->server), server);
         p->next = s->processes;
@@ -502,18 +634,30 @@ static struct process *process_of(struct supervisor *s, const char *server) {
         return p;
 }
 
+static int process_watch(struct supervisor *s, struct process *p) {
+        int r;
+
+        p->started = now_ns();
+        r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
+        if (r == 0)
+                r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
+        return r;
+}
+
 static int process_start(struct supervisor *s, struct process *p) {
+        struct kept_link kept = {.version = KEPT_VERSION};
         int r = worker_process_start(p->server, &p->pid, &p->pidfd, &p->channel);
 
         if (r < 0) {
                 p->pid = 0;
                 return r;
         }
-        p->started = now_ns();
-        r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
+        kept.pid = p->pid;
+        memcpy(kept.server, p->server, sizeof(kept.server));
+        r = keeping_store(s->keeping, p->key, &kept, sizeof(kept), (const int[]){p->pidfd, p->channel}, 2);
         if (r == 0)
-                r = loop_add_fd(s->loop, p->channel, POLLIN, on_channel, p, &p->channel_source);
-        journal_log(s->journal, LOG_INFO, "%s: worker %d started", p->server, (int)p->pid);
+                r = process_watch(s, p);
+        journal_log(s->journal, LOG_INFO, "%s: link started, escrow %d", p->server, (int)p->pid);
         report_server(s, p);
         return r;
 }
@@ -663,6 +807,8 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
         memcpy(i->media_files, files, sizeof(files));
         i->persona.n_media = m.n_media;
         i->showing = true;
+        if (instance_keep(s, i, NULL) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: the keeper does not know of its media", i->vadapter);
         removal_watch(s);
         return send_faults(s, i);
 }
@@ -873,7 +1019,7 @@ static void end_idle_processes(struct supervisor *s) {
                         used |= i->process == p;
                 if (used || p->restart)
                         continue; /* serving, coming back, or ending already */
-                journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->pid);
+                journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->worker);
                 s->events->server_status(s->userdata, p->server, IOV_SERVER_OFF, 0, 0);
                 if (p->pid)
                         process_end(s, p);
@@ -981,7 +1127,7 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
                 const struct supervisor_slot slot = {.server = i->server,
                                                      .vadapter = i->vadapter,
                                                      .slot = i->slot,
-                                                     .worker_pid = (uint32_t)i->process->pid,
+                                                     .worker_pid = (uint32_t)i->process->worker,
                                                      .peer_pid = i->peer_pid,
                                                      .persona = &i->persona,
                                                      .report = i->shared ? &i->shared->report : NULL,
@@ -993,9 +1139,104 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
         }
 }
 
-int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events, void *userdata,
-                   struct supervisor **ret_supervisor) {
+/* ---- taking over from a control process that is gone ---- */
+
+static void adopt_link(struct supervisor *s, struct keeping_record *r) {
+        struct kept_link kept;
+
+        if (r->size != sizeof(kept) || r->n_fds != 2)
+                return;
+        memcpy(&kept, r->note, sizeof(kept));
+        if (kept.version != KEPT_VERSION)
+                return;
+        struct process *p = process_of(s, kept.server);
+        if (!p || p->pid)
+                return;
+        p->key = r->key;
+        p->pid = kept.pid;
+        p->pidfd = take_fd(&r->fds[0]);
+        p->channel = take_fd(&r->fds[1]);
+        p->adopted = true;
+        if (process_watch(s, p) < 0)
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server, "its link cannot be watched");
+}
+
+static struct process *process_by_key(struct supervisor *s, uint64_t key) {
+        for (struct process *p = s->processes; p; p = p->next)
+                if (p->key == key)
+                        return p;
+        return NULL;
+}
+
+static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
+        struct kept_instance kept;
+
+        if (r->size != sizeof(kept) || r->n_fds != 2)
+                return -EBADMSG;
+        memcpy(&kept, r->note, sizeof(kept));
+        struct process *p = kept.version == KEPT_VERSION ? process_by_key(s, kept.link) : NULL;
+        struct instance *i = p ? calloc(1, sizeof(*i)) : NULL;
+        if (!i)
+                return -EBADMSG;
+        i->number = kept.number;
+        i->process = p;
+        i->slot = kept.slot;
+        memcpy(i->vadapter, kept.vadapter, sizeof(i->vadapter));
+        memcpy(i->server, kept.server, sizeof(i->server));
+        memcpy(i->socket, kept.socket, sizeof(i->socket));
+        i->persona = kept.persona;
+        i->image_size = kept.image_size;
+        i->interrupts = (enum iov_interrupts)kept.interrupts;
+        i->image_file = file_of(r->fds[0]);
+        i->shared_file = file_of(r->fds[1]);
+        memcpy(i->media_files, kept.media_files, sizeof(i->media_files));
+        i->limits = kept.limits;
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_adapter *adapter =
+                va ? iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, va->adapter) : NULL;
+        i->model = adapter ? vpc_model_for_adapter((enum iov_adapter_kind)adapter->kind) : NULL;
+        /* Until its worker has told: nothing must be taken from a server that may be there. */
+        i->connected = true;
+        void *image = mmap(NULL, i->image_size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[0], 0);
+        void *shared = mmap(NULL, sizeof(*i->shared), PROT_READ | PROT_WRITE, MAP_SHARED, r->fds[1], 0);
+        i->image = image == MAP_FAILED ? NULL : image;
+        i->shared = shared == MAP_FAILED ? NULL : shared;
+        i->next = s->instances;
+        s->instances = i;
+        if (!i->image || !i->shared) {
+                instance_free(s, i);
+                return -ENOMEM;
+        }
+        return 0;
+}
+
+/* What cannot be taken over is forgotten: its link ends when nobody holds its channel any more. */
+static void adopt(struct supervisor *s) {
+        const struct link_message ask = {.type = LINK_STATUS_ASK};
+        struct keeping_record *r;
+        unsigned int n = 0;
+
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_LINK)
+                        adopt_link(s, r);
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_INSTANCE && adopt_instance(s, r) < 0)
+                        keeping_remove(s->keeping, r->key);
+        for (size_t i = 0; (r = keeping_get(s->keeping, i)); i++)
+                if ((r->key & KEPT_KIND) == KEPT_LINK && !process_by_key(s, r->key))
+                        keeping_remove(s->keeping, r->key);
+        for (struct process *p = s->processes; p; p = p->next) {
+                link_send(p->channel, &ask, NULL, 0);
+                report_server(s, p);
+                n++;
+        }
+        if (n)
+                journal_event(s->journal, LOG_NOTICE, JOURNAL_NO_UID, "", "%u links go on under this control process", n);
+}
+
+int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
+                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events,
+                   void *userdata, struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -1007,7 +1248,10 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;
-        int r = ram_volumes_new(&s->ram_volumes);
+        s->keeping = keeping;
+        /* Higher than any number that a control process before this one has given. */
+        s->next_number = now_ns();
+        int r = ram_volumes_new(keeping, &s->ram_volumes);
         if (r == 0)
                 r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
@@ -1015,6 +1259,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, int state_directo
                 free(s);
                 return r;
         }
+        adopt(s);
         *ret_supervisor = s;
         return 0;
 }

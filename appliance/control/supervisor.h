@@ -8,6 +8,7 @@
 #define IOV_CONTROL_SUPERVISOR_H
 
 #include "control/journal.h"
+#include "control/keeper.h"
 #include "iov/libiov.h"
 #include "loop/loop.h"
 #include "vpc/model.h"
@@ -38,10 +39,11 @@ struct supervisor_events {
         const struct iov_model *(*model)(void *userdata);
 };
 
-/* A guest has `unplug_s` seconds to let go of a device; workers poll for `poll_us` at most. */
-int supervisor_new(struct loop *loop, struct journal *journal, int state_directory, const char *run_directory,
-                   unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events, void *userdata,
-                   struct supervisor **ret_supervisor);
+/* What `keeping` has of a control process before this one is taken over: links that serve go on serving. A guest has `unplug_s`
+ * seconds to let go of a device; workers poll for `poll_us` at most. */
+int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
+                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events,
+                   void *userdata, struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);

@@ -57,7 +57,7 @@ static unsigned int take_fds(struct msghdr *msg, int fds[LINK_FDS_MAX]) {
         return n;
 }
 
-int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n) {
+static int receive(int fd, int flags, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n) {
         struct link_message m;
         struct iovec iov = {&m, sizeof(m)};
         union control_buffer control;
@@ -67,7 +67,7 @@ int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_
         ssize_t n;
 
         do
-                n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+                n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return -errno;
@@ -84,4 +84,20 @@ int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_
         memcpy(ret_fds, fds, n_fds * sizeof(int));
         *ret_n = n_fds;
         return 0;
+}
+
+int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n) {
+        return receive(fd, 0, ret_message, ret_fds, ret_n);
+}
+
+int link_peek(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n) {
+        return receive(fd, MSG_PEEK, ret_message, ret_fds, ret_n);
+}
+
+void link_discard(int fd) {
+        char nothing;
+
+        /* Cut off with its descriptors, which the kernel closes. */
+        while (recv(fd, &nothing, sizeof(nothing), MSG_DONTWAIT) < 0 && errno == EINTR)
+                ;
 }

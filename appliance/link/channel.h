@@ -11,6 +11,7 @@
 #include "media/fault.h"
 #include "vpc/model.h"
 #include "vpc/report.h"
+#include "vpc/session.h"
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
@@ -20,6 +21,7 @@ enum link_message_type {
         LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
         LINK_SLOT_MEDIA,   /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
         LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
+        LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
         LINK_SLOT_LIMITS,  /* `limits` are other ones now */
@@ -27,10 +29,13 @@ enum link_message_type {
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
         LINK_REMOVED,
-        LINK_SHOWN,  /* nothing is under way any more to what is not shown */
-        LINK_FAILED, /* the slot could not be brought up; `text` is why */
-        LINK_LOG,    /* `level`, `text` */
-        LINK_STRUCK, /* the fault on demand `fault.id` has struck `hits` times more */
+        LINK_SHOWN,   /* nothing is under way any more to what is not shown */
+        LINK_FAILED,  /* the slot could not be brought up; `text` is why */
+        LINK_LOG,     /* `level`, `text` */
+        LINK_STRUCK,  /* the fault on demand `fault.id` has struck `hits` times more */
+        LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
+        LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
+        LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
@@ -41,6 +46,9 @@ struct link_shared {
         struct iov_counter counters;
         struct vpc_report report;
 };
+/* Behind it, in the same memory, what a slot's server has set up (session.h): only the worker looks there. */
+#define LINK_SESSION_OFFSET ((sizeof(struct link_shared) + 4095) / 4096 * 4096)
+#define LINK_SHARED_SIZE (LINK_SESSION_OFFSET + sizeof(struct vpc_session))
 
 /* 0: no limit. */
 struct link_limits {
@@ -73,5 +81,8 @@ int link_send(int fd, const struct link_message *message, const int *fds, unsign
 /* Receive one; descriptors are the caller's, at most LINK_FDS_MAX. -EAGAIN: none there, -ECONNRESET: the other side is gone,
  * -EBADMSG: malformed (descriptors are closed). Strings are made to end. */
 int link_receive(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n);
+/* The same, but it stays there until link_discard(): whoever dies before has not lost it. Descriptors are copies. */
+int link_peek(int fd, struct link_message *ret_message, int ret_fds[LINK_FDS_MAX], unsigned int *ret_n);
+void link_discard(int fd);
 
 #endif

@@ -2,6 +2,7 @@
 #include "link/slot.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "util.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
+#include "vpc/session.h"
 
 struct link_slot {
         struct loop *loop;
@@ -23,11 +25,12 @@ struct link_slot {
         char name[IOV_NAME_SIZE];
         const struct link_slot_events *events;
         void *userdata;
-        int listener;
+        struct link_escrow_slot *escrow;
         struct loop_source *listener_source;
         void *image;
         size_t image_size;
         struct link_shared *shared;
+        struct vpc_session *session;
         struct vpc_function *function;
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
@@ -38,7 +41,6 @@ struct link_slot {
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         bool removing, connected, showing, quiet;
-        uint32_t peer_pid, peer_uid;
 };
 
 static int map_fd(int fd, size_t size, void **ret_memory) {
@@ -170,7 +172,7 @@ static void on_retired(void *userdata) {
         shown_if_done(s);
 }
 
-static int open_fresh(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds,
+static int open_fresh(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds,
                       struct medium *fresh[VPC_MEDIA_MAX]) {
         unsigned int next = 0;
 
@@ -179,7 +181,9 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, int *fd
                         continue;
                 if (next == n_fds)
                         return -EBADMSG;
-                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[next++]), m->media[i].size, &fresh[i]);
+                /* A descriptor of its own, as in slot_open_media(). */
+                const int fd = fcntl(fds[next++], F_DUPFD_CLOEXEC, 0);
+                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
                 if (r < 0)
                         return r;
         }
@@ -214,19 +218,22 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
                 }
 }
 
-int link_slot_show(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds) {
+int link_slot_show(struct link_slot *s, struct link_escrow *escrow, const struct link_message *m, int *fds, unsigned int n_fds) {
         struct medium *fresh[VPC_MEDIA_MAX] = {0};
-        int mine[LINK_FDS_MAX], r;
+        int r = open_fresh(s, m, fds, n_fds, fresh);
 
-        memcpy(mine, fds, n_fds * sizeof(int));
-        r = open_fresh(s, m, mine, n_fds, fresh);
-        for (unsigned int i = 0; i < n_fds; i++)
-                close_fd(&mine[i]);
+        /* In escrow before it is shown: who comes next must have what the image speaks of. */
+        if (r == 0)
+                r = link_escrow_slot_show(escrow, &s->escrow, m, fds, n_fds);
         if (r < 0) {
                 for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
                         medium_free(fresh[i]);
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close_fd(&fds[i]);
                 return r;
         }
+        if (s->doorbells)
+                s->doorbells_fd = s->escrow->fds[3 + s->escrow->message.n_media];
         exchange(s, m, fresh);
         s->showing = true;
         shown_if_done(s);
@@ -239,7 +246,7 @@ static void on_opened(void *userdata) {
         struct link_slot *s = userdata;
 
         s->connected = true;
-        s->events->connected(s, s->peer_pid, s->peer_uid);
+        s->events->connected(s, s->escrow->peer_pid, s->escrow->peer_uid);
 }
 
 static void on_closed(void *userdata, const char *reason) {
@@ -288,8 +295,8 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
                 return;
         }
         if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0) {
-                s->peer_pid = (uint32_t)peer.pid;
-                s->peer_uid = peer.uid;
+                s->escrow->peer_pid = (uint32_t)peer.pid;
+                s->escrow->peer_uid = peer.uid;
         }
         int r = vpc_connection_new(s->loop, client, s->function, &connection_events, s, &s->connection);
         if (r < 0)
@@ -298,53 +305,86 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
 
 /* ---- life ---- */
 
-static int slot_open_media(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        if (n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
+/* The medium gets a descriptor of its own: the one in escrow must outlive it. */
+static int slot_open_media(struct link_slot *s) {
+        const struct link_message *m = &s->escrow->message;
+
+        if (s->escrow->n_fds != 3 + m->n_media + !!(m->flags & LINK_DOORBELLS))
                 return -EBADMSG;
         for (unsigned int i = 0; i < m->n_media; i++) {
-                int r = medium_new(s->loop, m->media_kind[i], take_fd(&fds[3 + i]), m->media[i].size, &s->media[i]);
+                if (s->escrow->fds[3 + i] < 0) /* none is shown there */
+                        continue;
+                const int fd = fcntl(s->escrow->fds[3 + i], F_DUPFD_CLOEXEC, 0);
+                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &s->media[i]);
 
                 if (r < 0)
                         return r;
-                s->n_media++;
         }
+        s->n_media = m->n_media;
         return 0;
 }
 
-static int slot_open_doorbells(struct link_slot *s, const struct link_message *m, int *fds) {
+/* What the client sets up goes into memory that outlives this process. */
+static int slot_open_shared(struct link_slot *s) {
+        void *shared = NULL;
+        int r = map_fd(s->escrow->fds[2], LINK_SHARED_SIZE, &shared);
+
+        if (r < 0 || !shared)
+                return r < 0 ? r : -EFAULT;
+        s->shared = shared;
+        s->session = (struct vpc_session *)(void *)((char *)shared + LINK_SESSION_OFFSET);
+        if (!*s->session->magic)
+                vpc_session_init(s->session);
+        return vpc_session_check(s->session);
+}
+
+/* Take up what the server has set up with a process before this one. */
+static int slot_take_up(struct link_slot *s) {
+        int r = vpc_function_keep(s->function, s->session);
+
+        if (r > 0)
+                slot_say(s, LOG_WARNING, "some of the server's memory cannot be mapped again");
+        r = vpc_connection_resume(s->loop, s->function, &connection_events, s, &s->connection);
+        if (r == -ENOENT)
+                return 0;
+        s->connected = r == 0 && vpc_connection_is_open(s->connection);
+        return r;
+}
+
+static int slot_open_doorbells(struct link_slot *s) {
+        const struct link_message *m = &s->escrow->message;
+
         if (!(m->flags & LINK_DOORBELLS))
                 return 0;
-        s->doorbells_fd = take_fd(&fds[3 + m->n_media]);
+        s->doorbells_fd = s->escrow->fds[3 + m->n_media];
         return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
 }
 
-static int slot_bring_up(struct link_slot *s, const struct link_message *m, int *fds, unsigned int n_fds) {
-        const struct vpc_model *model = vpc_model_find(m->model);
+static int slot_bring_up(struct link_slot *s) {
+        const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
         struct vpc_environment environment = {
                 .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
         int r;
 
-        if (!model || n_fds < 3)
+        if (!model || s->escrow->n_fds < 3)
                 return -EBADMSG;
         s->image_size = vpc_image_size(model);
-        r = map_fd(fds[1], s->image_size, &s->image);
+        r = map_fd(s->escrow->fds[1], s->image_size, &s->image);
         if (r < 0)
                 return r;
         r = vpc_image_check(s->image, s->image_size, model);
         if (r < 0)
                 return r;
-        void *shared = NULL;
-        r = map_fd(fds[2], sizeof(*s->shared), &shared);
+        r = slot_open_shared(s);
         if (r < 0)
                 return r;
-        s->shared = shared;
         r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
         if (r < 0)
                 return r;
-        qos_set(s->qos, &m->limits);
-        r = slot_open_media(s, m, fds, n_fds);
-        if (r >= 0)
-                r = slot_open_doorbells(s, m, fds);
+        qos_set(s->qos, &s->escrow->message.limits);
+        r = slot_open_media(s);
+        if (r == 0)
+                r = slot_open_doorbells(s);
         if (r < 0)
                 return r;
         if (s->doorbells) {
@@ -354,28 +394,27 @@ static int slot_bring_up(struct link_slot *s, const struct link_message *m, int 
         r = vpc_function_new(s->loop, model, s->image, &s->shared->counters, &environment, &s->function);
         if (r < 0)
                 return r;
+        r = slot_take_up(s);
         vpc_function_set_report(s->function, &s->shared->report);
-        s->listener = take_fd(&fds[0]);
-        return loop_add_fd(s->loop, s->listener, POLLIN, on_listener, s, &s->listener_source);
+        return r < 0 ? r : loop_add_fd(s->loop, s->escrow->fds[0], POLLIN, on_listener, s, &s->listener_source);
 }
 
-int link_slot_new(struct loop *loop, const struct link_message *message, const int *fds, unsigned int n_fds,
-                  const struct link_slot_events *events, void *userdata, struct link_slot **ret_slot) {
+int link_slot_new(struct loop *loop, struct link_escrow_slot *escrow, const struct link_slot_events *events, void *userdata,
+                  struct link_slot **ret_slot) {
         struct link_slot *s = calloc(1, sizeof(*s));
-        int mine[LINK_FDS_MAX], r = -ENOMEM;
 
-        memcpy(mine, fds, n_fds * sizeof(int));
-        if (s) {
-                s->loop = loop;
-                s->instance = message->instance;
-                memcpy(s->name, message->name, sizeof(s->name));
-                s->events = events;
-                s->userdata = userdata;
-                s->listener = s->doorbells_fd = -1;
-                r = slot_bring_up(s, message, mine, n_fds);
+        if (!s) {
+                link_escrow_slot_free(escrow);
+                return -ENOMEM;
         }
-        for (unsigned int i = 0; i < n_fds; i++)
-                close_fd(&mine[i]);
+        s->loop = loop;
+        s->escrow = escrow;
+        s->doorbells_fd = -1;
+        s->instance = escrow->message.instance;
+        memcpy(s->name, escrow->message.name, sizeof(s->name));
+        s->events = events;
+        s->userdata = userdata;
+        int r = slot_bring_up(s);
         if (r < 0) {
                 link_slot_free(s);
                 return r;
@@ -384,11 +423,16 @@ int link_slot_new(struct loop *loop, const struct link_message *message, const i
         return 0;
 }
 
+bool link_slot_connected(const struct link_slot *s, uint32_t *ret_pid, uint32_t *ret_uid) {
+        *ret_pid = s->connected ? s->escrow->peer_pid : 0;
+        *ret_uid = s->connected ? s->escrow->peer_uid : 0;
+        return s->connected;
+}
+
 void link_slot_free(struct link_slot *s) {
         if (!s)
                 return;
         loop_source_remove(s->listener_source);
-        close_fd(&s->listener);
         vpc_function_free(s->function);
         media_faults_free(s->faults);
         for (unsigned int i = 0; i < s->n_media; i++)
@@ -396,11 +440,11 @@ void link_slot_free(struct link_slot *s) {
         qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
-        close_fd(&s->doorbells_fd);
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)
-                munmap(s->shared, sizeof(*s->shared));
+                munmap(s->shared, LINK_SHARED_SIZE);
+        link_escrow_slot_free(s->escrow);
         free(s);
 }
 
@@ -408,6 +452,7 @@ void link_slot_remove(struct link_slot *s) {
         if (s->removing)
                 return;
         s->removing = true;
+        s->escrow->removing = true;
         /* Nothing that is late on demand holds it up. */
         link_slot_set_fault(s, NULL);
         s->listener_source = loop_source_remove(s->listener_source);
@@ -418,6 +463,7 @@ void link_slot_remove(struct link_slot *s) {
 }
 
 void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
+        s->escrow->message.limits = *limits;
         qos_set(s->qos, limits);
 }
 

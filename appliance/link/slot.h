@@ -3,7 +3,7 @@
 #ifndef IOV_LINK_SLOT_H
 #define IOV_LINK_SLOT_H
 
-#include "link/channel.h"
+#include "link/escrow.h"
 #include "loop/loop.h"
 
 struct link_slot;
@@ -21,15 +21,19 @@ struct link_slot_events {
         void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
 };
 
-/* Bring up a slot from a SLOT_ADD message. The descriptors are taken over, on failure too. */
-int link_slot_new(struct loop *loop, const struct link_message *message, const int *fds, unsigned int n_fds,
-                  const struct link_slot_events *events, void *userdata, struct link_slot **ret_slot);
+/* Bring up a slot that is in escrow, as new or where another process was killed. The place in escrow stays the slot's; on failure
+ * it is given back. */
+int link_slot_new(struct loop *loop, struct link_escrow_slot *escrow, const struct link_slot_events *events, void *userdata,
+                  struct link_slot **ret_slot);
+/* A server drives it. */
+bool link_slot_connected(const struct link_slot *slot, uint32_t *ret_pid, uint32_t *ret_uid);
 void link_slot_free(struct link_slot *slot);
 /* Close socket and connection; events->removed follows, maybe from within. */
 void link_slot_remove(struct link_slot *slot);
 /* Show what a SLOT_MEDIA message says; events->shown follows, maybe from within. The descriptors are taken over, on failure too.
  */
-int link_slot_show(struct link_slot *slot, const struct link_message *message, const int *fds, unsigned int n_fds);
+int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const struct link_message *message, int *fds,
+                   unsigned int n_fds);
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);

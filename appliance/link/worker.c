@@ -10,49 +10,71 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "link/channel.h"
+#include "link/escrow.h"
+#include "link/sandbox.h"
 #include "link/slot.h"
 #include "loop/loop.h"
 #include "util.h"
 
-#define SLOTS_MAX 256
+/* Where there is but one, polling would keep from work those who are waited for. Found out before the sandbox is entered. */
+static bool has_processors;
 
 struct worker {
         struct loop *loop;
         struct loop_source *channel;
-        struct link_slot *slots[SLOTS_MAX];
+        struct link_escrow *escrow;
+        struct link_slot *slots[LINK_SLOTS_MAX];
         unsigned int n_slots;
+        bool untold; /* something could not be sent: all is told again when there is room */
 };
 
-/* What cannot be sent because the control process is slow to read is dropped where it is a mere log line. */
-static void tell(enum link_message_type type, const struct link_slot *slot, int level, const char *text, uint32_t pid,
-                 uint32_t uid) {
-        struct link_message m = {.type = type, .level = (uint32_t)level, .pid = pid, .uid = uid};
+/* What cannot be sent because the control process is slow to read, or away, is dropped where it is a mere log line. */
+static void tell(struct worker *w, const struct link_message *m) {
+        if (link_send(LINK_CHANNEL_FD, m, NULL, 0) != -EAGAIN || m->type == LINK_LOG || w->untold)
+                return;
+        w->untold = true;
+        loop_source_set_events(w->channel, POLLIN | POLLOUT);
+}
 
-        if (slot) {
-                m.instance = link_slot_instance(slot);
-                field_set(m.name, sizeof(m.name), link_slot_name(slot));
-        }
+static void tell_of(enum link_message_type type, const struct link_slot *slot, int level, const char *text, uint32_t pid,
+                    uint32_t uid) {
+        struct link_message m = {
+                .type = type, .level = (uint32_t)level, .instance = link_slot_instance(slot), .pid = pid, .uid = uid};
+
+        field_set(m.name, sizeof(m.name), link_slot_name(slot));
         snprintf(m.text, sizeof(m.text), "%s", text ? text : "");
-        int r = link_send(LINK_CHANNEL_FD, &m, NULL, 0);
-        /* State must not be lost: without it the control process would wait for ever, so the worker ends and is started anew. */
-        if (r == -EAGAIN && type != LINK_LOG)
-                _exit(EXIT_FAILURE);
+        tell(link_slot_userdata(slot), &m);
+}
+
+static void tell_status(struct worker *w, bool asked) {
+        struct link_message m = {.type = LINK_STARTED, .pid = (uint32_t)getpid(), .level = w->escrow->starts, .instance = asked};
+
+        tell(w, &m);
+        for (unsigned int i = 0; i < w->n_slots; i++) {
+                uint32_t pid, uid;
+                bool connected = link_slot_connected(w->slots[i], &pid, &uid);
+
+                tell_of(LINK_STATUS, w->slots[i], connected, NULL, pid, uid);
+        }
+        m.type = LINK_STATUS_END;
+        tell(w, &m);
 }
 
 static void on_connected(struct link_slot *slot, uint32_t pid, uint32_t uid) {
-        tell(LINK_CONNECTED, slot, LOG_INFO, NULL, pid, uid);
+        tell_of(LINK_CONNECTED, slot, LOG_INFO, NULL, pid, uid);
 }
 
 static void on_disconnected(struct link_slot *slot, const char *reason) {
-        tell(LINK_DISCONNECTED, slot, LOG_INFO, reason, 0, 0);
+        tell_of(LINK_DISCONNECTED, slot, LOG_INFO, reason, 0, 0);
 }
 
 static void on_log(struct link_slot *slot, int level, const char *text) {
-        tell(LINK_LOG, slot, level, text, 0, 0);
+        tell_of(LINK_LOG, slot, level, text, 0, 0);
 }
 
 static void on_struck(struct link_slot *slot, uint64_t fault, uint64_t hits) {
@@ -70,12 +92,12 @@ static void on_removed(struct link_slot *slot) {
                         w->slots[i] = w->slots[--w->n_slots];
                         break;
                 }
-        tell(LINK_REMOVED, slot, LOG_INFO, NULL, 0, 0);
+        tell_of(LINK_REMOVED, slot, LOG_INFO, NULL, 0, 0);
         link_slot_free(slot);
 }
 
 static void on_shown(struct link_slot *slot) {
-        tell(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
+        tell_of(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
 }
 
 static const struct link_slot_events slot_events = {
@@ -87,11 +109,11 @@ static const struct link_slot_events slot_events = {
         .struck = on_struck,
 };
 
-static void say_failed(uint64_t instance, const char *what, int error) {
+static void say_failed(struct worker *w, uint64_t instance, const char *what, int error) {
         struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = instance};
 
         snprintf(failed.text, sizeof(failed.text), "%s: %s", what, strerror(-error));
-        link_send(LINK_CHANNEL_FD, &failed, NULL, 0);
+        tell(w, &failed);
 }
 
 static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
@@ -101,41 +123,57 @@ static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
         return NULL;
 }
 
-static void slot_show(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+static void slot_show(struct worker *w, const struct link_message *m, int *fds, unsigned int n_fds) {
         struct link_slot *slot = slot_find(w, m->instance);
         int r = -ENOENT;
 
         if (slot)
-                r = link_slot_show(slot, m, fds, n_fds);
+                r = link_slot_show(slot, w->escrow, m, fds, n_fds);
         else
                 for (unsigned int i = 0; i < n_fds; i++)
                         close(fds[i]);
         if (r < 0)
-                say_failed(m->instance, "the worker cannot show what it should", r);
+                say_failed(w, m->instance, "the worker cannot show what it should", r);
 }
 
-/* Where there is but one, polling would keep from work those who are waited for. */
-static bool has_processors(void) {
-        cpu_set_t set;
-
-        return sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
-}
-
-static void slot_add(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+static void slot_open(struct worker *w, struct link_escrow_slot *place) {
+        const bool removing = place->removing;
         struct link_slot *slot = NULL;
-        int r = -E2BIG;
 
-        loop_set_spin(w->loop, has_processors() ? (uint64_t)m->poll_us * 1000 : 0);
-        if (w->n_slots < SLOTS_MAX)
-                r = link_slot_new(w->loop, m, fds, n_fds, &slot_events, w, &slot);
-        else
-                for (unsigned int i = 0; i < n_fds; i++)
-                        close(fds[i]);
+        loop_set_spin(w->loop, has_processors ? (uint64_t)place->message.poll_us * 1000 : 0);
+        int r = link_slot_new(w->loop, place, &slot_events, w, &slot);
         if (r < 0) {
-                say_failed(m->instance, "the worker cannot bring it up", r);
+                say_failed(w, place->message.instance, "the worker cannot bring it up", r);
                 return;
         }
         w->slots[w->n_slots++] = slot;
+        if (removing)
+                link_slot_remove(slot);
+}
+
+/* The message is still in the channel: where it is in escrow already, a process before this one has died just then. */
+static void slot_add(struct worker *w, const struct link_message *m, int *fds, unsigned int n_fds) {
+        struct link_escrow_slot *place = link_escrow_slot_take(w->escrow);
+        bool is_there = false;
+
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                is_there |= link_slot_instance(w->slots[i]) == m->instance;
+        if (!place || is_there) {
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                if (!place) {
+                        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
+
+                        snprintf(failed.text, sizeof(failed.text), "the worker has no room for more slots");
+                        tell(w, &failed);
+                }
+                return;
+        }
+        place->message = *m;
+        memcpy(place->fds, fds, n_fds * sizeof(int));
+        place->n_fds = n_fds;
+        __atomic_store_n(&place->used, 1, __ATOMIC_RELEASE);
+        slot_open(w, place);
 }
 
 static void slot_remove(struct worker *w, uint64_t instance) {
@@ -146,7 +184,7 @@ static void slot_remove(struct worker *w, uint64_t instance) {
                 return;
         }
         struct link_message m = {.type = LINK_REMOVED, .instance = instance};
-        link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+        tell(w, &m);
 }
 
 static void slot_fault(struct worker *w, const struct link_message *m) {
@@ -155,7 +193,7 @@ static void slot_fault(struct worker *w, const struct link_message *m) {
                         int r = link_slot_set_fault(w->slots[i], m->type == LINK_FAULT ? &m->fault : NULL);
 
                         if (r < 0)
-                                tell(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
+                                tell_of(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
                         return;
                 }
 }
@@ -166,59 +204,102 @@ static void slot_limits(struct worker *w, const struct link_message *m) {
                         link_slot_set_limits(w->slots[i], &m->limits);
 }
 
+static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
+        if (m->type == LINK_SLOT_ADD) {
+                slot_add(w, m, fds, n);
+                return;
+        }
+        if (m->type == LINK_SLOT_MEDIA) {
+                slot_show(w, m, fds, n);
+                return;
+        }
+        for (unsigned int i = 0; i < n; i++)
+                close(fds[i]);
+        if (m->type == LINK_SLOT_REMOVE)
+                slot_remove(w, m->instance);
+        else if (m->type == LINK_FAULT || m->type == LINK_FAULT_RESET)
+                slot_fault(w, m);
+        else if (m->type == LINK_SLOT_LIMITS)
+                slot_limits(w, m);
+        else if (m->type == LINK_STATUS_ASK)
+                tell_status(w, true);
+}
+
 static void on_channel(void *userdata, int fd, uint32_t events) {
         struct worker *w = userdata;
         struct link_message m;
         int fds[LINK_FDS_MAX];
         unsigned int n = 0;
 
+        if (w->untold && events & POLLOUT) {
+                w->untold = false;
+                loop_source_set_events(w->channel, POLLIN);
+                tell_status(w, false);
+        }
         for (;;) {
-                int r = link_receive(fd, &m, fds, &n);
+                int r = link_peek(fd, &m, fds, &n);
 
                 if (r == -EAGAIN)
                         return;
                 if (r < 0) {
-                        /* The control process is gone: so is the appliance. */
+                        /* The control process is gone, and nobody keeps its place: so is the appliance. */
                         loop_stop(w->loop, r == -ECONNRESET ? 0 : r);
                         return;
                 }
-                if (m.type == LINK_SLOT_ADD) {
-                        slot_add(w, &m, fds, n);
-                        continue;
-                }
-                if (m.type == LINK_SLOT_MEDIA) {
-                        slot_show(w, &m, fds, n);
-                        continue;
-                }
-                for (unsigned int i = 0; i < n; i++)
-                        close(fds[i]);
-                if (m.type == LINK_SLOT_REMOVE)
-                        slot_remove(w, m.instance);
-                else if (m.type == LINK_FAULT || m.type == LINK_FAULT_RESET)
-                        slot_fault(w, &m);
-                else if (m.type == LINK_SLOT_LIMITS)
-                        slot_limits(w, &m);
+                handle(w, &m, fds, n);
+                link_discard(fd);
         }
 }
 
-int link_worker_main(void) {
-        struct worker w = {0};
-        int r;
+/* The life of one process; others may have served before it. */
+static int serve(struct link_escrow *escrow) {
+        struct worker w = {.escrow = escrow};
 
-        /* Signals of the terminal are for the control process, which ends the workers by closing the channel. */
-        signal(SIGINT, SIG_IGN);
-        signal(SIGPIPE, SIG_IGN);
-        signal(SIGXFSZ, SIG_IGN);
-        prctl(PR_SET_NAME, "iovd-link");
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-        close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
-        r = loop_new(&w.loop, 256);
+        link_escrow_settle(escrow);
+        int r = escrow->starts ? link_escrow_sweep(escrow) : 0;
+
+        if (r == 0)
+                r = loop_new_confined(&w.loop, 256);
+        if (r == 0)
+                r = link_sandbox_filter(); /* from here on bytes that a server chose are looked at */
         if (r == 0)
                 r = loop_add_fd(w.loop, LINK_CHANNEL_FD, POLLIN, on_channel, &w, &w.channel);
-        if (r == 0)
+        for (unsigned int i = 0; r == 0 && i < LINK_SLOTS_MAX; i++)
+                if (escrow->slots[i].used)
+                        slot_open(&w, &escrow->slots[i]);
+        if (r == 0) {
+                tell_status(&w, false);
                 r = loop_run(w.loop);
+        }
         if (r < 0)
                 fprintf(stderr, "iovd worker: %s\n", strerror(-r));
         /* Requests under way end with the process: the kernel waits for them before it lets go of the descriptors. */
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* A server may give a descriptor with every window of its memory, and all of them are kept. */
+static void raise_file_limit(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+                limit.rlim_cur = limit.rlim_max;
+                setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+int link_worker_main(char *mark) {
+        /* Signals of the terminal are for the control process, which ends the workers by closing the channel. */
+        signal(SIGINT, SIG_IGN);
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGXFSZ, SIG_IGN);
+        close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
+        raise_file_limit();
+        cpu_set_t set;
+        has_processors = sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
+        int r = link_sandbox_enter();
+        if (r < 0) {
+                fprintf(stderr, "iovd worker: the sandbox cannot be entered: %s\n", strerror(-r));
+                return EXIT_FAILURE;
+        }
+        return link_escrow_run(mark, serve);
 }

@@ -2,8 +2,8 @@
 #ifndef IOV_LINK_WORKER_H
 #define IOV_LINK_WORKER_H
 
-/* The life of a worker: serve the slots that the control process hands over on LINK_CHANNEL_FD, until that closes. Returns the
- * exit status. */
-int link_worker_main(void);
+/* The life of a link: serve the slots that the control process hands over on LINK_CHANNEL_FD, until that closes. Returns the exit
+ * status. `mark` is the argument "--worker" in the command line, see escrow.h. */
+int link_worker_main(char *mark);
 
 #endif

@@ -8,15 +8,18 @@
 #define FILES 256u
 #define FILE_BASE 0x40000000 /* no descriptor is as large: fs.nr_open(5) is at most 2^30 */
 
-int loop_file_add(struct loop *loop, int fd) {
-        int r = 0;
+int loop_files_reserve(struct loop *loop) {
+        int r = loop->has_files ? 0 : io_uring_register_files_sparse(&loop->ring, FILES);
 
-        if (!loop->has_files) {
-                r = io_uring_register_files_sparse(&loop->ring, FILES);
-                if (r < 0)
-                        return r;
-                loop->has_files = true;
-        }
+        loop->has_files |= r >= 0;
+        return r;
+}
+
+int loop_file_add(struct loop *loop, int fd) {
+        int r = loop_files_reserve(loop);
+
+        if (r < 0)
+                return r;
         for (unsigned int i = 0; i < FILES; i++) {
                 if (loop->files[i / 64] >> i % 64 & 1)
                         continue;

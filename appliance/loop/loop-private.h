@@ -28,6 +28,8 @@ struct loop {
 /* A submission queue entry; NULL where the queue is full even after submitting (the completion queue overflows, or no memory). */
 struct io_uring_sqe *loop_sqe(struct loop *loop);
 
+/* file-io.c: room for files that are registered; a confined loop makes it before it can make nothing any more. */
+int loop_files_reserve(struct loop *loop);
 /* poller.c: call those that poll; `busy`: there are completions to be taken. false: none polls any more, the loop may sleep. */
 bool poller_round(struct loop *loop, bool busy);
 /* What was asked for with loop_at_end(). */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "loop/loop-private.h"
@@ -47,7 +48,34 @@ struct loop_source {
         struct loop_source *next_todo;
 };
 
-int loop_new(struct loop **ret_loop, unsigned int entries) {
+/* What the ring of a confined loop takes: the operations of this file, and flags that only change how they are done. */
+static int confine(struct loop *loop) {
+        static const uint8_t operations[] = {IORING_OP_NOP,       IORING_OP_READ,           IORING_OP_WRITE,
+                                             IORING_OP_FSETXATTR, IORING_OP_READV,          IORING_OP_WRITEV,
+                                             IORING_OP_FSYNC,     IORING_OP_POLL_ADD,       IORING_OP_POLL_REMOVE,
+                                             IORING_OP_TIMEOUT,   IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL,
+                                             IORING_OP_FALLOCATE};
+        struct io_uring_restriction list[ARRAY_LENGTH(operations) + 2] = {0};
+        int r = loop_files_reserve(loop);
+
+        if (r < 0)
+                return r;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(operations); i++)
+                list[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i]};
+        list[ARRAY_LENGTH(operations)] = (struct io_uring_restriction){
+                .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+                .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS};
+        list[ARRAY_LENGTH(operations) + 1] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_REGISTER_OP,
+                                                                           .register_op = IORING_REGISTER_FILES_UPDATE};
+        /* By number: liburing 2.3 declares functions for both and has none. */
+        if (syscall(SYS_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_RESTRICTIONS, list, ARRAY_LENGTH(list)) < 0 ||
+            syscall(SYS_io_uring_register, loop->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+                return -errno;
+        return 0;
+}
+
+static int make(struct loop **ret_loop, unsigned int entries, bool is_confined) {
         static const unsigned int flags[] = {
                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_DEFER_TASKRUN |
                         IORING_SETUP_TASKRUN_FLAG,
@@ -62,18 +90,32 @@ int loop_new(struct loop **ret_loop, unsigned int entries) {
                 return -ENOMEM;
         /* An older kernel refuses flags it does not know with EINVAL. */
         for (size_t i = 0; i < ARRAY_LENGTH(flags) && r == -EINVAL; i++) {
-                struct io_uring_params params = {.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+                struct io_uring_params params = {.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP |
+                                                          (is_confined ? IORING_SETUP_R_DISABLED : 0),
                                                  .cq_entries = entries * 4};
 
                 r = io_uring_queue_init_params(entries, &loop->ring, &params);
         }
         if (r < 0)
                 return r;
+        r = is_confined ? confine(loop) : 0;
+        if (r < 0) {
+                io_uring_queue_exit(&loop->ring);
+                return r;
+        }
         loop->todo_end = &loop->todo;
         loop->rounds_end = &loop->rounds;
         loop->spin_ns = LOOP_SPIN_NS;
         *ret_loop = TAKE_PTR(loop);
         return 0;
+}
+
+int loop_new(struct loop **ret_loop, unsigned int entries) {
+        return make(ret_loop, entries, false);
+}
+
+int loop_new_confined(struct loop **ret_loop, unsigned int entries) {
+        return make(ret_loop, entries, true);
 }
 
 struct io_uring_sqe *loop_sqe(struct loop *loop) {

@@ -19,6 +19,9 @@ struct loop_source;
 
 /* `entries`: submission queue entries; the completion queue has four times as many. -ENOSYS or -EPERM: no io_uring here. */
 int loop_new(struct loop **ret_loop, unsigned int entries);
+/* The same, but the io_uring can do nothing that this interface does not ask of it, whatever is written into its memory. -EACCES at
+ * once for the rest. */
+int loop_new_confined(struct loop **ret_loop, unsigned int entries);
 /* Operations in flight are cancelled without their callbacks. Takes NULL. */
 void loop_free(struct loop *loop);
 /* Run until loop_stop(); returns what was given to it, or a negative errno of io_uring itself. A stop before the run ends it at

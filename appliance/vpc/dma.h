@@ -17,8 +17,12 @@
 #define VPC_DMA_WINDOWS_MAX 65535
 
 struct vpc_dma_window;
+struct vpc_session;
 
 struct vpc_dma {
+        struct vpc_session *session;     /* where windows and their descriptors are kept; NULL: nowhere */
+        int fd_max;                      /* descriptors from this one on are left for other uses */
+        unsigned int record_hint;        /* no record before it is free */
         struct vpc_dma_window **windows; /* by address */
         unsigned int n_windows, capacity;
         struct vpc_dma_window *dropped;   /* gone from the table, memory maybe still in use */
@@ -29,6 +33,8 @@ struct vpc_dma {
 int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int fd, uint64_t fd_offset, uint32_t flags);
 int vpc_dma_unmap(struct vpc_dma *dma, uint64_t address, uint64_t size);
 void vpc_dma_unmap_all(struct vpc_dma *dma);
+/* Take over the windows of a session; those whose memory cannot be mapped again stay without, and are counted in the result. */
+int vpc_dma_resume(struct vpc_dma *dma, struct vpc_session *session);
 /* Unmap the memory of windows that are gone, in two steps: those gone at the time of the first are unmapped by the second. */
 void vpc_dma_release_prepare(struct vpc_dma *dma);
 void vpc_dma_release(struct vpc_dma *dma);

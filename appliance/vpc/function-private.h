@@ -9,6 +9,7 @@
 #include "vpc/image.h"
 #include "vpc/irq.h"
 #include "vpc/report.h"
+#include "vpc/session.h"
 
 /* A token bucket: what a guest can make the device log must not fill a disk. */
 struct vpc_log_limit {
@@ -32,6 +33,7 @@ struct vpc_function {
         uint64_t dma_generation;
         void *device;
         struct vpc_log_limit log_limit;
+        struct vpc_session *session; /* NULL: nothing of the client outlives this process */
 
         struct vpc_config config;
         struct vpc_dma dma;

@@ -40,6 +40,16 @@ int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *ima
         return 0;
 }
 
+int vpc_function_keep(struct vpc_function *function, struct vpc_session *session) {
+        function->session = session;
+        vpc_irq_resume(&function->irq, session);
+        return vpc_dma_resume(&function->dma, session);
+}
+
+struct vpc_session *vpc_function_session(const struct vpc_function *function) {
+        return function->session;
+}
+
 void vpc_function_free(struct vpc_function *function) {
         if (!function)
                 return;

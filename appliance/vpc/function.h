@@ -38,6 +38,14 @@ struct vpc_environment {
 /* `image` and `counters` stay the caller's and must outlive the function. */
 int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *image, struct iov_counter *counters,
                      const struct vpc_environment *environment, struct vpc_function **ret_function);
+/*
+ * Keep in `session` (the caller's, which must outlive the function) what the client sets up, and take over what a process before
+ * this one has kept there. Right after vpc_function_new(), before anything else. Returns how many DMA windows could not be mapped
+ * again; accesses to them fail.
+ */
+struct vpc_session;
+int vpc_function_keep(struct vpc_function *function, struct vpc_session *session);
+struct vpc_session *vpc_function_session(const struct vpc_function *function);
 /* Only when idle, see vpc_function_quiesce(). Takes NULL. */
 void vpc_function_free(struct vpc_function *function);
 

@@ -7,6 +7,13 @@
 #include "vpc/counters.h"
 #include "vpc/irq.h"
 
+static void place_lines(struct vpc_irq *irq, struct vpc_irq_line *lines) {
+        static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + 32};
+
+        for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
+                irq->lines[index] = irq->counts[index] ? lines + starts[index] : NULL;
+}
+
 int vpc_irq_init(struct vpc_irq *irq, const struct vpc_description *description, struct vpc_config *config,
                  struct vpc_image *image, struct iov_counter *counters) {
         *irq = (struct vpc_irq){.config = config,
@@ -15,17 +22,12 @@ int vpc_irq_init(struct vpc_irq *irq, const struct vpc_description *description,
                                 .counts = {[VPC_IRQ_INTX] = description->interrupt_pin ? 1 : 0,
                                            [VPC_IRQ_MSI] = description->msi_vectors,
                                            [VPC_IRQ_MSIX] = description->msix_vectors}};
-        for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++) {
-                if (!irq->counts[index])
-                        continue;
-                irq->lines[index] = calloc(irq->counts[index], sizeof(struct vpc_irq_line));
-                if (!irq->lines[index]) {
-                        vpc_irq_clear(irq);
-                        return -ENOMEM;
-                }
-                for (unsigned int i = 0; i < irq->counts[index]; i++)
-                        irq->lines[index][i].fd = -1;
-        }
+        irq->own = calloc(VPC_SESSION_LINES, sizeof(struct vpc_irq_line));
+        if (!irq->own)
+                return -ENOMEM;
+        for (unsigned int i = 0; i < VPC_SESSION_LINES; i++)
+                irq->own[i].fd = -1;
+        place_lines(irq, irq->own);
         return 0;
 }
 
@@ -33,9 +35,10 @@ void vpc_irq_clear(struct vpc_irq *irq) {
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++) {
                 if (irq->lines[index])
                         vpc_irq_disable(irq, index);
-                free(TAKE_PTR(irq->lines[index]));
+                irq->lines[index] = NULL;
                 irq->counts[index] = 0;
         }
+        free(TAKE_PTR(irq->own));
 }
 
 static void signal_line(struct vpc_irq *irq, const struct vpc_irq_line *line) {
@@ -157,6 +160,15 @@ void vpc_irq_update(struct vpc_irq *irq) {
         update_intx(irq);
 }
 
+void vpc_irq_resume(struct vpc_irq *irq, struct vpc_session *session) {
+        place_lines(irq, session->lines);
+        free(TAKE_PTR(irq->own));
+        /* Masked by the signal that was then to follow, or by the client, whom one more does not harm. */
+        if (irq->lines[VPC_IRQ_INTX] && irq->lines[VPC_IRQ_INTX]->masked && irq->image->intx_level)
+                signal_line(irq, irq->lines[VPC_IRQ_INTX]);
+        vpc_irq_update(irq);
+}
+
 void vpc_irq_reset(struct vpc_irq *irq) {
         memset(irq->image->msix_pending, 0, sizeof(irq->image->msix_pending));
         irq->image->msi_pending = 0;
@@ -198,10 +210,13 @@ int vpc_irq_set(struct vpc_irq *irq, unsigned int index, unsigned int start, con
         for (unsigned int i = 0; i < n; i++) {
                 struct vpc_irq_line *line = &irq->lines[index][start + i];
 
-                close_fd(&line->fd);
-                line->fd = fds[i];
+                const int old = line->fd;
+
                 if (index == VPC_IRQ_INTX)
                         line->masked = false;
+                line->fd = fds[i];
+                if (old != fds[i]) /* the same one where a message is handled for the second time */
+                        close_fd(&old);
         }
         vpc_irq_update(irq);
         return 0;
@@ -228,7 +243,9 @@ void vpc_irq_disable(struct vpc_irq *irq, unsigned int index) {
         if (index >= VPC_IRQ_KINDS)
                 return;
         for (unsigned int i = 0; i < irq->counts[index]; i++) {
-                close_fd(&irq->lines[index][i].fd);
+                const int old = irq->lines[index][i].fd;
+
                 irq->lines[index][i] = (struct vpc_irq_line){.fd = -1};
+                close_fd(&old);
         }
 }

@@ -11,26 +11,24 @@
 
 #include "vpc/config-space.h"
 #include "vpc/image.h"
+#include "vpc/session.h"
 
 enum vpc_irq_index { VPC_IRQ_INTX, VPC_IRQ_MSI, VPC_IRQ_MSIX, VPC_IRQ_KINDS };
-
-/* One vector as the client has set it. */
-struct vpc_irq_line {
-        int fd; /* -1: none */
-        bool masked;
-};
 
 struct vpc_irq {
         struct vpc_config *config;
         struct vpc_image *image; /* pending bits and the level of INTx */
         struct iov_counter *counters;
-        struct vpc_irq_line *lines[VPC_IRQ_KINDS];
+        struct vpc_irq_line *lines[VPC_IRQ_KINDS]; /* in `own`, or in a session */
+        struct vpc_irq_line *own;
         unsigned int counts[VPC_IRQ_KINDS];
 };
 
 int vpc_irq_init(struct vpc_irq *irq, const struct vpc_description *description, struct vpc_config *config,
                  struct vpc_image *image, struct iov_counter *counters);
 void vpc_irq_clear(struct vpc_irq *irq);
+/* Take over the eventfds of a session, and keep those that come in it. Everything that was asked for is told once more. */
+void vpc_irq_resume(struct vpc_irq *irq, struct vpc_session *session);
 
 void vpc_irq_raise(struct vpc_irq *irq, unsigned int vector);
 void vpc_irq_level(struct vpc_irq *irq, bool asserted);

@@ -17,6 +17,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/region.c \
 	appliance/vpc/report.c appliance/vpc/report.h \
 	appliance/vpc/server.c appliance/vpc/server.h appliance/vpc/server-private.h \
+	appliance/vpc/session.c appliance/vpc/session.h \
 	appliance/vpc/version.c
 libvpc_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libvpc_la_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS)

@@ -3,6 +3,9 @@
  * A vfio-user connection: messages in, replies out. Requests are handled one after the other; while a reply waits (for room in
  * the socket, or for the function to become quiet) nothing more is read, so both buffers are bounded by one message.
  *
+ * Where the connection stands is in a session (session.h), so that another process can go on with it: a state is changed in `s`
+ * and holds from commit() on. A message whose handler was under way is handled again, which every handler bears.
+ *
  * A small register access costs one recvmsg(2), one sendmsg(2) and the loop's io_uring_enter(2).
  */
 #include <errno.h>
@@ -12,6 +15,7 @@
 #include "util.h"
 #include "vpc/server-private.h"
 #include "vpc/server.h"
+#include "vpc/session.h"
 
 /* Bytes asked for at once: bounds how many pipelined messages are handled before the loop sees to others. */
 #define RECEIVE_CHUNK 16384u
@@ -27,35 +31,40 @@ struct vpc_connection {
         void *userdata;
         const char *reason;
 
-        bool is_open;   /* VERSION was agreed */
-        bool quiescing; /* a reply waits for the function */
         bool closing, quiet;
         bool busy; /* in a callback: not to be freed yet */
 
-        uint8_t *in;
-        size_t in_start, in_end;
-        int fds[SERVER_FDS_MAX];
-        unsigned int n_fds;
-        size_t fds_end; /* they belong to the message that has the byte before this one */
-
-        uint8_t *out;
-        size_t out_length, out_sent;
-        int out_fd;
+        struct vpc_session *session, *own; /* the same, where nobody else has one for us */
+        struct vpc_session_state s;        /* what is committed, or about to be */
 };
 
+_Static_assert(SERVER_MESSAGE_MAX <= VPC_SESSION_BUFFER && SERVER_FDS_MAX == VPC_SESSION_FDS, "a session holds any message");
+
+static void commit(struct vpc_connection *c) {
+        vpc_session_commit(c->session, &c->s);
+}
+
+static uint8_t *input(const struct vpc_connection *c) {
+        return c->session->in[c->s.in & 1];
+}
+
 static void drop_fds(struct vpc_connection *c) {
-        for (unsigned int i = 0; i < c->n_fds; i++)
-                close_fd(&c->fds[i]);
-        c->n_fds = 0;
+        for (unsigned int i = 0; i < c->s.n_fds; i++)
+                close_fd(&c->s.fds[i]);
+        c->s.n_fds = 0;
 }
 
 static void connection_free(struct vpc_connection *c) {
         drop_fds(c);
         loop_source_remove(c->source);
         loop_source_remove(c->timer);
+        if (c->session) {
+                c->s = (struct vpc_session_state){
+                        .socket = -1, .out_fd = -1, .message = c->s.message, .received = c->s.received, .sent = c->s.sent};
+                commit(c);
+        }
         close_fd(&c->fd);
-        free(c->in);
-        free(c->out);
+        vpc_session_free(c->own);
         free(c);
 }
 
@@ -93,7 +102,7 @@ static void start_closing(struct vpc_connection *c, const char *reason) {
         }
         vpc_function_disconnect(c->function);
         /* A reply that waits for the function has a quiesce under way; on_reply_quiet() starts the last one. */
-        if (!c->quiescing)
+        if (!c->s.quiescing)
                 vpc_function_quiesce(c->function, on_quiet, c);
 }
 
@@ -108,7 +117,7 @@ void vpc_connection_close(struct vpc_connection *c, const char *reason) {
 
 /* Ask for what can be dealt with: nothing while a reply waits for the function, POLLOUT while one waits for room. */
 static void watch(struct vpc_connection *c) {
-        uint32_t events = c->quiescing ? 0 : c->out_length ? POLLOUT : POLLIN;
+        uint32_t events = c->s.quiescing ? 0 : c->s.out_length ? POLLOUT : POLLIN;
 
         if (c->closing || c->events == events)
                 return;
@@ -116,34 +125,43 @@ static void watch(struct vpc_connection *c) {
         loop_source_set_events(c->source, events);
 }
 
-static void flush(struct vpc_connection *c) {
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(sizeof(int))];
-        } control;
-        struct iovec iov = {c->out + c->out_sent, c->out_length - c->out_sent};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-        ssize_t n = 0;
+/* Prepare a call whose result will be in the session. */
+static void call_begin(struct vpc_session_call *call, uint64_t number, struct iovec iov) {
+        call->iov = iov;
+        call->header = (struct mmsghdr){.msg_hdr = {.msg_iov = &call->iov, .msg_iovlen = 1}, .msg_len = VPC_SESSION_NOT_DONE};
+        __atomic_store_n(&call->number, number, __ATOMIC_RELEASE);
+}
 
-        if (c->out_fd >= 0) {
-                memset(&control, 0, sizeof(control));
-                m.msg_control = &control;
-                m.msg_controllen = sizeof(control);
-                CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-                CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-                CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), &c->out_fd, sizeof(int));
+static bool call_is_done(const struct vpc_session_call *call, uint64_t number) {
+        return call->number == number && call->header.msg_len != VPC_SESSION_NOT_DONE;
+}
+
+static void take_sent(struct vpc_connection *c) {
+        c->s.out_fd = -1; /* went with the first byte */
+        c->s.out_sent += c->session->send.header.msg_len;
+        if (c->s.out_sent >= c->s.out_length)
+                c->s.out_length = c->s.out_sent = 0;
+        c->s.sent++;
+        commit(c);
+}
+
+static void flush(struct vpc_connection *c) {
+        struct vpc_session_call *call = &c->session->send;
+        struct msghdr *m = &call->header.msg_hdr;
+
+        call_begin(call, c->s.sent + 1, (struct iovec){c->session->out + c->s.out_sent, c->s.out_length - c->s.out_sent});
+        if (c->s.out_fd >= 0) {
+                m->msg_control = call->control;
+                m->msg_controllen = CMSG_SPACE(sizeof(int));
+                CMSG_FIRSTHDR(m)->cmsg_level = SOL_SOCKET;
+                CMSG_FIRSTHDR(m)->cmsg_type = SCM_RIGHTS;
+                CMSG_FIRSTHDR(m)->cmsg_len = CMSG_LEN(sizeof(int));
+                memcpy(CMSG_DATA(CMSG_FIRSTHDR(m)), &c->s.out_fd, sizeof(int));
         }
-        n = sendmsg(c->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0) {
-                if (errno != EAGAIN && errno != EINTR)
-                        start_closing(c, "the client is gone");
-                return;
-        }
-        c->out_fd = -1; /* went with the first byte */
-        c->out_sent += (size_t)n;
-        if (c->out_sent == c->out_length)
-                c->out_length = c->out_sent = 0;
+        if (sendmmsg(c->fd, &call->header, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+                take_sent(c);
+        else if (errno != EAGAIN && errno != EINTR)
+                start_closing(c, "the client is gone");
 }
 
 /* Make the reply whose payload (of `length` bytes) is in place; nothing where the client wants none. */
@@ -158,10 +176,10 @@ static void compose_reply(struct vpc_connection *c, const struct vfio_user_heade
                 length = 0;
         }
         header.size = (uint32_t)(sizeof(header) + length);
-        memcpy(c->out, &header, sizeof(header));
-        c->out_length = header.size;
-        c->out_sent = 0;
-        c->out_fd = result < 0 ? -1 : fd;
+        memcpy(c->session->out, &header, sizeof(header));
+        c->s.out_length = header.size;
+        c->s.out_sent = 0;
+        c->s.out_fd = result < 0 ? -1 : fd;
 }
 
 static void process(struct vpc_connection *c);
@@ -172,10 +190,11 @@ static void on_reply_quiet(void *userdata) {
         const bool was_busy = c->busy;
 
         c->busy = true;
-        c->quiescing = false;
+        c->s.quiescing = false;
+        commit(c);
         if (c->closing)
                 vpc_function_quiesce(c->function, on_quiet, c);
-        else if (c->out_length)
+        else if (c->s.out_length)
                 flush(c);
         if (was_busy) /* called from within process(), which goes on */
                 return;
@@ -201,16 +220,16 @@ static int agree(struct vpc_connection *c, const struct vfio_user_header *header
                 /* The client hangs up when it has read this; where it does not, so do we. */
                 if (!c->timer && loop_add_timer(c->loop, REFUSED_NS, on_refused, c, &c->timer) < 0)
                         start_closing(c, "no memory");
-                return -EBUSY;
+                return c->callbacks->refusal ? -c->callbacks->refusal : -EBUSY;
         }
         r = server_handle(c->function, header->command, message, reply);
-        c->is_open = r >= 0;
+        c->s.is_open = r >= 0;
         return r;
 }
 
 static void handle(struct vpc_connection *c, const struct vfio_user_header *header, struct server_message *message) {
-        struct server_reply reply = {.payload = c->out + sizeof(*header), .fd = -1};
-        const bool was_open = c->is_open;
+        struct server_reply reply = {.payload = c->session->out + sizeof(*header), .fd = -1};
+        const bool was_open = c->s.is_open;
         int r = 0;
 
         if (!was_open)
@@ -219,18 +238,24 @@ static void handle(struct vpc_connection *c, const struct vfio_user_header *head
                 r = -EINVAL;
         else
                 r = server_handle(c->function, header->command, message, &reply);
+        if (!c->closing) {
+                compose_reply(c, header, r, reply.length, reply.fd);
+                c->s.quiescing = r == VPC_QUIESCE_FIRST;
+                c->s.in_start += header->size;
+                if (c->s.in_start == c->s.in_end)
+                        c->s.in_start = c->s.in_end = 0;
+                c->s.message++;
+                commit(c);
+        }
         for (unsigned int i = 0; i < message->n_fds; i++)
                 close_fd(&message->fds[i]);
         if (c->closing)
                 return;
-        compose_reply(c, header, r, reply.length, reply.fd);
-        if (r == VPC_QUIESCE_FIRST) {
-                c->quiescing = true;
+        if (r == VPC_QUIESCE_FIRST)
                 vpc_function_quiesce(c->function, on_reply_quiet, c);
-        } else if (c->out_length) {
+        else if (c->s.out_length)
                 flush(c);
-        }
-        if (!was_open && c->is_open && !c->closing && c->callbacks->opened)
+        if (!was_open && c->s.is_open && !c->closing && c->callbacks->opened)
                 c->callbacks->opened(c->userdata);
 }
 
@@ -238,9 +263,9 @@ static void handle(struct vpc_connection *c, const struct vfio_user_header *head
 static bool next_header(struct vpc_connection *c, struct vfio_user_header *ret_header) {
         struct vfio_user_header header;
 
-        if (c->in_end - c->in_start < sizeof(header))
+        if (c->s.in_end - c->s.in_start < sizeof(header))
                 return false;
-        memcpy(&header, c->in + c->in_start, sizeof(header));
+        memcpy(&header, input(c) + c->s.in_start, sizeof(header));
         if (header.size < sizeof(header) || header.size > SERVER_MESSAGE_MAX) {
                 start_closing(c, "the client sent a message of an impossible size");
                 return false;
@@ -257,17 +282,16 @@ static bool next_header(struct vpc_connection *c, struct vfio_user_header *ret_h
 static void process(struct vpc_connection *c) {
         struct vfio_user_header header;
 
-        while (!c->closing && !c->quiescing && !c->out_length && next_header(c, &header)) {
-                struct server_message message = {.payload = c->in + c->in_start + sizeof(header),
+        while (!c->closing && !c->s.quiescing && !c->s.out_length && next_header(c, &header)) {
+                struct server_message message = {.payload = input(c) + c->s.in_start + sizeof(header),
                                                  .length = header.size - sizeof(header)};
 
-                if (c->in_end - c->in_start < header.size)
+                if (c->s.in_end - c->s.in_start < header.size)
                         break;
-                c->in_start += header.size;
-                if (c->n_fds && c->fds_end <= c->in_start) {
-                        memcpy(message.fds, c->fds, c->n_fds * sizeof(int));
-                        message.n_fds = c->n_fds;
-                        c->n_fds = 0;
+                if (c->s.n_fds && c->s.fds_end <= c->s.in_start + header.size) {
+                        memcpy(message.fds, c->s.fds, c->s.n_fds * sizeof(int));
+                        message.n_fds = c->s.n_fds;
+                        c->s.n_fds = 0;
                 }
                 handle(c, &header, &message);
         }
@@ -280,14 +304,14 @@ static bool take_control(struct vpc_connection *c, struct msghdr *m) {
         for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(m); cmsg; cmsg = CMSG_NXTHDR(m, cmsg)) {
                 if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
                         continue;
-                if (c->n_fds)
+                if (c->s.n_fds)
                         good = false;
                 for (size_t i = 0; i < (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
                         int fd = -1;
 
                         memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(int), sizeof(int));
-                        if (good && c->n_fds < SERVER_FDS_MAX)
-                                c->fds[c->n_fds++] = fd;
+                        if (good && c->s.n_fds < SERVER_FDS_MAX)
+                                c->s.fds[c->s.n_fds++] = fd;
                         else
                                 close(fd);
                 }
@@ -298,95 +322,179 @@ static bool take_control(struct vpc_connection *c, struct msghdr *m) {
 /* How much to ask for: a chunk, or what is missing of a longer message. */
 static size_t receive_size(const struct vpc_connection *c) {
         struct vfio_user_header header;
-        const size_t have = c->in_end - c->in_start, room = SERVER_MESSAGE_MAX - c->in_end;
+        const size_t have = c->s.in_end - c->s.in_start, room = SERVER_MESSAGE_MAX - c->s.in_end;
         size_t want = RECEIVE_CHUNK;
 
         if (have >= sizeof(header)) {
-                memcpy(&header, c->in + c->in_start, sizeof(header));
+                memcpy(&header, input(c) + c->s.in_start, sizeof(header));
                 if (header.size - have > want)
                         want = header.size - have;
         }
         return want < room ? want : room;
 }
 
-static void receive(struct vpc_connection *c) {
-        union {
-                struct cmsghdr align;
-                char bytes[CMSG_SPACE(sizeof(int) * SERVER_FDS_MAX)];
-        } control;
-        struct iovec iov;
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-        ssize_t n = 0;
-
-        if (c->in_start) {
-                memmove(c->in, c->in + c->in_start, c->in_end - c->in_start);
-                c->in_end -= c->in_start;
-                c->fds_end -= c->n_fds ? c->in_start : c->fds_end;
-                c->in_start = 0;
-        }
-        iov = (struct iovec){c->in + c->in_end, receive_size(c)};
-        n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        /* Short, and not because of descriptors, which end a read: nothing is left. */
-        if (n > 0 ? (size_t)n < iov.iov_len && m.msg_controllen == 0 : n < 0 && errno == EAGAIN)
-                loop_source_drained(c->source);
-        if (n < 0) {
-                if (errno != EAGAIN && errno != EINTR)
-                        start_closing(c, "the connection failed");
+/* Make room for the rest of the message that is there in part: by copying it to the other buffer, since a move within one could
+ * be cut off in the midst of it. */
+static void compact(struct vpc_connection *c) {
+        if (!c->s.in_start)
                 return;
-        }
-        if (!take_control(c, &m)) {
+        const uint32_t have = c->s.in_end - c->s.in_start;
+        memcpy(c->session->in[!(c->s.in & 1)], input(c) + c->s.in_start, have);
+        c->s.in = !(c->s.in & 1);
+        c->s.in_end = have;
+        c->s.fds_end = c->s.n_fds ? c->s.fds_end - c->s.in_start : 0;
+        c->s.in_start = 0;
+        commit(c);
+}
+
+/* What a call of recvmmsg(2) has brought. */
+static void take_received(struct vpc_connection *c) {
+        struct mmsghdr *header = &c->session->receive.header;
+        const bool has_control = header->msg_hdr.msg_controllen, good = take_control(c, &header->msg_hdr);
+
+        if (!good) {
                 start_closing(c, "the client sent more descriptors than one message can have");
                 return;
         }
-        if (n == 0) {
-                start_closing(c, c->in_end ? "the client hung up in the middle of a message" : "the client hung up");
+        if (header->msg_len == 0) {
+                start_closing(c, c->s.in_end ? "the client hung up in the middle of a message" : "the client hung up");
                 return;
         }
-        c->in_end += (size_t)n;
+        c->s.in_end += header->msg_len;
         /* The kernel ends a read behind bytes that carry descriptors, so they are of the message that ends here or is not
          * complete. */
-        if (m.msg_controllen && c->n_fds)
-                c->fds_end = c->in_end;
+        if (has_control && c->s.n_fds)
+                c->s.fds_end = c->s.in_end;
+        c->s.received++;
+        commit(c);
+}
+
+static void receive(struct vpc_connection *c) {
+        struct vpc_session_call *call = &c->session->receive;
+
+        compact(c);
+        call_begin(call, c->s.received + 1, (struct iovec){input(c) + c->s.in_end, receive_size(c)});
+        call->header.msg_hdr.msg_control = call->control;
+        call->header.msg_hdr.msg_controllen = sizeof(call->control);
+        if (recvmmsg(c->fd, &call->header, 1, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) == 1) {
+                /* Short, and not because of descriptors, which end a read: nothing is left. */
+                if (call->header.msg_len && call->header.msg_len < call->iov.iov_len && call->header.msg_hdr.msg_controllen == 0)
+                        loop_source_drained(c->source);
+                take_received(c);
+        } else if (errno == EAGAIN) {
+                loop_source_drained(c->source);
+        } else if (errno != EINTR) {
+                start_closing(c, "the connection failed");
+        }
 }
 
 static void on_ready(void *userdata, int fd, uint32_t events) {
         struct vpc_connection *c = userdata;
 
         c->busy = true;
-        if (c->out_length && !c->quiescing)
+        if (c->s.out_length && !c->s.quiescing)
                 flush(c);
-        else if (!c->quiescing)
+        else if (!c->s.quiescing)
                 receive(c);
         process(c);
         watch(c);
         leave(c);
 }
 
-int vpc_connection_new(struct loop *loop, int arg_fd, struct vpc_function *function, const struct vpc_connection_events *events,
-                       void *userdata, struct vpc_connection **ret_connection) {
+static int connection_make(struct loop *loop, int fd, struct vpc_function *function, const struct vpc_connection_events *events,
+                           void *userdata, struct vpc_connection **ret_connection) {
         struct vpc_connection *c = calloc(1, sizeof(*c));
-        int r = -ENOMEM;
 
-        if (!c) {
-                close(arg_fd);
+        if (!c)
+                return -ENOMEM;
+        *c = (struct vpc_connection){.loop = loop, .fd = fd, .function = function, .callbacks = events, .userdata = userdata};
+        c->session = function ? vpc_function_session(function) : NULL;
+        if (!c->session)
+                c->session = c->own = vpc_session_new();
+        if (!c->session) {
+                free(c);
                 return -ENOMEM;
         }
-        *c = (struct vpc_connection){.loop = loop,
-                                     .fd = arg_fd,
-                                     .events = POLLIN,
-                                     .function = function,
-                                     .callbacks = events,
-                                     .userdata = userdata,
-                                     .out_fd = -1};
-        /* Large, and touched only as far as messages are: pages that are never written to cost nothing. */
-        c->in = malloc(SERVER_MESSAGE_MAX);
-        c->out = malloc(SERVER_MESSAGE_MAX);
-        if (c->in && c->out)
-                r = loop_add_fd(loop, arg_fd, c->events, on_ready, c, &c->source);
+        c->s = *vpc_session_state(c->session);
+        *ret_connection = c;
+        return 0;
+}
+
+int vpc_connection_new(struct loop *loop, int arg_fd, struct vpc_function *function, const struct vpc_connection_events *events,
+                       void *userdata, struct vpc_connection **ret_connection) {
+        struct vpc_connection *c = NULL;
+        int r = connection_make(loop, arg_fd, function, events, userdata, &c);
+
+        if (r < 0) {
+                close(arg_fd);
+                return r;
+        }
+        c->events = POLLIN;
+        c->s.socket = arg_fd;
+        commit(c);
+        r = loop_add_fd(loop, arg_fd, c->events, on_ready, c, &c->source);
         if (r < 0) {
                 connection_free(c);
                 return r;
         }
         *ret_connection = c;
         return 0;
+}
+
+/* The descriptor of a reply is the model's, which has a new one in this process. */
+static void renew_out_fd(struct vpc_connection *c) {
+        struct vfio_region_info info;
+        struct vpc_area area = {.fd = -1};
+
+        if (c->s.out_fd < 0)
+                return;
+        memcpy(&info, c->session->out + sizeof(struct vfio_user_header), sizeof(info));
+        c->s.out_fd = vpc_function_region_area(c->function, info.index, &area) ? area.fd : -1;
+}
+
+/* First what the kernel has done for the process before this one, then what that has not come to. */
+static void on_resume(void *userdata) {
+        struct vpc_connection *c = userdata;
+
+        c->busy = true;
+        c->timer = loop_source_remove(c->timer);
+        if (call_is_done(&c->session->send, c->s.sent + 1))
+                take_sent(c);
+        if (call_is_done(&c->session->receive, c->s.received + 1)) {
+                c->session->receive.header.msg_hdr.msg_control = c->session->receive.control;
+                take_received(c);
+        }
+        renew_out_fd(c);
+        if (!c->closing && c->s.quiescing)
+                vpc_function_quiesce(c->function, on_reply_quiet, c);
+        else if (!c->closing && c->s.out_length)
+                flush(c);
+        process(c);
+        watch(c);
+        leave(c);
+}
+
+int vpc_connection_resume(struct loop *loop, struct vpc_function *function, const struct vpc_connection_events *events,
+                          void *userdata, struct vpc_connection **ret_connection) {
+        struct vpc_session *session = vpc_function_session(function);
+        struct vpc_connection *c = NULL;
+
+        if (!session || vpc_session_state(session)->socket < 0)
+                return -ENOENT;
+        int r = connection_make(loop, vpc_session_state(session)->socket, function, events, userdata, &c);
+        if (r < 0)
+                return r;
+        r = loop_add_fd(loop, c->fd, 0, on_ready, c, &c->source);
+        if (r == 0)
+                r = loop_add_timer(loop, 0, on_resume, c, &c->timer);
+        if (r < 0) {
+                connection_free(c);
+                return r;
+        }
+        *ret_connection = c;
+        return 0;
+}
+
+bool vpc_connection_is_open(const struct vpc_connection *c) {
+        return c->s.is_open;
 }

@@ -61,6 +61,32 @@ iovd_start() {
         return 1
 }
 
+# The control process: the one that started iovd is only its keeper.
+control_pid() {
+        cat "$T/state/lock"
+}
+
+# until_true SECONDS COMMAND...: tries until it succeeds.
+until_true() {
+        local i
+        for ((i = 0; i < $1 * 20; i++)); do
+                "${@:2}" && return 0
+                sleep 0.05
+        done
+        return 1
+}
+
+# worker_of SERVER: the process id of its worker, once it has started.
+worker_of() {
+        local i pid
+        for ((i = 0; i < 200; i++)); do
+                pid=$(iovctl server list -o json | jq -r --arg s "$1" '.servers[] | select(.name == $s) | .worker_pid')
+                [[ $pid -eq 0 ]] || break
+                sleep 0.05
+        done
+        echo "$pid"
+}
+
 # Ends it and passes its exit status on.
 iovd_stop() {
         local pid=$IOVD_PID

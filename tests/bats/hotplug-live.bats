@@ -392,11 +392,17 @@ YAML
         until_true 20 away_because 'does not greet within 5 s'
 }
 
-@test "a worker that dies: the guest's dead device is replaced" {
+@test "a worker that dies: the guest does not notice; with its escrow: the guest's dead device is replaced" {
+        local worker
         host web
         ready web01
         iovctl vadapter attach web-disk web01 0
-        kill -9 "$(field server web01 worker_pid)"
+        worker=$(worker_of web01)
+        replaced() { [[ $(worker_of web01) != "$worker" ]]; }
+        kill -9 "$worker"
+        until_true 10 replaced
+        has vadapter web-disk state connected
+        kill -9 "$(ps -o ppid= -p "$(worker_of web01)" | tr -d ' ')"
         until_true 10 grep -q "lost va-web-disk" web/log
         until_true 10 has vadapter web-disk state connected
         [ "$(grep -c device_add web/log)" -eq 2 ]

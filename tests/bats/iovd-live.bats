@@ -12,25 +12,10 @@ teardown() {
         appliance_teardown
 }
 
-# Pids of workers, as iovd tells them.
-worker_of() {
-        iovctl server list -o json | jq -r --arg s "$1" '.servers[] | select(.name == $s) | .worker_pid'
-}
-
-# until_true SECONDS COMMAND...: tries until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < $1 * 20; i++)); do
-                "${@:2}" && return 0
-                sleep 0.05
-        done
-        return 1
-}
-
 @test "two iovds on one state directory: the second says who has it" {
         run "$IOVD" --state state --run run2
         [ "$status" -eq 1 ]
-        [[ $output == *"in use by another iovd (process $IOVD_PID)"* ]]
+        [[ $output == *"in use by another iovd (process $(control_pid))"* ]]
         iovctl server list
 }
 
@@ -91,13 +76,13 @@ until_true() {
                 printf '  vol%d: {adapter: ssd0, size: 1MiB}\n' {1..100}
         } > many.yaml
         # A file size limit stands for the full disk: the write past it fails in the same way.
-        prlimit --pid "$IOVD_PID" --fsize=8192:
+        prlimit --pid "$(control_pid)" --fsize=8192:
         run iovprov apply many.yaml
         [ "$status" -eq 1 ]
         [[ $output == *"cannot be saved, nothing was changed"* ]]
         is "" iovctl server list -o name
         [ ! -e state/state.new ]
-        prlimit --pid "$IOVD_PID" --fsize=unlimited:
+        prlimit --pid "$(control_pid)" --fsize=unlimited:
         iovprov apply many.yaml
         iovd_stop
         iovd_start

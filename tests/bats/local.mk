@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
 BATS_TESTS = \
+	tests/bats/access-live.bats \
 	tests/bats/cli.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \
@@ -35,6 +36,7 @@ BATS_TESTS = \
 	tests/bats/plan.bats \
 	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/restart-live.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \

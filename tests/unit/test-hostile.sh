@@ -57,6 +57,11 @@ vadapters:
 END
 wait_for "$work/run/servers/bad/0.sock"
 wait_for "$work/run/servers/good/0.sock"
+tries=100
+while [ -z "$(worker_of good)" ] && [ "$tries" -gt 0 ]; do
+	tries=$((tries - 1))
+	sleep 0.1
+done
 before=$(worker_of good)
 
 # The neighbour writes, reads and compares all the while.

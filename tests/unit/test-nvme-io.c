@@ -485,6 +485,18 @@ static void test_restart_event(void **state) {
         assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = 0x7f}), DNR(NVME_SC_INVALID_OPCODE));
 }
 
+/* As if the process had died while it executed the commands that are at media; false: there are none. */
+static bool die_executing(struct fake *f) {
+        bool any = false;
+
+        for (unsigned int i = 0; i < NVME_IO_SLOTS; i++)
+                if (f->image->slots[i].state == NVME_SLOT_MEDIA) {
+                        f->image->slots[i].state = NVME_SLOT_FETCHED;
+                        any = true;
+                }
+        return any;
+}
+
 /* The same, in the midst of things: a reset, a shutdown, the deletion of a queue, a command that was being executed. */
 static void test_restart_changes(void **state) {
         struct fake *f = *state;
@@ -508,10 +520,20 @@ static void test_restart_changes(void **state) {
         fake_queue_create(f, &q, 1, 8);
         fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
         fake_ring(f, &q);
-        for (unsigned int i = 0; i < NVME_IO_SLOTS; i++)
-                if (f->image->slots[i].state == NVME_SLOT_MEDIA)
-                        f->image->slots[i].state = NVME_SLOT_FETCHED;
+        assert_true(die_executing(f));
         fake_restart(f);
+        fake_run(f);
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &q);
+
+        /* One that ends every process fails in the end. */
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        while (die_executing(f)) {
+                fake_restart(f);
+                nvme_model.timer(f->device);
+        }
         fake_run(f);
         assert_true(fake_pop(f, &q, &cqe));
         assert_int_equal(cqe.status >> 1, NVME_SC_INTERNAL_ERROR);

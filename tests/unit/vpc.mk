@@ -5,6 +5,7 @@ VPC_UNIT_TESTS = \
 	tests/unit/test-function \
 	tests/unit/test-irq \
 	tests/unit/test-loop \
+	tests/unit/test-session \
 	tests/unit/test-vfio-user
 check_PROGRAMS += $(VPC_UNIT_TESTS)
 TESTS += $(VPC_UNIT_TESTS)
@@ -47,3 +48,8 @@ tests_unit_test_vfio_user_SOURCES = tests/unit/test-vfio-user.c
 tests_unit_test_vfio_user_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_vfio_user_CFLAGS = $(VPC_TEST_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_vfio_user_LDADD = $(VPC_TEST_LDADD) $(JSON_LIBS)
+
+tests_unit_test_session_SOURCES = tests/unit/test-session.c
+tests_unit_test_session_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_session_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_session_LDADD = $(VPC_TEST_LDADD)

@@ -141,11 +141,14 @@ static void cc_write(struct nvme_device *device, uint32_t value) {
         struct nvme_registers *r = &image->registers;
         uint32_t old = r->cc;
 
-        r->cc = value & NVME_CC_MASK;
-        if ((old & NVME_CC_EN) && !(r->cc & NVME_CC_EN)) {
+        value &= NVME_CC_MASK;
+        /* The register last: a process that dies before leaves the write to be done again from the start. */
+        if ((old & NVME_CC_EN) && !(value & NVME_CC_EN)) {
                 disable(device);
+                __atomic_store_n(&r->cc, value, __ATOMIC_RELEASE);
                 return;
         }
+        r->cc = value;
         if (NVME_CC_SHN(r->cc) && !NVME_CC_SHN(old) && !image->is_resetting && !(r->csts & NVME_CSTS_SHST_MASK)) {
                 image->shutdown_at = 0;
                 r->csts |= NVME_CSTS_SHST_OCCURRING;

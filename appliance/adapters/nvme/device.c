@@ -85,16 +85,22 @@ static void derive(struct nvme_device *device) {
                 struct nvme_cq *cq = &image->cqs[q];
 
                 device->held[q] = (struct nvme_list){NVME_NONE, NVME_NONE};
-                cq->n_held = sq->n_media = 0;
+                cq->n_held = sq->n_media = cq->n_sqs = 0;
                 if (sq->size)
-                        nvme_doorbells_init(device, q, false);
+                        nvme_doorbells_resume(device, q, false);
                 if (cq->size)
-                        nvme_doorbells_init(device, q, true);
+                        nvme_doorbells_resume(device, q, true);
                 if (sq->size && sq->fetched != sq->tail)
                         device->pending |= UINT64_C(1) << q;
                 if (cq->size && cq->interrupts && cq->posted != cq->consumed)
                         device->cq_nonempty |= UINT64_C(1) << q;
+                /* Whether its interrupt went out is not known: rather once too often. */
+                if (cq->size && cq->interrupts && cq->posted != cq->consumed)
+                        device->irq_pending |= UINT64_C(1) << cq->vector;
         }
+        for (unsigned int q = 0; q < NVME_QUEUES; q++)
+                if (image->sqs[q].size)
+                        image->cqs[image->sqs[q].cq_id].n_sqs++;
         device->free_io = device->free_admin = device->ended = device->done = (struct nvme_list){NVME_NONE, NVME_NONE};
         for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1)) {
                 struct nvme_command *command = &device->commands[i];

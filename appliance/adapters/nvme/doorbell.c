@@ -301,6 +301,17 @@ void nvme_doorbells_init(struct nvme_device *device, unsigned int q, bool is_cq)
         }
 }
 
+/* The queue is of a process that was killed: what the host has written since is in memory, and is found at the next look. */
+void nvme_doorbells_resume(struct nvme_device *device, unsigned int q, bool is_cq) {
+        const struct nvme_sq *sq = &device->image->sqs[q];
+        const struct nvme_cq *cq = &device->image->cqs[q];
+        uint32_t value = (uint32_t)(is_cq ? cq->consumed % cq->size : sq->tail % sq->size);
+
+        (is_cq ? device->cq_seen : device->sq_seen)[q] = (struct nvme_seen){value, value};
+        if (!is_cq)
+                device->sqs |= UINT64_C(1) << q;
+}
+
 void nvme_doorbells_clear(struct nvme_device *device) {
         device->sqs = 0;
         device->is_polling = false;

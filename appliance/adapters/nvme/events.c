@@ -37,9 +37,10 @@ void nvme_events_report(struct nvme_device *device) {
                 if (!command)
                         return;
                 unsigned int information = (unsigned int)__builtin_ctz(event->pending);
+                /* Reported before it is forgotten: rather twice, where the process dies in between, than never. */
+                nvme_complete(command, 0, type | information << 8 | (uint32_t)log_pages[type] << 16);
                 event->pending &= event->pending - 1;
                 event->masked = 1;
-                nvme_complete(command, 0, type | information << 8 | (uint32_t)log_pages[type] << 16);
         }
 }
 

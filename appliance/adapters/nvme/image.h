@@ -72,7 +72,8 @@ enum nvme_slot_state {
 
 /* A command under way. */
 struct nvme_slot {
-        uint32_t state; /* enum nvme_slot_state */
+        uint16_t state;   /* enum nvme_slot_state */
+        uint16_t resumed; /* processes that died while they executed it */
         uint16_t sq_id;
         uint16_t medium;  /* of the request under way */
         uint32_t outcome; /* NVME_ERROR(), 0: success */

@@ -168,6 +168,8 @@ void nvme_doorbell(struct nvme_device *device, uint64_t offset, uint32_t value);
 uint32_t nvme_doorbell_buffer(struct nvme_command *command);
 /* The doorbells of a queue that was made, or that this process finds. */
 void nvme_doorbells_init(struct nvme_device *device, unsigned int q, bool is_cq);
+/* The same for a queue that another process has made. */
+void nvme_doorbells_resume(struct nvme_device *device, unsigned int q, bool is_cq);
 /* No queue is left. */
 void nvme_doorbells_clear(struct nvme_device *device);
 /* Look at doorbells in memory, and do what they tell; false: nothing new. */

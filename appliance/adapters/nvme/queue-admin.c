@@ -20,11 +20,18 @@ static uint32_t check_create(const struct nvme_sqe *sqe, bool is_used, unsigned 
         return 0;
 }
 
+/* Executed for the second time, a command finds what it has done itself: that is success. */
+static bool is_again(const struct nvme_command *command) {
+        return nvme_slot(command)->resumed;
+}
+
 uint32_t nvme_create_cq(struct nvme_command *command) {
         struct nvme_image *image = command->device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         uint32_t id = sqe->cdw10 & 0xffff, vector = sqe->cdw11 >> 16;
-        uint32_t outcome = check_create(sqe, id < NVME_QUEUES && image->cqs[id].size, NVME_CC_IOCQES(image->registers.cc), 4);
+        bool is_used = id < NVME_QUEUES && image->cqs[id].size;
+        bool is_done = is_again(command) && is_used && !image->cqs[id].n_sqs && image->cqs[id].base == sqe->prp1;
+        uint32_t outcome = check_create(sqe, is_used && !is_done, NVME_CC_IOCQES(image->registers.cc), 4);
 
         if (outcome)
                 return outcome;
@@ -39,7 +46,9 @@ uint32_t nvme_create_sq(struct nvme_command *command) {
         struct nvme_image *image = command->device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         uint32_t id = sqe->cdw10 & 0xffff, cq_id = sqe->cdw11 >> 16;
-        uint32_t outcome = check_create(sqe, id < NVME_QUEUES && image->sqs[id].size, NVME_CC_IOSQES(image->registers.cc), 6);
+        bool is_used = id < NVME_QUEUES && image->sqs[id].size;
+        bool is_done = is_again(command) && is_used && !image->sqs[id].fetched && image->sqs[id].base == sqe->prp1;
+        uint32_t outcome = check_create(sqe, is_used && !is_done, NVME_CC_IOSQES(image->registers.cc), 6);
 
         if (outcome)
                 return outcome;
@@ -48,7 +57,7 @@ uint32_t nvme_create_sq(struct nvme_command *command) {
         if (!image->cqs[cq_id].size)
                 return NVME_ERROR(NVME_SC_CQ_INVALID | NVME_DNR, 46);
         nvme_sq_init(&image->sqs[id], sqe->prp1, (sqe->cdw10 >> 16) + 1, (uint16_t)cq_id);
-        image->cqs[cq_id].n_sqs++;
+        image->cqs[cq_id].n_sqs += !is_done;
         nvme_doorbells_init(command->device, id, false);
         return 0;
 }
@@ -57,6 +66,8 @@ uint32_t nvme_delete_cq(struct nvme_command *command) {
         struct nvme_device *device = command->device;
         uint32_t id = nvme_slot(command)->sqe.cdw10 & 0xffff;
 
+        if (is_again(command) && id && id < NVME_QUEUES && !device->image->cqs[id].size)
+                return 0;
         if (id == 0 || id >= NVME_QUEUES || !device->image->cqs[id].size)
                 return NVME_ERROR(NVME_SC_INVALID_QUEUE_ID | NVME_DNR, 40);
         if (device->image->cqs[id].n_sqs)

@@ -11,11 +11,13 @@
 #define POST_BATCH 8 /* completions: two lines of most caches */
 
 void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id) {
-        *sq = (struct nvme_sq){.base = base, .size = size, .cq_id = cq_id};
+        *sq = (struct nvme_sq){.base = base, .cq_id = cq_id};
+        __atomic_store_n(&sq->size, size, __ATOMIC_RELEASE); /* last: with it there is a queue, for whoever comes next too */
 }
 
 void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vector, bool interrupts) {
-        *cq = (struct nvme_cq){.base = base, .size = size, .vector = vector, .interrupts = interrupts};
+        *cq = (struct nvme_cq){.base = base, .vector = vector, .interrupts = interrupts};
+        __atomic_store_n(&cq->size, size, __ATOMIC_RELEASE);
 }
 
 /* Where the next completion goes. */
@@ -59,10 +61,10 @@ static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned
                            .sq_id = slot->sq_id,
                            .cid = slot->sqe.cid,
                            .status = (uint16_t)((slot->outcome & 0x7fff) << 1 | (cq->posted / cq->size % 2 == 0))}};
-        slot->posted = cq->posted;
+        __atomic_store_n(&slot->posted, cq->posted, __ATOMIC_RELEASE);
         __atomic_store_n(&words[0], entry.words[0], __ATOMIC_RELAXED);
         __atomic_store_n(&words[1], entry.words[1], __ATOMIC_RELEASE);
-        cq->posted++;
+        __atomic_store_n(&cq->posted, slot->posted + 1, __ATOMIC_RELEASE);
         if (cq->interrupts)
                 nvme_irq_note(device, cq_id, slot->outcome != 0);
         return 0;
@@ -193,8 +195,10 @@ static bool fetch_one(struct nvme_device *device, unsigned int q) {
         }
         slot->sq_id = (uint16_t)q;
         slot->fetched = sq->fetched + 1;
-        slot->state = NVME_SLOT_FETCHED;
-        sq->fetched++;
+        slot->resumed = 0;
+        /* From here on the command is this slot's, whatever becomes of this process; the count follows it (resume.c). */
+        __atomic_store_n(&slot->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
+        __atomic_store_n(&sq->fetched, slot->fetched, __ATOMIC_RELEASE);
         if (q == 0) {
                 post_done(device); /* before queues go */
                 nvme_admin_execute(command);

@@ -44,7 +44,7 @@ void nvme_slot_free(struct nvme_command *command) {
 
         struct nvme_list *list = command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin;
 
-        nvme_slot(command)->state = NVME_SLOT_FREE;
+        __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FREE, __ATOMIC_RELEASE);
         /* In front: the next command finds it in the processor's cache. */
         command->next = list->first;
         if (list->first == NVME_NONE)
@@ -123,7 +123,7 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
         slot->outcome = outcome;
         slot->result = result;
         slot->posted = UINT64_MAX;
-        slot->state = NVME_SLOT_DONE;
+        __atomic_store_n(&slot->state, NVME_SLOT_DONE, __ATOMIC_RELEASE);
         if (slot->sq_id)
                 account_io(device, slot);
         else

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/keeper.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control/keeper-private.h"
+#include "util.h"
+
+/* A control process that dies so often within moments of its start will do so again. */
+#define CRASHES_MAX 5
+#define CRASHES_FORGIVEN 2 /* seconds */
+
+extern char **environ;
+
+struct record {
+        uint64_t key;
+        struct keeper_message *message;
+        int fds[KEEPER_FDS_MAX];
+        unsigned int n_fds;
+        struct record *next;
+};
+
+struct keeper {
+        char path[PATH_MAX]; /* of the binary, by name: there may be another one by then */
+        char *const *argv;
+        pid_t control;
+        int socket, signals;
+        struct record *records;
+        time_t started;
+        unsigned int crashes;
+};
+
+/* ---- records ---- */
+
+static void record_free(struct record *r) {
+        for (unsigned int i = 0; i < r->n_fds; i++)
+                close_fd(&r->fds[i]);
+        free(r->message);
+        free(r);
+}
+
+static void record_remove(struct keeper *k, uint64_t key) {
+        for (struct record **r = &k->records; *r; r = &(*r)->next)
+                if ((*r)->key == key) {
+                        struct record *gone = *r;
+
+                        *r = gone->next;
+                        record_free(gone);
+                        return;
+                }
+}
+
+/* Behind the others: they are given back in the order they came. */
+static void record_add(struct keeper *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
+        struct record *r = calloc(1, sizeof(*r)), **end = &k->records;
+
+        record_remove(k, m->key);
+        if (r)
+                r->message = malloc(sizeof(*r->message));
+        if (!r || !r->message) {
+                free(r);
+                for (unsigned int i = 0; i < n_fds; i++)
+                        close(fds[i]);
+                return;
+        }
+        r->key = m->key;
+        *r->message = *m;
+        memcpy(r->fds, fds, n_fds * sizeof(int));
+        r->n_fds = n_fds;
+        while (*end)
+                end = &(*end)->next;
+        *end = r;
+}
+
+static void record_note(struct keeper *k, const struct keeper_message *m) {
+        for (struct record *r = k->records; r; r = r->next)
+                if (r->key == m->key) {
+                        *r->message = *m;
+                        r->message->op = KEEPER_STORE;
+                }
+}
+
+/* ---- the control process ---- */
+
+static time_t seconds(void) {
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec;
+}
+
+static int spawn(struct keeper *k, int socket) {
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        sigset_t none;
+        int r = posix_spawn_file_actions_init(&actions);
+
+        if (r)
+                return -r;
+        r = posix_spawnattr_init(&attributes);
+        if (r) {
+                posix_spawn_file_actions_destroy(&actions);
+                return -r;
+        }
+        sigemptyset(&none);
+        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+        r = posix_spawn_file_actions_adddup2(&actions, socket, KEEPER_FD);
+        if (!r)
+                r = posix_spawn(&k->control, k->path, &actions, &attributes, k->argv, environ);
+        posix_spawnattr_destroy(&attributes);
+        posix_spawn_file_actions_destroy(&actions);
+        return -r;
+}
+
+static int start(struct keeper *k) {
+        static const struct keeper_message end = {.op = KEEPER_END};
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+                return -errno;
+        CLEANUP_CLOSE int theirs = pair[1];
+        close_fd(&k->socket);
+        k->socket = pair[0];
+        k->started = seconds();
+        int r = spawn(k, theirs);
+        if (r < 0) {
+                fprintf(stderr, "iovd: %s: cannot be started: %s\n", k->path, strerror(-r));
+                return r;
+        }
+        close_fd(&theirs);
+        theirs = -1;
+        /* Where it dies meanwhile, its end is told by a signal. */
+        for (const struct record *record = k->records; record && r == 0; record = record->next)
+                r = keeper_send(k->socket, record->message, record->fds, record->n_fds);
+        if (r == 0)
+                keeper_send(k->socket, &end, NULL, 0);
+        return 0;
+}
+
+/* Take one message; false: the other side is gone. */
+static bool take(struct keeper *k) {
+        struct keeper_message m;
+        int fds[KEEPER_FDS_MAX];
+        unsigned int n = 0;
+
+        if (keeper_receive(k->socket, &m, fds, &n) < 0)
+                return false;
+        if (m.op == KEEPER_STORE) {
+                record_add(k, &m, fds, n);
+                return true;
+        }
+        for (unsigned int i = 0; i < n; i++)
+                close(fds[i]);
+        if (m.op == KEEPER_REMOVE)
+                record_remove(k, m.key);
+        else if (m.op == KEEPER_NOTE)
+                record_note(k, &m);
+        return true;
+}
+
+/* What it has said before it died counts: it may have been about to act on it. */
+static void take_rest(struct keeper *k) {
+        struct pollfd p = {k->socket, POLLIN, 0};
+
+        while (poll(&p, 1, 0) > 0 && (p.revents & POLLIN) && take(k))
+                ;
+}
+
+/* The control process has ended. 0: the next one is started, else *ret_status is for us to exit with. */
+static int ended(struct keeper *k, const siginfo_t *info, int *ret_status) {
+        take_rest(k);
+        if (info->si_code == CLD_EXITED && info->si_status != KEEPER_HAND_OVER) {
+                *ret_status = info->si_status;
+                return 1;
+        }
+        if (info->si_code != CLD_EXITED && info->si_status != SIGKILL) /* which comes from outside */
+                k->crashes = seconds() - k->started >= CRASHES_FORGIVEN ? 1 : k->crashes + 1;
+        if (info->si_code != CLD_EXITED)
+                fprintf(stderr, "iovd: control process %d was ended by signal %d, %s\n", (int)k->control, info->si_status,
+                        k->crashes < CRASHES_MAX ? "the next one takes over" : "as those before: giving up");
+        if (k->crashes >= CRASHES_MAX || start(k) < 0) {
+                *ret_status = EXIT_FAILURE;
+                return 1;
+        }
+        return 0;
+}
+
+/* The links of a control process that died are our children too (PR_SET_CHILD_SUBREAPER): they are only buried. */
+static int reap(struct keeper *k, int *ret_status) {
+        for (;;) {
+                siginfo_t info = {0};
+
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+                        return 0;
+                if (info.si_pid == k->control && ended(k, &info, ret_status))
+                        return 1;
+        }
+}
+
+static int on_signals(struct keeper *k, int *ret_status) {
+        struct signalfd_siginfo info;
+
+        while (read(k->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+                if (info.ssi_signo == SIGCHLD) {
+                        if (reap(k, ret_status))
+                                return 1;
+                } else {
+                        kill(k->control, (int)info.ssi_signo);
+                }
+        }
+        return 0;
+}
+
+static int serve(struct keeper *k) {
+        bool is_open = true;
+        int status = EXIT_FAILURE;
+
+        for (;;) {
+                const pid_t before = k->control;
+                struct pollfd p[] = {{k->signals, POLLIN, 0}, {is_open ? k->socket : -1, POLLIN, 0}};
+
+                if (poll(p, ARRAY_LENGTH(p), -1) < 0 && errno != EINTR)
+                        return EXIT_FAILURE;
+                if (p[1].revents)
+                        is_open = take(k);
+                if (p[0].revents && on_signals(k, &status))
+                        return status;
+                if (k->control != before)
+                        is_open = true;
+        }
+}
+
+int keeper_run(char *const argv[]) {
+        struct keeper k = {.argv = argv, .socket = -1, .signals = -1};
+        sigset_t signals;
+        ssize_t n = readlink("/proc/self/exe", k.path, sizeof(k.path) - 1);
+
+        if (n < 0)
+                return EXIT_FAILURE;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        sigaddset(&signals, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+        prctl(PR_SET_NAME, "iovd-keeper");
+        prctl(PR_SET_CHILD_SUBREAPER, 1);
+        int status = k.signals < 0 || start(&k) < 0 ? EXIT_FAILURE : serve(&k);
+        while (k.records)
+                record_remove(&k, k.records->key);
+        close_fd(&k.socket);
+        close_fd(&k.signals);
+        return status;
+}

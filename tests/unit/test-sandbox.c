@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a worker in its sandbox can and cannot do. Each attempt in a process of its own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "link/sandbox.h"
+
+#define DONE 42
+
+/* How `attempt` ends in the sandbox: its exit status, or minus the signal. */
+static int in_sandbox(int (*attempt)(void), int with_filter) {
+        siginfo_t info = {0};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                /* The line that tells of a refused call is no business of the test's. */
+                int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+                if (null < 0 || dup2(null, STDERR_FILENO) < 0 || link_sandbox_enter() < 0)
+                        _exit(1);
+                if (with_filter && link_sandbox_filter() < 0)
+                        _exit(1);
+                _exit(attempt());
+        }
+        assert_true(pid > 0);
+        assert_return_code(waitid(P_PID, (id_t)pid, &info, WEXITED), errno);
+        return info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
+}
+
+static int nothing(void) {
+        return DONE;
+}
+
+static int open_file(void) {
+        return open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0 && errno == EACCES ? DONE : 2;
+}
+
+static int open_socket(void) {
+        return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? 2 : 3;
+}
+
+static int run_program(void) {
+        return execl("/bin/true", "true", (char *)NULL);
+}
+
+static int map_code(void) {
+        return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? 3 : 2;
+}
+
+static int kill_parent(void) {
+        return kill(getppid(), 0) < 0 ? 3 : 2;
+}
+
+static int trace_parent(void) {
+        return syscall(SYS_ptrace, 16 /* PTRACE_ATTACH */, getppid(), 0, 0) < 0 ? 3 : 2;
+}
+
+static int make_ring(void) {
+        uint32_t params[30] = {0};
+
+        return syscall(SYS_io_uring_setup, 8, params) < 0 ? 3 : 2;
+}
+
+static int has_privileges(void) {
+        struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+        struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+        struct rlimit core = {1, 1};
+
+        if (syscall(SYS_capget, &header, data) < 0 || getrlimit(RLIMIT_CORE, &core) < 0)
+                return 1;
+        if (data[0].effective | data[0].permitted | data[0].inheritable | data[1].effective | data[1].permitted)
+                return 2;
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 && core.rlim_max == 0 ? DONE : 3;
+}
+
+/* What serving needs. */
+static int serve(void) {
+        int fd = (int)syscall(SYS_memfd_create, "test", MFD_CLOEXEC);
+        void *p = MAP_FAILED;
+
+        if (fd >= 0 && ftruncate(fd, 4096) == 0)
+                p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        return p != MAP_FAILED && munmap(p, 4096) == 0 && close(fd) == 0 && malloc(1 << 24) ? DONE : 2;
+}
+
+static void test_privileges(void **state) {
+        assert_int_equal(in_sandbox(has_privileges, 0), DONE);
+}
+
+static void test_files(void **state) {
+        if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 0) {
+                print_message("this kernel has no Landlock\n");
+                skip();
+        }
+        assert_int_equal(in_sandbox(open_file, 0), DONE);
+}
+
+static void test_allowed(void **state) {
+        assert_int_equal(in_sandbox(nothing, 1), DONE);
+        assert_int_equal(in_sandbox(serve, 1), DONE);
+}
+
+static void test_refused(void **state) {
+        assert_int_equal(in_sandbox(open_socket, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(run_program, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(kill_parent, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(trace_parent, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(make_ring, 1), -SIGSYS);
+        if (link_sandbox_is_loose())
+                return;
+        assert_int_equal(in_sandbox(open_file, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(map_code, 1), -SIGSYS);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_privileges), cmocka_unit_test(test_files),
+                                           cmocka_unit_test(test_allowed), cmocka_unit_test(test_refused)};
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
