@@ -120,17 +120,29 @@ static int report_refusal(const struct tool *tool, const struct iov_plan *plan, 
         return status_from_errno(r);
 }
 
-/* Read back and plan again: nothing may be left to do. */
-static int verify(struct tool *tool, struct iov_appliance *appliance, struct iov_model *want, struct iov_plan **ret_rest) {
-        CLEANUP_MODEL struct iov_model *have = NULL;
-        int r = iov_model_load(appliance, &have);
+/* What is there after it was applied: what is not as wanted, and whether something is still on its way. */
+struct after {
+        struct iov_plan *rest;
+        bool goes_on;
+};
+static void after_free(struct after *after) {
+        iov_plan_unref(after->rest);
+}
+#define CLEANUP_AFTER __attribute__((cleanup(after_free)))
 
+/* Read back and plan again: nothing may be left to do. */
+static int verify(struct tool *tool, struct iov_appliance *appliance, struct iov_model *want, struct after *ret_after) {
+        CLEANUP_BASIS struct basis basis = {0};
+        int r = basis_read(appliance, &basis);
+
+        if (r >= 0)
+                r = wait_is_needed(&basis, want, &ret_after->goes_on);
         if (r < 0)
                 return report_errno(tool, r, "applied, but reading back failed");
-        return make_plan(tool, have, want, ret_rest);
+        return make_plan(tool, basis.have, want, &ret_after->rest);
 }
 
-static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, struct iov_plan **ret_rest) {
+static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, struct after *ret_after) {
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
@@ -148,27 +160,28 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
                 iov_close(TAKE_PTR(appliance));
                 return report_refusal(tool, plan, wanted, r, &error);
         }
-        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_rest);
+        return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_after);
 }
 
 /* Ask, apply, verify, print. */
 static int carry_out(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted) {
-        CLEANUP_PLAN struct iov_plan *rest = NULL;
+        CLEANUP_AFTER struct after after = {.goes_on = arg_wait}; /* where nothing is to be done, too */
         int status = arg_yes || arg_dry_run ? STATUS_DONE : confirm_losses(tool, plan, NULL);
 
         if (status == STATUS_DONE && (iov_plan_count(plan) || take_back))
-                status = execute(tool, plan, wanted, &rest);
+                status = execute(tool, plan, wanted, &after);
         progress_end(tool);
         if (status != STATUS_DONE)
                 return status;
         report_diagnostics(tool, wanted->diagnostics);
         int printed = tool->quiet ? STATUS_DONE : changes_print(tool, plan);
         status = printed == STATUS_DONE ? status : printed;
-        if (status == STATUS_DONE && rest && iov_plan_count(rest)) {
-                changes_report_rest(tool, rest);
-                return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted", iov_plan_count(rest));
+        if (status == STATUS_DONE && after.rest && iov_plan_count(after.rest)) {
+                changes_report_rest(tool, after.rest);
+                return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted",
+                                    iov_plan_count(after.rest));
         }
-        if (status == STATUS_DONE && (iov_plan_count(plan) || arg_wait) && arg_timeout > 0 && !arg_dry_run)
+        if (status == STATUS_DONE && after.goes_on && arg_timeout > 0 && !arg_dry_run)
                 status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
         return status;
 }

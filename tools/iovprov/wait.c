@@ -109,6 +109,15 @@ static int find_lack(const struct basis *basis, const struct iov_model *want, st
         return n < 0 ? n : 0;
 }
 
+int wait_is_needed(const struct basis *basis, const struct iov_model *want, bool *ret_needed) {
+        struct lack lack;
+        int r = find_lack(basis, want, &lack);
+
+        if (r == 0)
+                *ret_needed = lack.n > 0;
+        return r;
+}
+
 static int report_lack(const struct tool *tool, const struct lack *lack, double seconds) {
         const struct iov_vadapter *v = lack->vadapter;
         const char *state = iov_vadapter_state_to_string(v->state);
