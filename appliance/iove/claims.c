@@ -92,8 +92,8 @@ int claims_add(struct claims *claims, const struct claim *claim, const struct io
         uint32_t hash = (uint32_t)hash_text(claim->text, claim->number);
         int r = grow(claims);
 
-        if (r < 0)
-                return r;
+        if (r < 0 || !claims->claims)
+                return r < 0 ? r : -ENOMEM;
         struct claim_bucket *b = bucket_of(claims, claim, hash);
         const struct claim *there = b->claim ? &claims->claims[b->claim - 1] : NULL;
         if (there && there->is_shared && claim->is_shared)

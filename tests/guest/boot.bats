@@ -45,7 +45,7 @@ write_boot_sector() {
 }
 
 @test "SeaBIOS boots from the vAdapter" {
-	local qemu arg tries
+	local qemu tries
 	local -a cable images=("$work"/state/media/ssd0/*.img)
 	[ "${#images[@]}" -eq 1 ]
 	write_boot_sector "${images[0]}" "booted from the volume, $$"

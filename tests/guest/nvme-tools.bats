@@ -180,7 +180,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	guest 'mkfs.ext4 -q /dev/nvme0n2 && mount /dev/nvme0n2 /mnt && echo hello >/mnt/f && umount /mnt'
 	[ "$(guest 'blockdev --getsize64 /dev/nvme0n2')" -eq $((64 << 20)) ]
 	apply 128MiB ', {volume: more}'
-	guest 'until test "$(blockdev --getsize64 /dev/nvme0n2)" = 134217728; do sleep 0.1; done'
+	guest "until test \"\$(blockdev --getsize64 /dev/nvme0n2)\" = 134217728; do sleep 0.1; done"
 	guest 'dd if=/dev/zero of=/dev/nvme0n2 bs=1M seek=127 count=1 oflag=direct 2>/dev/null && mount /dev/nvme0n2 /mnt && cat /mnt/f && umount /mnt'
 	apply 128MiB
 	guest 'while test -b /dev/nvme0n2; do sleep 0.1; done'
@@ -200,13 +200,13 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 
 @test "a namespace becomes read-only, and writable again" {
 	apply 128MiB ', {volume: more, read_only: true}'
-	guest 'until test "$(blockdev --getro /dev/nvme0n2)" = 1; do sleep 0.1; done'
+	guest "until test \"\$(blockdev --getro /dev/nvme0n2)\" = 1; do sleep 0.1; done"
 	guest 'mount -o ro,noload /dev/nvme0n2 /mnt && cat /mnt/f && umount /mnt'
 	run guest 'nvme write /dev/nvme0n2 -s 0 -c 0 -z 512 -d /tmp/z'
 	echo "$output"
 	[ "$status" -ne 0 ]
 	apply 128MiB ', {volume: more}'
-	guest 'until test "$(blockdev --getro /dev/nvme0n2)" = 0; do sleep 0.1; done'
+	guest "until test \"\$(blockdev --getro /dev/nvme0n2)\" = 0; do sleep 0.1; done"
 	guest 'mount /dev/nvme0n2 /mnt && cat /mnt/f && umount /mnt'
 }
 

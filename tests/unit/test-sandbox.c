@@ -96,7 +96,11 @@ static int serve(void) {
 
         if (fd >= 0 && ftruncate(fd, 4096) == 0)
                 p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        return p != MAP_FAILED && munmap(p, 4096) == 0 && close(fd) == 0 && malloc(1 << 24) ? DONE : 2;
+        void *large = malloc(1 << 24);
+        bool served = p != MAP_FAILED && munmap(p, 4096) == 0 && close(fd) == 0 && large;
+
+        free(large);
+        return served ? DONE : 2;
 }
 
 static void test_privileges(void **state) {
