@@ -88,6 +88,15 @@ static void put_vlan_mode(struct table *t, uint64_t value) {
 static void put_interrupts(struct table *t, uint64_t value) {
         put_text(t, value ? iov_interrupts_to_string((uint32_t)value) : NULL);
 }
+static void put_polling(struct table *t, uint64_t value) {
+        put_text(t, value ? iov_polling_to_string((uint32_t)value) : NULL);
+}
+static void put_flag(struct table *t, uint64_t value) {
+        if (value)
+                put_bool(t, true);
+        else
+                put_null(t);
+}
 static const struct {
         enum iov_kind kind;
         const char *field;
@@ -98,6 +107,8 @@ static const struct {
         {IOV_KIND_VADAPTER, "vlan", put_limit},
         {IOV_KIND_VADAPTER, "vlan_mode", put_vlan_mode},
         {IOV_KIND_VADAPTER, "interrupts", put_interrupts},
+        {IOV_KIND_VADAPTER, "polling", put_polling},
+        {IOV_KIND_NAMESPACE, "read_only", put_flag},
         {IOV_KIND_QOS, "read_iops", put_limit},
         {IOV_KIND_QOS, "write_iops", put_limit},
         {IOV_KIND_QOS, "bandwidth", put_limit_rate},
