@@ -68,6 +68,50 @@ static int check_server_gone(const struct iov_model *candidate, const struct iov
                            "server %s: its guest still has a vAdapter: wait until it has let go of it, or shut it down", s->name);
 }
 
+/* A vAdapter that shows the volume to a server that runs, NULL: none. */
+static const struct iov_vadapter *running_holder(const struct iov_model *have, const char *volume) {
+        static const enum iov_kind kinds[] = {IOV_KIND_NAMESPACE, IOV_KIND_LUN, IOV_KIND_DRIVE};
+        const struct iov_member *member;
+
+        for (size_t i = 0; i < ARRAY_LENGTH(kinds); i++)
+                iov_model_foreach (have, kinds[i], member) {
+                        const struct iov_vadapter *v = strcmp(member->target, volume) == 0
+                                                               ? iov_model_get(have, IOV_KIND_VADAPTER, member->parent)
+                                                               : NULL;
+
+                        if (v && v->state == IOV_VADAPTER_CONNECTED)
+                                return v;
+                }
+        return NULL;
+}
+
+static int check_volume(const struct iov_model *have, const struct iov_model *candidate, const struct iov_volume *old,
+                        uint32_t flags, const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const struct iov_volume *now = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
+        char from[32], to[32];
+
+        if (!now || now->id != old->id)
+                return 0;
+        if (strcmp(now->adapter, old->adapter) != 0)
+                return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                                   "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
+                                   old->adapter, now->adapter);
+        if (now->size >= old->size)
+                return 0;
+        if (!(flags & IOV_TXN_SHRINK))
+                return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                                   "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
+                                   "what is behind is lost",
+                                   old->name, iov_size_format(old->size, from), iov_size_format(now->size, to));
+        /* Growing is live; this would pull blocks from under a file system. */
+        const struct iov_vadapter *holder = flags & IOV_TXN_FORCE ? NULL : running_holder(have, old->name);
+        if (holder)
+                return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                                   "volume %s: server %s runs with it (%s): shut it down before the volume shrinks, or force it",
+                                   old->name, holder->at_server, holder->name);
+        return 0;
+}
+
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
@@ -75,20 +119,10 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         const struct iov_volume *old;
 
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
-                const struct iov_volume *new = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
+                int r = check_volume(have, candidate, old, flags, blame, refusal);
 
-                if (new &&new->id == old->id &&new->size < old->size && !(flags & IOV_TXN_SHRINK)) {
-                        char from[32], to[32];
-
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
-                                           "what is behind is lost",
-                                           old->name, iov_size_format(old->size, from), iov_size_format(new->size, to));
-                }
-                if (new &&new->id == old->id && strcmp(new->adapter, old->adapter) != 0)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                           "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
-                                           old->adapter, new->adapter);
+                if (r < 0)
+                        return r;
         }
         iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
                 int r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);

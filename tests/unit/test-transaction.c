@@ -214,6 +214,12 @@ static void test_running_server(void **state) {
         begin(f, 1, 0);
         set_volume(f, "v0", "ssd0", 131072); /* its namespace grows under it */
         commit(f);
+        begin(f, iov_model_get_generation(f->model), IOV_TXN_SHRINK);
+        set_volume(f, "v0", "ssd0", 65536); /* but does not shrink */
+        refused(f, IOV_RET_BUSY, 0, "volume v0: server a runs with it (d0): shut it down before the volume shrinks");
+        begin(f, iov_model_get_generation(f->model), IOV_TXN_SHRINK | IOV_TXN_FORCE);
+        set_volume(f, "v0", "ssd0", 65536);
+        commit(f);
         begin(f, iov_model_get_generation(f->model), IOV_TXN_FORCE);
         set_vadapter(f, "d0", "ssd0", "", 0, "");
         commit(f);
