@@ -151,6 +151,7 @@ void fdstore_remove(uint64_t key, unsigned int n_fds, uint32_t generation) {
 /* ---- taking ---- */
 
 struct found {
+        uint64_t key;
         struct fdstore_stamp stamp;
         struct keeper_message *message;
         int fds[KEEPER_FDS_MAX];
@@ -181,7 +182,7 @@ static bool note_read(int fd, const struct entry_name *name, struct stored_note 
 
 static struct found *found_by_key(struct taking *t, uint64_t key) {
         for (size_t i = 0; i < t->n_found; i++)
-                if (t->found[i].message->key == key)
+                if (t->found[i].key == key)
                         return &t->found[i];
         return NULL;
 }
@@ -196,6 +197,7 @@ static bool found_set(struct taking *t, const struct stored_note *note) {
                 if (!m)
                         return false;
                 f = &t->found[t->n_found++];
+                f->key = note->key;
                 f->message = m;
         } else if (f->stamp.generation == note->generation) {
                 f->bad = true;
@@ -274,7 +276,7 @@ static void give(struct taking *t, fdstore_take_fn take, void *userdata) {
                         t->dropped++;
                         for (unsigned int n = 0; n < f->n_fds; n++)
                                 close_fd(&f->fds[n]);
-                        fdstore_remove(f->message->key, KEEPER_FDS_MAX, f->stamp.generation);
+                        fdstore_remove(f->key, KEEPER_FDS_MAX, f->stamp.generation);
                 }
                 free(f->message);
         }

@@ -523,6 +523,15 @@ static void slot_status(struct supervisor *s, struct instance *i, const struct l
                 instance_drive(s, i);
 }
 
+/* What the keeper had of it is lost, or of another version: the server gets the device anew. */
+static void slot_forget(struct process *p, uint64_t instance) {
+        const struct link_message m = {.type = LINK_SLOT_REMOVE, .instance = instance};
+
+        journal_event(p->supervisor->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
+                      "its worker has a device that nothing is known of: removed");
+        link_send(p->channel, &m, NULL, 0);
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
@@ -534,6 +543,8 @@ static void handle_message(struct process *p, const struct link_message *m) {
                         status_end(p);
                 return;
         }
+        if (!i && m->type == LINK_STATUS)
+                slot_forget(p, m->instance);
         /* A worker can speak of its own slots only. */
         if (!i || i->process != p)
                 return;

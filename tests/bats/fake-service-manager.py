@@ -2,7 +2,8 @@
 """A service manager, as much as iovd needs of one: fake-service-manager.py DIRECTORY COMMAND...
 
 Runs COMMAND with a notification socket and a descriptor store, and again with what is stored whenever it was killed, as
-Restart=on-failure does; on SIGHUP it restarts it in good order, on SIGTERM it stops it and empties the store. DIRECTORY/main.pid has
+Restart=on-failure does; on SIGHUP it restarts it in good order, on SIGUSR1 too but has lost what
+DIRECTORY/lost begins the name of, on SIGTERM it stops it and empties the store. DIRECTORY/main.pid has
 the command's process id, DIRECTORY/stored the names in the store. What DIRECTORY/junk lists, a name a line, is passed on besides at
 the first start: an empty memfd each.
 """
@@ -21,7 +22,7 @@ main = pidfd = 0
 
 wake_r, wake_w = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 signal.set_wakeup_fd(wake_w)
-for number in (signal.SIGTERM, signal.SIGHUP):
+for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(number, lambda number, frame: todo.add(number))
 
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -45,7 +46,7 @@ def child():
         os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(store)),
                           LISTEN_FDNAMES=':'.join(name for name, _ in store))
     signal.set_wakeup_fd(-1)
-    for s in (signal.SIGTERM, signal.SIGHUP):
+    for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(s, signal.SIG_DFL)
     os.execvp(command[0], command)
 
@@ -89,18 +90,26 @@ def drain():
         handle(data.decode(), fds)
 
 
+def lose():
+    with open(os.path.join(directory, 'lost'), encoding='ascii') as f:
+        prefix = f.read().strip()
+    for name in {n for n, _ in store if n.startswith(prefix)}:
+        handle(f'FDSTOREREMOVE=1\nFDNAME={name}', [])
+
+
 junk = os.path.join(directory, 'junk')
 if os.path.exists(junk):
     with open(junk, encoding='ascii') as f:
         for line in f:
             store.append((line.rstrip('\n'), os.memfd_create('junk')))
 start()
-stopping = False
+stopping = losing = False
 while True:
     ready, _, _ = select.select([notify, pidfd, wake_r], [], [])
     if wake_r in ready:
         os.read(wake_r, 64)
     stopping |= signal.SIGTERM in todo
+    losing |= signal.SIGUSR1 in todo
     if todo:
         todo.clear()
         os.kill(main, signal.SIGTERM)
@@ -111,5 +120,8 @@ while True:
         os.close(pidfd)
         if stopping:
             break
+        if losing:
+            lose()
+            losing = False
         start()
 os.unlink(address)

@@ -83,7 +83,15 @@ is_taken_over() {
 }
 
 are_gone() {
-	! kill -0 "$web" 2> /dev/null && ! kill -0 "$db" 2> /dev/null
+	! kill -0 "$1" 2> /dev/null && ! kill -0 "$2" 2> /dev/null
+}
+
+are_stored() {
+	[[ $(grep -c "$1" stored) -eq $2 ]]
+}
+
+are_removed() {
+	[[ $(grep -c "its worker has a device that nothing is known of: removed" iovd.log) -ge 2 ]]
 }
 
 @test "the keeper is killed under load, workers too: no error, and the neighbour's worker is the same" {
@@ -111,8 +119,7 @@ are_gone() {
 	iovctl vadapter detach db-disk
 	until_true 10 [ ! -e run/servers/db01/0.sock ]
 	# A link has two descriptors and a note, its instance too.
-	left() { [[ $(wc -l < stored) -eq $((before - 6)) ]]; }
-	until_true 10 left
+	until_true 10 are_stored . $((before - 6))
 	# None is there twice, whatever the notes to it were.
 	[ -z "$(sed 's/-n[0-9]*$/-n/' stored | sort | uniq -d)" ]
 }
@@ -128,9 +135,25 @@ are_gone() {
 	[ "$(worker_of db01)" = "$db" ]
 	host_wait
 	grep -q "errors: 0;" host.out
-	web=$(worker_of web01)
+	after=$(worker_of web01)
 	manager_stop
-	until_true 10 are_gone
+	until_true 10 are_gone "$after" "$db"
+}
+
+@test "an instance is lost from the store: its device is removed from the link that goes on, and plugged in anew" {
+	links_start
+	main=$(< main.pid)
+	# The keys of instances begin with binary 10.
+	are_stored '^iov-8.*-n' 2
+	echo iov-8 > lost
+	kill -USR1 "$MANAGER_PID"
+	until_true 10 is_another_main "$main"
+	until_true 10 is_taken_over
+	[ "$(worker_of web01)" = "$web" ]
+	until_true 10 are_removed
+	until_true 10 test -S run/servers/web01/0.sock
+	"$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock smoke
+	until_true 10 are_stored '^iov-8.*-n' 2
 }
 
 @test "what is in the store and is no record of ours is dropped" {
