@@ -5,13 +5,14 @@ Runs COMMAND with a notification socket and a descriptor store, and again with w
 Restart=on-failure does; on SIGHUP it restarts it in good order, on SIGUSR1 too but has lost what
 DIRECTORY/lost begins the name of, on SIGTERM it stops it and empties the store. DIRECTORY/main.pid has
 the command's process id, DIRECTORY/stored the names in the store. What DIRECTORY/junk lists, a name a line, is passed on besides at
-the first start: an empty memfd each.
+the first start: an empty memfd each, or with a word behind the name a note to no descriptors that is as the word says.
 """
 import fcntl
 import os
 import select
 import signal
 import socket
+import struct
 import sys
 
 directory, command = sys.argv[1], sys.argv[2:]
@@ -97,11 +98,27 @@ def lose():
         handle(f'FDSTOREREMOVE=1\nFDNAME={name}', [])
 
 
+def note(name, kind=None):
+    """struct stored_note of control/fdstore.c"""
+    fd = os.memfd_create('junk', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    if kind is None:
+        return fd
+    key, text = int(name.split('-')[1], 16), b'note'
+    os.write(fd, struct.pack('<8sIIQQII', b'iov-kept', 2 if kind == 'newer' else 1, 5 if kind == 'cut-off' else 4,
+                             key + (kind == 'misnamed'), 7, 3, {'five-fds': 5, 'one-fd': 1}.get(kind, 0)) + text)
+    if kind == 'long':
+        os.ftruncate(fd, 1 << 20)
+    if kind != 'unsealed':
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS,
+                    fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    return fd
+
+
 junk = os.path.join(directory, 'junk')
 if os.path.exists(junk):
     with open(junk, encoding='ascii') as f:
         for line in f:
-            store.append((line.rstrip('\n'), os.memfd_create('junk')))
+            store.append((line.split()[0], note(*line.split())))
 start()
 stopping = losing = False
 while True:

@@ -173,3 +173,22 @@ are_removed() {
 	# The one without our prefix is another's; the socket that listens is stored anew.
 	[ "$(sort stored | tr '\n' ' ')" = "iov-0000000000000001-d0 iov-0000000000000001-n0 stored " ]
 }
+
+@test "a note that is not what its name says, of another version, cut off, too long or not sealed is dropped" {
+	cat > junk <<-NAMES
+		iov-0000000000000011-n3 whole
+		iov-0000000000000012-n3 newer
+		iov-0000000000000013-n3 cut-off
+		iov-0000000000000014-n3 misnamed
+		iov-0000000000000015-n4 another-generation
+		iov-0000000000000016-n3 five-fds
+		iov-0000000000000017-n3 one-fd
+		iov-0000000000000018-n3 long
+		iov-0000000000000019-n3 unsealed
+	NAMES
+	manager_start
+	iovctl server list
+	grep -q "8 of 9 descriptors of the service manager's store" iovd.log
+	until_true 10 grep -q iov-0000000000000001-n0 stored
+	[ "$(grep -v iov-0000000000000001- stored)" = iov-0000000000000011-n3 ]
+}
