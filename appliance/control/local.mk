@@ -23,7 +23,12 @@ libcontrol_la_SOURCES = \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/state.c appliance/control/state.h \
-	appliance/control/supervisor.c appliance/control/supervisor.h \
+	appliance/control/supervisor.c appliance/control/supervisor.h appliance/control/supervisor-private.h \
+	appliance/control/supervisor-adopt.c \
+	appliance/control/supervisor-drive.c \
+	appliance/control/supervisor-instances.c \
+	appliance/control/supervisor-media.c \
+	appliance/control/supervisor-processes.c \
 	appliance/control/tables.c appliance/control/tables.h \
 	appliance/control/volumes.c appliance/control/volumes.h \
 	appliance/control/worker-process.c appliance/control/worker-process.h
