@@ -6,6 +6,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
+	appliance/control/commits.c \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
 	appliance/control/faults.c appliance/control/faults.h \
