@@ -14,9 +14,11 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <systemd/sd-daemon.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "control/fdstore.h"
 #include "control/keeper-private.h"
 #include "util.h"
 
@@ -31,6 +33,8 @@ struct record {
         struct keeper_message *message;
         int fds[KEEPER_FDS_MAX];
         unsigned int n_fds;
+        struct fdstore_stamp stamp;
+        bool stored; /* with the service manager, too */
         struct record *next;
 };
 
@@ -42,6 +46,9 @@ struct keeper {
         struct record *records;
         time_t started;
         unsigned int crashes;
+        uint64_t order;   /* of the next record */
+        bool has_store;   /* of a service manager: who kills us does not end the links */
+        bool is_stopping; /* told to end; what is in the store is for the next keeper, or the manager drops it */
 };
 
 /* ---- records ---- */
@@ -59,13 +66,24 @@ static void record_remove(struct keeper *k, uint64_t key) {
                         struct record *gone = *r;
 
                         *r = gone->next;
+                        if (gone->stored)
+                                fdstore_remove(key, gone->n_fds, gone->stamp.generation);
                         record_free(gone);
                         return;
                 }
 }
 
+static void record_stored(struct record *r, int error) {
+        r->stored = error == 0;
+        if (error < 0)
+                fprintf(stderr,
+                        "iovd: what is kept under key %llx is not in the service manager's store, and ends with this process: "
+                        "%s\n",
+                        (unsigned long long)r->key, strerror(-error));
+}
+
 /* Behind the others: they are given back in the order they came. */
-static void record_add(struct keeper *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
+static struct record *record_add(struct keeper *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
         struct record *r = calloc(1, sizeof(*r)), **end = &k->records;
 
         record_remove(k, m->key);
@@ -75,7 +93,7 @@ static void record_add(struct keeper *k, const struct keeper_message *m, const i
                 free(r);
                 for (unsigned int i = 0; i < n_fds; i++)
                         close(fds[i]);
-                return;
+                return NULL;
         }
         r->key = m->key;
         *r->message = *m;
@@ -84,6 +102,28 @@ static void record_add(struct keeper *k, const struct keeper_message *m, const i
         while (*end)
                 end = &(*end)->next;
         *end = r;
+        return r;
+}
+
+static void record_store(struct keeper *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
+        struct record *r = record_add(k, m, fds, n_fds);
+
+        if (!r || !k->has_store)
+                return;
+        r->stamp.order = k->order++;
+        record_stored(r, fdstore_put(r->message, r->fds, r->n_fds, r->stamp));
+}
+
+static void on_taken(void *userdata, const struct keeper_message *m, const int *fds, unsigned int n_fds,
+                     struct fdstore_stamp stamp) {
+        struct keeper *k = userdata;
+        struct record *r = record_add(k, m, fds, n_fds);
+
+        if (!r)
+                return;
+        r->stamp = stamp;
+        r->stored = true;
+        k->order = stamp.order + 1;
 }
 
 static void record_note(struct keeper *k, const struct keeper_message *m) {
@@ -91,6 +131,13 @@ static void record_note(struct keeper *k, const struct keeper_message *m) {
                 if (r->key == m->key) {
                         *r->message = *m;
                         r->message->op = KEEPER_STORE;
+                        if (!r->stored)
+                                return;
+                        r->stamp.generation++;
+                        int error = fdstore_put_note(r->message, r->n_fds, r->stamp);
+                        if (error < 0)
+                                fdstore_remove(r->key, r->n_fds, r->stamp.generation - 1);
+                        record_stored(r, error);
                 }
 }
 
@@ -161,7 +208,7 @@ static bool take(struct keeper *k) {
         if (keeper_receive(k->socket, &m, fds, &n) < 0)
                 return false;
         if (m.op == KEEPER_STORE) {
-                record_add(k, &m, fds, n);
+                record_store(k, &m, fds, n);
                 return true;
         }
         for (unsigned int i = 0; i < n; i++)
@@ -184,6 +231,10 @@ static void take_rest(struct keeper *k) {
 /* The control process has ended. 0: the next one is started, else *ret_status is for us to exit with. */
 static int ended(struct keeper *k, const siginfo_t *info, int *ret_status) {
         take_rest(k);
+        if (k->is_stopping && (info->si_code != CLD_EXITED || info->si_status == KEEPER_HAND_OVER)) {
+                *ret_status = EXIT_SUCCESS;
+                return 1;
+        }
         if (info->si_code == CLD_EXITED && info->si_status != KEEPER_HAND_OVER) {
                 *ret_status = info->si_status;
                 return 1;
@@ -212,6 +263,14 @@ static int reap(struct keeper *k, int *ret_status) {
         }
 }
 
+/* The manager does not say whether it stops the service or starts it anew. In both cases the links are left as they are: where it
+ * is stopped, the store is emptied, and a link whose channel nobody holds ends. */
+static void stop(struct keeper *k) {
+        k->is_stopping = true;
+        sd_notify(0, "STOPPING=1");
+        kill(k->control, SIGHUP);
+}
+
 static int on_signals(struct keeper *k, int *ret_status) {
         struct signalfd_siginfo info;
 
@@ -219,6 +278,8 @@ static int on_signals(struct keeper *k, int *ret_status) {
                 if (info.ssi_signo == SIGCHLD) {
                         if (reap(k, ret_status))
                                 return 1;
+                } else if (info.ssi_signo == SIGTERM && k->has_store) {
+                        stop(k);
                 } else {
                         kill(k->control, (int)info.ssi_signo);
                 }
@@ -245,8 +306,16 @@ static int serve(struct keeper *k) {
         }
 }
 
+/* What the control process has not given up by itself. Where it has failed, the next one may do better with it. */
+static void records_end(struct keeper *k, bool forget) {
+        while (k->records) {
+                k->records->stored &= forget;
+                record_remove(k, k->records->key);
+        }
+}
+
 int keeper_run(char *const argv[]) {
-        struct keeper k = {.argv = argv, .socket = -1, .signals = -1};
+        struct keeper k = {.argv = argv, .socket = -1, .signals = -1, .has_store = fdstore_is_there()};
         sigset_t signals;
         ssize_t n = readlink("/proc/self/exe", k.path, sizeof(k.path) - 1);
 
@@ -259,12 +328,12 @@ int keeper_run(char *const argv[]) {
         sigaddset(&signals, SIGCHLD);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);
+        fdstore_take(on_taken, &k);
         k.signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
         prctl(PR_SET_NAME, "iovd-keeper");
         prctl(PR_SET_CHILD_SUBREAPER, 1);
         int status = k.signals < 0 || start(&k) < 0 ? EXIT_FAILURE : serve(&k);
-        while (k.records)
-                record_remove(&k, k.records->key);
+        records_end(&k, status == EXIT_SUCCESS && !k.is_stopping);
         close_fd(&k.socket);
         close_fd(&k.signals);
         return status;

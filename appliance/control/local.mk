@@ -10,6 +10,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
 	appliance/control/faults.c appliance/control/faults.h \
+	appliance/control/fdstore.c appliance/control/fdstore.h \
 	appliance/control/hosts.c appliance/control/hosts.h \
 	appliance/control/history.c appliance/control/history.h \
 	appliance/control/isolation.c appliance/control/isolation.h \

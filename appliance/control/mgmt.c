@@ -319,12 +319,25 @@ static int mgmt_new(struct control *control, struct mgmt **ret_mgmt) {
 
 #define KEPT_KEY 1 /* with the keeper; the supervisor's keys have higher bits */
 
-/* The socket that a control process before this one has listened on: who connects meanwhile is served by us. */
-static bool take_listener(struct mgmt *m) {
-        struct keeping_record *r;
+static int socket_path(const char *run_directory, struct sockaddr_un *address) {
+        int n = snprintf(address->sun_path, sizeof(address->sun_path), "%s/mgmt.sock", run_directory);
 
+        return n < 0 || (size_t)n >= sizeof(address->sun_path) ? -ENAMETOOLONG : 0;
+}
+
+/* The socket that a control process before this one has listened on: who connects meanwhile is served by us. Not one whose name
+ * is gone, or another: a service manager that has it in its store may have removed the directory, or start us with other options.
+ */
+static bool take_listener(struct mgmt *m, const char *run_directory) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct keeping_record *r;
+        struct stat st;
+
+        if (socket_path(run_directory, &address) < 0 || lstat(address.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+                return false;
         for (size_t i = 0; (r = keeping_get(control_get_keeping(m->control), i)); i++)
-                if (r->key == KEPT_KEY && r->n_fds == 1 && r->size == sizeof(m->path) && r->fds[0] >= 0) {
+                if (r->key == KEPT_KEY && r->n_fds == 1 && r->size == sizeof(m->path) && r->fds[0] >= 0 &&
+                    strncmp(address.sun_path, r->note, sizeof(m->path)) == 0) {
                         memcpy(m->path, r->note, sizeof(m->path));
                         m->listener = take_fd(&r->fds[0]);
                         return true;
@@ -334,10 +347,10 @@ static bool take_listener(struct mgmt *m) {
 
 static int open_listener(struct mgmt *m, const char *run_directory) {
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        int n = snprintf(address.sun_path, sizeof(address.sun_path), "%s/mgmt.sock", run_directory);
+        int r = socket_path(run_directory, &address);
 
-        if (n < 0 || (size_t)n >= sizeof(address.sun_path))
-                return -ENAMETOOLONG;
+        if (r < 0)
+                return r;
         m->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (m->listener < 0)
                 return -errno;
@@ -345,7 +358,7 @@ static int open_listener(struct mgmt *m, const char *run_directory) {
                 return -errno;
         /* Who may look must be able to connect; access_of_peer() tells who is who. */
         mode_t old = umask(control_get_options(m->control)->read_group != ACCESS_NO_GROUP ? 0111 : 0117);
-        int r = bind(m->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
+        r = bind(m->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : 0;
         umask(old);
         if (r < 0)
                 return r;
@@ -359,7 +372,7 @@ int mgmt_listen(struct control *control, const char *run_directory, struct mgmt 
         struct mgmt *m = NULL;
         int r = mgmt_new(control, &m);
 
-        if (r == 0 && !take_listener(m))
+        if (r == 0 && !take_listener(m, run_directory))
                 r = open_listener(m, run_directory);
         if (r == 0)
                 r = loop_add_fd(control_get_loop(control), m->listener, POLLIN, on_listener, m, &m->source);
@@ -395,8 +408,10 @@ struct mgmt *mgmt_free(struct mgmt *m) {
         m->stop_when_closed = false;
         loop_source_remove(m->source);
         close_fd(&m->listener);
-        if (*m->path)
+        if (*m->path) {
                 unlink(m->path);
+                keeping_remove(control_get_keeping(m->control), KEPT_KEY);
+        }
         /* Nothing is ever under way for a management function, so that closing is done at once. */
         while (m->clients) {
                 struct client *c = m->clients;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <syslog.h>
 
 #include "link/channel.h"
@@ -61,13 +62,28 @@ int instance_keep(struct supervisor *s, const struct instance *i, const int *fds
         return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept));
 }
 
+static bool is_text(const char *field, size_t size) {
+        return memchr(field, 0, size);
+}
+
+/* What was kept may come out of a service manager's store, from another version or from somebody else. */
+static bool is_sane(const struct kept_instance *kept, const struct keeping_record *r) {
+        struct stat image, shared;
+
+        return kept->version == KEPT_VERSION && is_text(kept->vadapter, sizeof(kept->vadapter)) &&
+               is_text(kept->server, sizeof(kept->server)) && is_text(kept->socket, sizeof(kept->socket)) &&
+               kept->persona.n_media <= VPC_MEDIA_MAX && fstat(r->fds[0], &image) == 0 && kept->image_size >= VPC_CONFIG_SIZE &&
+               (uint64_t)image.st_size == kept->image_size && fstat(r->fds[1], &shared) == 0 &&
+               shared.st_size >= (off_t)sizeof(struct link_shared);
+}
+
 static void adopt_link(struct supervisor *s, struct keeping_record *r) {
         struct kept_link kept;
 
         if (r->size != sizeof(kept) || r->n_fds != 2)
                 return;
         memcpy(&kept, r->note, sizeof(kept));
-        if (kept.version != KEPT_VERSION)
+        if (kept.version != KEPT_VERSION || !is_text(kept.server, sizeof(kept.server)))
                 return;
         struct process *p = process_of(s, kept.server);
         if (!p || p->pid)
@@ -94,7 +110,7 @@ static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
         if (r->size != sizeof(kept) || r->n_fds != 2)
                 return -EBADMSG;
         memcpy(&kept, r->note, sizeof(kept));
-        struct process *p = kept.version == KEPT_VERSION ? process_by_key(s, kept.link) : NULL;
+        struct process *p = is_sane(&kept, r) ? process_by_key(s, kept.link) : NULL;
         struct instance *i = p ? calloc(1, sizeof(*i)) : NULL;
         if (!i)
                 return -EBADMSG;

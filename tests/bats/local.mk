@@ -19,6 +19,7 @@ BATS_TESTS = \
 	tests/bats/iovctl-live.bats \
 	tests/bats/iovdump.bats \
 	tests/bats/iovdump-live.bats \
+	tests/bats/fdstore-live.bats \
 	tests/bats/hotplug-live.bats \
 	tests/bats/iovd-live.bats \
 	tests/bats/isolation-live.bats \
@@ -45,5 +46,5 @@ BATS_TESTS = \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
 include tests/unit/tools.mk
