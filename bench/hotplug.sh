@@ -72,10 +72,15 @@ mine() {
 }
 mine '{"execute": "qmp_capabilities"}'
 
+# Without libtool's wrapper, which is a shell script of its own.
+attach() {
+	LD_LIBRARY_PATH=$IOV_BUILD/.libs "$IOV_BUILD/.libs/iovctl" -a "unix:$IOV_RUN/mgmt.sock" vadapter attach "$@"
+}
+
 ours=() theirs=()
 for ((round = 0; round <= rounds; round++)); do
 	start=$(now)
-	iov iovctl vadapter attach d0 s 0
+	attach d0 s 0
 	await IOV0
 	took=$((($(now) - start) / 1000))
 	((round == 0)) || ours+=("$took")

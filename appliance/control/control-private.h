@@ -3,6 +3,8 @@
 #ifndef IOV_CONTROL_CONTROL_PRIVATE_H
 #define IOV_CONTROL_CONTROL_PRIVATE_H
 
+#include <time.h>
+
 #include "context.h"
 #include "control/appliance-id.h"
 #include "control/asked.h"
@@ -48,6 +50,10 @@ struct control {
 };
 
 struct iove_limits control_limits(const struct control *control);
+/* In ns. */
+uint64_t control_clock_ns(clockid_t id);
+
+/* commits.c: */
 /* Volumes that `old` had and the model has not lose their files. */
 void control_discard_volumes(struct control *control, const struct iov_model *old);
 

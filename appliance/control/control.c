@@ -2,7 +2,6 @@
 #include "control/control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +33,7 @@
 #define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
 
-static uint64_t clock_ns(clockid_t id) {
+uint64_t control_clock_ns(clockid_t id) {
         struct timespec t;
 
         clock_gettime(id, &t);
@@ -84,7 +83,8 @@ uint64_t control_get_confirm_time(const struct control *c) {
         return confirm_time(c);
 }
 struct iove_limits control_limits(const struct control *c) {
-        return (struct iove_limits){.now_ns = clock_ns(CLOCK_REALTIME), .run_dir_length = strlen(control_get_run_directory(c))};
+        return (struct iove_limits){.now_ns = control_clock_ns(CLOCK_REALTIME),
+                                    .run_dir_length = strlen(control_get_run_directory(c))};
 }
 
 /* ---- live data ---- */
@@ -92,7 +92,7 @@ struct iove_limits control_limits(const struct control *c) {
 uint64_t control_snapshot(struct control *c) {
         const struct iov_vadapter *va;
 
-        c->snapshot_time = clock_ns(CLOCK_MONOTONIC);
+        c->snapshot_time = control_clock_ns(CLOCK_MONOTONIC);
         tables_begin(c->tables);
         iov_model_foreach (c->model, IOV_KIND_VADAPTER, va) {
                 struct iov_counter counter = {0};
@@ -224,304 +224,6 @@ static const struct supervisor_events supervisor_events = {.vadapter_status = on
                                                            .struck = on_struck,
                                                            .model = on_model};
 
-/* ---- commits ---- */
-
-static void commits_next(struct control *c);
-
-/* The same of faults that have struck; those of renamed and removed objects end. */
-static void carry_faults(const struct iov_model *from, struct iov_model *to) {
-        const struct iov_fault *f;
-
-        iov_model_foreach (from, IOV_KIND_FAULT, f) {
-                const struct iov_fault *there = iov_model_get(to, IOV_KIND_FAULT, f->name);
-
-                if (there && there->type == f->type)
-                        iov_model_set(to, IOV_KIND_FAULT, f);
-        }
-        faults_prune(to);
-}
-
-/* While the candidate was written, servers may have come and gone: their status is newer than the candidate's copy of it. */
-static void carry_status(const struct iov_model *from, struct iov_model *to) {
-        const struct iov_vadapter *va;
-        const struct iov_server *s;
-
-        iov_model_foreach (from, IOV_KIND_VADAPTER, va) {
-                const struct iov_vadapter *there = iov_model_get(to, IOV_KIND_VADAPTER, va->name);
-
-                if (!there || there->id != va->id)
-                        continue;
-                struct iov_vadapter *vadapter = model_edit(to, IOV_KIND_VADAPTER, there);
-                /* A failure may be mended by it. */
-                bool mended = va->state == IOV_VADAPTER_FAILED && !va->peer_pid && iove_vadapter_differs(from, to, va->name);
-                vadapter->state = mended ? IOV_VADAPTER_DETACHED : va->state;
-                vadapter->peer_pid = va->peer_pid;
-                memcpy(vadapter->socket, va->socket, sizeof(vadapter->socket));
-                vadapter->interrupts_used = va->interrupts_used;
-                memset(vadapter->reason, 0, sizeof(vadapter->reason));
-                if (!mended)
-                        memcpy(vadapter->reason, va->reason, sizeof(vadapter->reason));
-        }
-        iov_model_foreach (from, IOV_KIND_SERVER, s) {
-                const struct iov_server *there = iov_model_get(to, IOV_KIND_SERVER, s->name);
-
-                if (!there)
-                        continue;
-                struct iov_server copy = *there;
-                copy.state = s->state;
-                copy.worker_pid = s->worker_pid;
-                copy.worker_restarts = s->worker_restarts;
-                copy.host_state = s->host_state;
-                copy.host_version = s->host_version;
-                copy.host_faults = s->host_faults;
-                memcpy(copy.host_reason, s->host_reason, sizeof(copy.host_reason));
-                iov_model_set(to, IOV_KIND_SERVER, &copy);
-        }
-        iove_rules_derive(to);
-        carry_faults(from, to);
-        links_derive(to);
-}
-
-/* Files go last: when the state no longer names a volume, and nobody holds it. */
-void control_discard_volumes(struct control *c, const struct iov_model *old) {
-        const struct iov_volume *v;
-
-        iov_model_foreach (old, IOV_KIND_VOLUME, v) {
-                const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
-
-                bool same = now && now->id == v->id;
-                if (same && now->size >= v->size)
-                        continue;
-                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
-                if (r < 0)
-                        journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
-                                      "its file cannot be removed or made shorter: %s", strerror(-r));
-        }
-}
-
-static void tell_adopted(const struct control *c) {
-        const struct state_info *info = &c->info;
-        unsigned long long generation = info->generation;
-
-        switch (c->candidate_kind) {
-        case COMMIT_TRANSACTION:
-                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u changes", generation, info->n_changes);
-                if (info->confirm_s)
-                        journal_event(c->journal, LOG_NOTICE, info->uid, "",
-                                      "generation %llu is taken back in %u s unless it is confirmed", generation,
-                                      info->confirm_s);
-                break;
-        case COMMIT_CONFIRM:
-                journal_event(c->journal, LOG_NOTICE, c->candidate_uid, "", "generation %llu is confirmed", generation);
-                break;
-        case COMMIT_AMEND:
-        case COMMIT_CHASSIS:
-                if (*c->candidate_event)
-                        journal_event(c->journal, LOG_NOTICE, c->candidate_uid, c->candidate_object, "%s", c->candidate_event);
-                break;
-        case COMMIT_TAKE_BACK:
-                journal_event(c->journal, LOG_WARNING, info->uid, "", "generation %llu: %u changes, %llu is taken back%s",
-                              generation, info->n_changes, generation - 1,
-                              info->uid == IOV_UID_APPLIANCE ? ": nobody confirmed it" : "");
-                break;
-        }
-}
-
-/* Make the candidate what is. */
-static void adopt(struct control *c) {
-        struct iov_model *old = c->model;
-        bool had_faults = iov_model_count(old, IOV_KIND_FAULT);
-
-        carry_status(old, c->candidate);
-        c->model = TAKE_PTR(c->candidate);
-        c->last_id = c->candidate_info.last_id;
-        history_forget(c->history, c->n_expired);
-        history_add(c->history, &c->candidate_info);
-        c->info = c->candidate_info;
-        tables_publish(c->tables, c->model);
-        tell_adopted(c);
-        confirm_set(c);
-        if (c->supervisor) {
-                if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
-                        supervisor_send_faults(c->supervisor);
-                asked_tell(&c->asked, c->supervisor);
-                supervisor_reconcile(c->supervisor);
-        }
-        if (c->candidate_kind == COMMIT_CONFIRM)
-                confirm_done(c);
-        else if (!c->info.confirm_s)
-                control_discard_volumes(c, old);
-        iov_model_unref(old);
-}
-
-static void finish(struct control *c, int result) {
-        struct control_commit *commit = TAKE_PTR(c->writing);
-
-        c->candidate = iov_model_unref(c->candidate);
-        if (commit)
-                commit->done(commit, result);
-        commits_next(c);
-}
-
-static void on_saved(void *userdata, int result) {
-        struct control *c = userdata;
-
-        if (result == 0)
-                adopt(c);
-        else
-                journal_event(c->journal, LOG_ERR, c->candidate_info.uid, "",
-                              "the state cannot be saved: %s; nothing was changed", strerror(-result));
-        if (result == 0 && c->writing)
-                c->writing->result = (struct iov_mb_txn_result){.generation = c->candidate_info.generation,
-                                                                .changed = c->candidate_info.n_changes};
-        finish(c, result);
-}
-
-/* Give the candidate to the saver. */
-static int candidate_write(struct control *c) {
-        uint64_t *expired = NULL;
-        void *bytes = NULL;
-        size_t size = 0;
-        int r = history_reserve(c->history);
-
-        if (r == 0)
-                r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        c->n_expired = 0;
-        if (r == 0 && c->candidate_info.generation != c->info.generation)
-                r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
-        if (r < 0) {
-                free(bytes);
-                return r;
-        }
-        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
-}
-
-/* The chassis is a file that people read, too. */
-static int chassis_write(struct control *c, struct iove_refusal *refusal) {
-        void *bytes = NULL;
-        size_t size = 0;
-        char why[200];
-        int r = history_reserve(c->history);
-
-        if (r == 0)
-                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
-        if (r == -EBADMSG)
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
-        c->n_expired = 0;
-        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
-}
-
-static int amendment_make(struct control *c, struct control_commit *commit) {
-        int r = iov_model_clone(c->model, &c->candidate);
-
-        if (r < 0)
-                return r;
-        c->candidate_info = c->info;
-        *c->candidate_object = *c->candidate_event = 0;
-        return commit->amend(c, commit);
-}
-
-/* Make the candidate of a transaction. Returns 1: there is something to write. */
-static int transaction_make(struct control *c, struct control_commit *commit) {
-        const struct iove_limits limits = control_limits(c);
-        uint64_t last_id = c->last_id;
-        uint32_t changed;
-        int r = iove_transaction_run(commit->transaction, c->model, &limits, &last_id, &c->candidate, &changed, &commit->refusal);
-
-        if (r < 0)
-                return r;
-        uint64_t generation = iov_model_get_generation(c->model);
-        commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
-                return 0;
-        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
-        if (r < 0)
-                return r;
-        if (!changed) {
-                if (c->supervisor) {
-                        asked_tell(&c->asked, c->supervisor);
-                        supervisor_reconcile(c->supervisor);
-                }
-                return 0;
-        }
-        if (c->info.confirm_s)
-                return confirm_refuse(c, &commit->refusal);
-        commit->result.generation = generation + 1;
-        iov_model_set_generation(c->candidate, generation + 1);
-        c->candidate_info = (struct state_info){.generation = generation + 1,
-                                                .last_id = last_id,
-                                                .time_ns = clock_ns(CLOCK_REALTIME),
-                                                .uid = commit->uid,
-                                                .n_changes = changed,
-                                                .confirm_s = iove_transaction_confirm_s(commit->transaction)};
-        return 1;
-}
-
-/* Judge a commit; with something to write, it goes to the saver. Returns 1 then, else the result. */
-static int commit_start(struct control *c, struct control_commit *commit) {
-        int r = 0;
-
-        asked_clear(&c->asked);
-        switch (commit->kind) {
-        case COMMIT_TRANSACTION:
-                r = transaction_make(c, commit);
-                if (r != 1)
-                        return r;
-                break;
-        case COMMIT_CONFIRM:
-                r = confirm_make(c, commit);
-                break;
-        case COMMIT_TAKE_BACK:
-                r = confirm_make_take_back(c, commit);
-                break;
-        case COMMIT_AMEND:
-        case COMMIT_CHASSIS:
-                r = amendment_make(c, commit);
-                break;
-        }
-        if (r < 0)
-                return r;
-        c->candidate_kind = commit->kind;
-        c->candidate_uid = commit->uid;
-        r = commit->kind == COMMIT_CHASSIS ? chassis_write(c, &commit->refusal) : candidate_write(c);
-        return r < 0 ? r : 1;
-}
-
-static void commits_next(struct control *c) {
-        while (c->commits && !c->candidate) {
-                struct control_commit *commit = c->commits;
-
-                c->commits = commit->next;
-                int r = commit_start(c, commit);
-                if (r == 1) {
-                        c->writing = commit;
-                        return;
-                }
-                c->candidate = iov_model_unref(c->candidate);
-                commit->done(commit, r);
-        }
-}
-
-void control_commit(struct control *c, struct control_commit *commit) {
-        struct control_commit **end = &c->commits;
-
-        while (*end)
-                end = &(*end)->next;
-        commit->next = NULL;
-        *end = commit;
-        commits_next(c);
-}
-
-void control_commit_forget(struct control *c, struct control_commit *commit) {
-        if (c->writing == commit)
-                c->writing = NULL;
-        for (struct control_commit **p = &c->commits; *p; p = &(*p)->next)
-                if (*p == commit) {
-                        *p = commit->next;
-                        return;
-                }
-}
-
 /* ---- life ---- */
 
 static void on_signal(void *userdata, int signal) {
@@ -587,7 +289,7 @@ static int load(struct control *c) {
                 iov_log(c->ctx, LOG_ERR, "%s/history: cannot read: %s", state_get_path(c->state), strerror(-r));
                 return r;
         }
-        r = identities_complete(c->model, clock_ns(CLOCK_REALTIME));
+        r = identities_complete(c->model, control_clock_ns(CLOCK_REALTIME));
         if (r == 0)
                 r = iov_model_derive(c->model);
         if (r == 0)
@@ -649,8 +351,8 @@ static int serve_servers(struct control *c) {
 
         if (r < 0)
                 return r;
-        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s, c->options->poll_us,
-                           &supervisor_events, c, &c->supervisor);
+        r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s,
+                           c->options->poll_us, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)
@@ -734,7 +436,7 @@ int control_main(const struct control_options *options) {
         /* Without a keeper nobody would start another one, and two of them must not be. */
         if (options->keeper_fd >= 0)
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-        struct control c = {.options = options, .boot_time = clock_ns(CLOCK_REALTIME)};
+        struct control c = {.options = options, .boot_time = control_clock_ns(CLOCK_REALTIME)};
         int r = iov_new(&c.ctx);
 
         if (r < 0)

@@ -6,6 +6,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/asked.c appliance/control/asked.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
+	appliance/control/commits.c \
 	appliance/control/confirm.c \
 	appliance/control/control.c appliance/control/control.h appliance/control/control-private.h \
 	appliance/control/faults.c appliance/control/faults.h \
@@ -24,7 +25,12 @@ libcontrol_la_SOURCES = \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/state.c appliance/control/state.h \
-	appliance/control/supervisor.c appliance/control/supervisor.h \
+	appliance/control/supervisor.c appliance/control/supervisor.h appliance/control/supervisor-private.h \
+	appliance/control/supervisor-adopt.c \
+	appliance/control/supervisor-drive.c \
+	appliance/control/supervisor-instances.c \
+	appliance/control/supervisor-media.c \
+	appliance/control/supervisor-processes.c \
 	appliance/control/tables.c appliance/control/tables.h \
 	appliance/control/volumes.c appliance/control/volumes.h \
 	appliance/control/worker-process.c appliance/control/worker-process.h

@@ -66,14 +66,13 @@ void media_ram_resize(struct media_ram *media, uint64_t size) {
 }
 
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
-        char *at = media->memory + io->offset;
-
         if (io->op == VPC_IO_FORMAT) /* it has nowhere to keep that */
                 return -EOPNOTSUPP;
         if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
                 return 0;
         if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)
                 return -EINVAL;
+        char *at = media->memory + io->offset;
         switch (io->op) {
         case VPC_IO_READ:
                 for (unsigned int i = 0; i < io->n_iov; at += io->iov[i++].iov_len)

@@ -185,12 +185,13 @@ static void build_header(struct vpc_config *config, const struct vpc_description
         }
 }
 
-/* Power management, section 7.5.2: version 3, no D1 or D2, no PME. A return from D3hot changes nothing (No_Soft_Reset). */
+/* Power management, section 7.5.2: version 3, no D1 or D2, no PME. No_Soft_Reset is clear: a return from D3hot is a
+ * reset, so that all that a server has left in a function goes with its power as on most adapters. */
 static void build_pm(struct vpc_config *config) {
         const size_t at = config->layout.pm;
 
         define16(config, at + PCI_PM_PMC, 3, 0, 0);
-        define16(config, at + PCI_PM_CTRL, PCI_PM_CTRL_NO_SOFT_RESET, PCI_PM_CTRL_STATE_MASK, 0);
+        define16(config, at + PCI_PM_CTRL, 0, PCI_PM_CTRL_STATE_MASK, 0);
 }
 
 static void build_msi(struct vpc_config *config, const struct vpc_description *d) {

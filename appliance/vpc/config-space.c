@@ -6,6 +6,10 @@
 #include "vpc/bytes.h"
 #include "vpc/config-space.h"
 
+/* PowerState, section 7.5.2.2. */
+#define D0 0u
+#define D3HOT 3u
+
 void vpc_config_reset(struct vpc_config *config, enum vpc_reset scope) {
         for (size_t i = 0; i < VPC_CONFIG_SIZE; i++) {
                 uint8_t kept = 0;
@@ -14,8 +18,14 @@ void vpc_config_reset(struct vpc_config *config, enum vpc_reset scope) {
                         kept |= config->sticky[i];
                 if (scope == VPC_RESET_FLR)
                         kept |= config->flr_kept[i];
+                if (scope == VPC_RESET_POWER && i == (size_t)config->layout.pm + PCI_PM_CTRL)
+                        kept |= PCI_PM_CTRL_STATE_MASK;
                 config->bytes[i] = (uint8_t)((config->power_on[i] & ~kept) | (config->bytes[i] & kept));
         }
+}
+
+void vpc_config_enter_d0(struct vpc_config *config) {
+        config->bytes[config->layout.pm + PCI_PM_CTRL] &= (uint8_t)~PCI_PM_CTRL_STATE_MASK;
 }
 
 void vpc_config_read(const struct vpc_config *config, size_t offset, void *buffer, size_t length) {
@@ -26,13 +36,16 @@ static bool covers(size_t offset, size_t length, size_t register_offset, size_t 
         return offset < register_offset + register_length && register_offset < offset + length;
 }
 
-/* A state that the function does not have (D1, D2) is not taken on, section 7.5.2.2. */
-static void refuse_power_state(struct vpc_config *config, uint8_t before) {
+/* PowerState has been written. What the function does not have (D1, D2) is not taken on, section 7.5.2.2, and D0 only when the
+ * reset is done that lies between D3hot and it, section 5.3.1.4. */
+static unsigned int power_state_written(struct vpc_config *config, uint8_t before) {
         uint8_t *pmcsr = config->bytes + config->layout.pm + PCI_PM_CTRL;
-        unsigned int state = *pmcsr & PCI_PM_CTRL_STATE_MASK;
+        const unsigned int old = before & PCI_PM_CTRL_STATE_MASK, state = *pmcsr & PCI_PM_CTRL_STATE_MASK;
 
-        if (state == 1 || state == 2)
-                *pmcsr = (uint8_t)((*pmcsr & ~PCI_PM_CTRL_STATE_MASK) | (before & PCI_PM_CTRL_STATE_MASK));
+        if (state == D3HOT)
+                return VPC_CONFIG_D3HOT;
+        *pmcsr = (uint8_t)((*pmcsr & ~PCI_PM_CTRL_STATE_MASK) | old);
+        return state == D0 && old == D3HOT ? VPC_CONFIG_WAKE : 0;
 }
 
 unsigned int vpc_config_write(struct vpc_config *config, size_t offset, const void *buffer, size_t length) {
@@ -52,7 +65,8 @@ unsigned int vpc_config_write(struct vpc_config *config, size_t offset, const vo
                 if (offset + i == flr && data[i] & (PCI_EXP_DEVCTL_BCR_FLR >> 8))
                         effects |= VPC_CONFIG_FLR;
         }
-        refuse_power_state(config, power_state);
+        if (covers(offset, length, layout->pm + PCI_PM_CTRL, 1))
+                effects |= power_state_written(config, power_state);
         if (covers(offset, length, PCI_COMMAND, 2) || covers(offset, length, layout->pm + PCI_PM_CTRL, 2) ||
             (layout->msi && covers(offset, length, layout->msi, 24)) || (layout->msix && covers(offset, length, layout->msix, 4)))
                 effects |= VPC_CONFIG_INTERRUPTS;
@@ -72,7 +86,7 @@ bool vpc_config_intx_disabled(const struct vpc_config *config) {
 }
 
 bool vpc_config_in_d0(const struct vpc_config *config) {
-        return (config->bytes[config->layout.pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) == 0;
+        return (config->bytes[config->layout.pm + PCI_PM_CTRL] & PCI_PM_CTRL_STATE_MASK) == D0;
 }
 
 unsigned int vpc_config_msi_enabled(const struct vpc_config *config) {

@@ -33,6 +33,8 @@ struct vpc_config {
 enum vpc_config_effect {
         VPC_CONFIG_FLR = 1,        /* Initiate Function Level Reset was written with 1 */
         VPC_CONFIG_INTERRUPTS = 2, /* something that decides which interrupts go out: Command, power state, MSI, MSI-X */
+        VPC_CONFIG_D3HOT = 4,      /* D3hot was written to PowerState */
+        VPC_CONFIG_WAKE = 8,       /* D0 was written to PowerState in D3hot; the function is in D3hot until its reset is done */
 };
 
 /*
@@ -40,8 +42,10 @@ enum vpc_config_effect {
  * wanted. -EINVAL: a description that contradicts itself (overlapping capabilities, a BAR that is no power of two ...).
  */
 int vpc_config_init(struct vpc_config *config, const struct vpc_description *description, uint64_t unique_id, uint8_t *bytes);
-/* Set the registers to their values after a reset. */
+/* Set the registers to their values after a reset. VPC_RESET_POWER leaves the function in D3hot: vpc_config_enter_d0() is what
+ * ends it, so that a process that takes over in its middle finds it asked for again. */
 void vpc_config_reset(struct vpc_config *config, enum vpc_reset scope);
+void vpc_config_enter_d0(struct vpc_config *config);
 /* The range must be within VPC_CONFIG_SIZE. Neither can fail. A write returns its effects. */
 void vpc_config_read(const struct vpc_config *config, size_t offset, void *buffer, size_t length);
 unsigned int vpc_config_write(struct vpc_config *config, size_t offset, const void *buffer, size_t length);

@@ -152,6 +152,8 @@ void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope) {
         vpc_image_msix_reset(function->image, function->model);
         function->model->reset(function->device, scope);
         vpc_irq_reset(&function->irq);
+        if (scope == VPC_RESET_POWER)
+                vpc_config_enter_d0(&function->config);
 }
 
 void vpc_function_disconnect(struct vpc_function *function) {

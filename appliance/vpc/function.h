@@ -52,10 +52,10 @@ void vpc_function_free(struct vpc_function *function);
 /*
  * Region access by vfio region index (0-5 BARs, 7 configuration space); 0, or a negative errno that becomes the error reply;
  * -EINVAL: not within the region (a read of the configuration space never fails: beyond its end are zeros). Unimplemented bytes
- * read as zero, never all ones. Address decoding is the client's: a BAR answers by index whether Memory Space Enable is set or
- * not. In D3hot BARs read as zero and writes are dropped (PCI Express Base 5.0, section 5.3.1.4). A write returns
- * VPC_QUIESCE_FIRST where it has reset the function: call vpc_function_quiesce() before replying, so that software that waits for
- * the reply finds no access to its memory under way.
+ * read as zero, never all ones while the function is in D0. Address decoding is the client's: a BAR answers by index whether
+ * Memory Space Enable is set or not. In D3hot BARs read as all ones and writes are dropped (PCI Express Base 5.0,
+ * section 5.3.1.4). A write returns VPC_QUIESCE_FIRST where it has reset the function or put it into D3hot: call
+ * vpc_function_quiesce() before replying, so that software that waits for the reply finds no access to its memory under way.
  */
 #define VPC_QUIESCE_FIRST 1
 uint64_t vpc_function_region_size(const struct vpc_function *function, unsigned int region);

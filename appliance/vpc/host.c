@@ -64,18 +64,23 @@ static const char *direction_text(enum vpc_direction direction) {
         return direction == VPC_DMA_TO_DEVICE ? "read" : "write";
 }
 
+/* May it reach into the server's memory? Sections 7.5.1.1.3 and 5.3.1.4 of PCI Express Base 5.0. */
+static bool is_master(const struct vpc_function *function) {
+        return vpc_config_bus_master(&function->config) && vpc_config_in_d0(&function->config);
+}
+
 static int host_dma_map(void *context, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
                         unsigned int max) {
         struct vpc_function *function = context;
         int r = -EPERM;
 
-        /* Sections 7.5.1.1.3 and 5.3.1.4 of PCI Express Base 5.0. */
-        if (vpc_config_bus_master(&function->config) && vpc_config_in_d0(&function->config))
+        if (is_master(function))
                 r = vpc_dma_translate(&function->dma, address, length, direction, iov, max);
         if (r == -EPERM || r == -EFAULT) {
                 counter_add(&function->counters->dma_faults, 1);
                 host_log(function, LOG_WARNING, "DMA %s of %zu bytes at 0x%" PRIx64 " refused: %s", direction_text(direction),
-                         length, address, r == -EPERM ? "Bus Master Enable is clear" : "not in the server's memory");
+                         length, address,
+                         r == -EPERM ? "Bus Master Enable is clear, or it is in D3hot" : "not in the server's memory");
         }
         return r;
 }
@@ -161,8 +166,8 @@ static void host_later(void *context) {
 static void host_poll_start(void *context) {
         struct vpc_function *function = context;
 
-        /* Without Bus Master Enable, as when the client is gone, there is nothing to be looked at. */
-        if (vpc_config_bus_master(&function->config))
+        /* Without Bus Master Enable, as when the client is gone, or without power there is nothing to be looked at. */
+        if (is_master(function))
                 loop_poller_start(function->poller);
 }
 
@@ -175,7 +180,7 @@ static bool on_poll(void *userdata) {
 static bool on_poll_stop(void *userdata) {
         struct vpc_function *function = userdata;
 
-        return function->model->poll_stop(function->device) || !vpc_config_bus_master(&function->config);
+        return function->model->poll_stop(function->device) || !is_master(function);
 }
 
 static const struct loop_poller_callbacks poller_callbacks = {.poll = on_poll, .stop = on_poll_stop};
@@ -189,7 +194,7 @@ static bool host_irq_is_level(void *context) {
 /* A doorbell that could not be looked at may be within reach now. */
 void vpc_host_dma_changed(struct vpc_function *function) {
         function->dma_generation++;
-        if (function->model->later && vpc_config_bus_master(&function->config))
+        if (function->model->later && is_master(function))
                 loop_at_end(function->loop, &function->later);
 }
 

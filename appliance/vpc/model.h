@@ -44,6 +44,7 @@ enum vpc_reset {
         VPC_RESET_POWER_ON, /* everything */
         VPC_RESET_BUS,      /* hot reset, DEVICE_RESET: everything but sticky bits */
         VPC_RESET_FLR,      /* Function Level Reset, PCI Express Base 5.0 section 6.6.2 */
+        VPC_RESET_POWER,    /* from D3hot to D0 with No_Soft_Reset clear, section 5.3.1.4: everything but sticky bits */
 };
 
 struct vpc_bar {

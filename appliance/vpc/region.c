@@ -144,8 +144,9 @@ int vpc_function_region_read(struct vpc_function *function, unsigned int region,
         if (!in_region(function, region, offset, length))
                 return -EINVAL;
         counter_add(&function->counters->mmio_reads, 1);
+        /* An Unsupported Request in D3hot, section 5.3.1.4: a root complex makes all ones of it, section 2.3.2. */
         if (!vpc_config_in_d0(&function->config))
-                memset(buffer, 0, length);
+                memset(buffer, 0xff, length);
         else if (!bar_bulk(function, region, offset, buffer, length, false))
                 bar_read(function, region, offset, buffer, length);
         return 0;
@@ -155,13 +156,14 @@ static int config_write(struct vpc_function *function, uint64_t offset, const vo
         unsigned int effects = vpc_config_write(&function->config, offset, buffer, length);
 
         vpc_host_dma_changed(function); /* Bus Master Enable and the power state are here */
-        if (effects & VPC_CONFIG_FLR) {
-                vpc_function_reset(function, VPC_RESET_FLR);
+        if (effects & (VPC_CONFIG_FLR | VPC_CONFIG_WAKE)) {
+                vpc_function_reset(function, effects & VPC_CONFIG_FLR ? VPC_RESET_FLR : VPC_RESET_POWER);
                 return VPC_QUIESCE_FIRST;
         }
         if (effects & VPC_CONFIG_INTERRUPTS)
                 vpc_irq_update(&function->irq);
-        return 0;
+        /* In D3hot nothing reaches into the server's memory, section 5.3.1.4: not what was under way before either. */
+        return effects & VPC_CONFIG_D3HOT ? VPC_QUIESCE_FIRST : 0;
 }
 
 int vpc_function_region_write(struct vpc_function *function, unsigned int region, uint64_t offset, const void *buffer,

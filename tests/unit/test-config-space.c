@@ -154,7 +154,7 @@ static void test_function_level_reset(void **state) {
 }
 
 static void test_reset_scopes(void **state) {
-        static const enum vpc_reset scopes[] = {VPC_RESET_FLR, VPC_RESET_BUS, VPC_RESET_POWER_ON};
+        static const enum vpc_reset scopes[] = {VPC_RESET_FLR, VPC_RESET_BUS, VPC_RESET_POWER, VPC_RESET_POWER_ON};
 
         for (size_t i = 0; i < ARRAY_LENGTH(scopes); i++) {
                 bool flr = scopes[i] == VPC_RESET_FLR, sticky = scopes[i] != VPC_RESET_POWER_ON;
@@ -181,13 +181,31 @@ static void test_power_states(void **state) {
         assert_true(vpc_config_in_d0(&config));
         write16(0x44, 1);
         assert_true(vpc_config_in_d0(&config));
-        assert_int_equal(write16(0x44, 3), VPC_CONFIG_INTERRUPTS);
+        assert_int_equal(write16(0x44, 3), VPC_CONFIG_INTERRUPTS | VPC_CONFIG_D3HOT);
         assert_false(vpc_config_in_d0(&config));
         write16(0x44, 2); /* not supported: no change */
         assert_int_equal(read16(0x44) & PCI_PM_CTRL_STATE_MASK, 3);
-        write16(0x44, 0);
+        /* the other byte, and another register, are no power states */
+        assert_int_equal(vpc_config_write(&config, 0x45, "", 1), VPC_CONFIG_INTERRUPTS);
+        assert_int_equal(write16(PCI_INTERRUPT_LINE, 0), 0);
+        assert_false(vpc_config_in_d0(&config));
+        /* D0 comes with the end of the reset; a process that has died in its middle asks for it again */
+        write16(0x72, PCI_MSIX_FLAGS_ENABLE);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(write16(0x44, 0), VPC_CONFIG_INTERRUPTS | VPC_CONFIG_WAKE);
+                assert_false(vpc_config_in_d0(&config));
+                vpc_config_reset(&config, VPC_RESET_POWER);
+                assert_int_equal(read16(0x72), 63);
+                assert_false(vpc_config_in_d0(&config));
+        }
+        vpc_config_enter_d0(&config);
         assert_true(vpc_config_in_d0(&config));
-        assert_true(read16(0x44) & PCI_PM_CTRL_NO_SOFT_RESET);
+        assert_int_equal(read16(0x44), 0);                         /* No_Soft_Reset is clear */
+        assert_int_equal(write16(0x44, 0), VPC_CONFIG_INTERRUPTS); /* from D0 to D0 nothing happens */
+        /* every other reset ends in D0 as well */
+        write16(0x44, 3);
+        vpc_config_reset(&config, VPC_RESET_FLR);
+        assert_true(vpc_config_in_d0(&config));
 }
 
 static void test_msi(void **state) {

@@ -141,16 +141,48 @@ static void test_dma(void **state) {
         assert_int_equal(result(f), 0);
 }
 
-/* BARs of a function in D3hot read as zero and take no writes; its state is kept. */
+/* A function in D3hot answers to nothing but its configuration space; the way back is a reset. */
 static void test_d3(void **state) {
         struct fixture *f = *state;
 
         sample_write(&f->s, 0, 0x10, 4, 0x12345678);
-        sample_write(&f->s, CONFIG, PM_CTRL, 2, 3);
-        assert_int_equal(sample_read(&f->s, 0, 0x10, 4), 0);
+        sample_write(&f->s, CONFIG, PCI_INTERRUPT_LINE, 1, 11);
+        assert_int_equal(sample_write(&f->s, CONFIG, PM_CTRL, 2, 3), VPC_QUIESCE_FIRST);
+        assert_int_equal(sample_read(&f->s, 0, 0x10, 4), UINT32_MAX);
+        assert_int_equal(sample_read(&f->s, 0, SAMPLE_MSIX + 12, 4), UINT32_MAX);
+        assert_int_equal(sample_read(&f->s, 2, 0, 8), UINT64_MAX);
         sample_write(&f->s, 0, 0x10, 4, 1);
-        sample_write(&f->s, CONFIG, PM_CTRL, 2, 0);
-        assert_int_equal(sample_read(&f->s, 0, 0x10, 4), 0x12345678);
+        assert_int_equal(sample_read(&f->s, CONFIG, PCI_INTERRUPT_LINE, 1), 11);
+        assert_int_equal(f->s.counters.resets, 0);
+        assert_int_equal(get32((const uint8_t *)vpc_image_state(f->s.image) + 0x10), 0x12345678); /* not written, not lost yet */
+        assert_int_equal(sample_write(&f->s, CONFIG, PM_CTRL, 2, 0), VPC_QUIESCE_FIRST);
+        assert_int_equal(f->s.counters.resets, 1);
+        assert_int_equal(sample_read(&f->s, 0, 0x10, 4), 0);
+        assert_int_equal(sample_read(&f->s, 0, SAMPLE_RESETS, 4), 1);
+        assert_int_equal(sample_read(&f->s, CONFIG, PCI_COMMAND, 2), 0);
+        assert_int_equal(sample_read(&f->s, CONFIG, PCI_INTERRUPT_LINE, 1), 0);
+        assert_int_equal(sample_write(&f->s, CONFIG, PM_CTRL, 2, 0), 0); /* in D0 already */
+        /* with Initiate Function Level Reset in the same write: one reset */
+        sample_write(&f->s, CONFIG, PM_CTRL, 2, 3);
+        assert_int_equal(sample_write(&f->s, CONFIG, 0x6c + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR), VPC_QUIESCE_FIRST);
+        assert_int_equal(f->s.counters.resets, 2);
+        assert_int_equal(sample_read(&f->s, 0, 0x10, 4), 0);
+}
+
+/* What is under way ends before the write that puts the function into D3hot is answered; nothing begins there. */
+static void test_d3_under_io(void **state) {
+        struct fixture *f = *state;
+
+        start_read(f, GUEST, 512);
+        assert_int_equal(sample_write(&f->s, CONFIG, PM_CTRL, 2, 3), VPC_QUIESCE_FIRST);
+        assert_int_equal(vpc_function_quiesce(f->s.function, on_quiesced, f), 0);
+        assert_int_equal(f->quiesced, 0);
+        start_read(f, GUEST + 512, 512); /* dropped */
+        assert_int_equal(f->s.n_submitted, 1);
+        sample_finish_one(&f->s, 0);
+        assert_int_equal(f->quiesced, 1);
+        assert_int_equal(sample_write(&f->s, CONFIG, PM_CTRL, 2, 0), VPC_QUIESCE_FIRST);
+        assert_int_equal(sample_read(&f->s, 0, 0, 4), 0);
 }
 
 static void test_log_is_limited(void **state) {
@@ -325,6 +357,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_dma, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_d3, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_d3_under_io, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_log_is_limited, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_quiesce, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_unmap_under_io, setup, teardown),

@@ -94,7 +94,13 @@ static void test_msix(void **state) {
         sample_write(s, CONFIG, PM + PCI_PM_CTRL, 2, 3);
         sample_write(s, CONFIG, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
         assert_int_equal(count(fd), 0);
+        /* back in D0 it is after a reset: what was pending is gone */
         sample_write(s, CONFIG, PM + PCI_PM_CTRL, 2, 0);
+        assert_int_equal(pending_array(s, 1), 0);
+        sample_write(s, CONFIG, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+        sample_write(s, CONFIG, MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
+        assert_int_equal(count(fd), 0);
+        raise_vector(s, 69);
         assert_int_equal(count(fd), 1);
         /* masked by the client; then disabled, which forgets what was pending */
         assert_int_equal(vpc_function_irq_mask(s->function, VPC_IRQ_MSIX, 69, 1, true), 0);

@@ -24,7 +24,7 @@ static int memory_file(size_t size, int seals) {
 }
 
 static int run(struct medium *m, enum vpc_io_op op, uint64_t offset, void *buffer, size_t length) {
-        struct iovec iov[2] = {{buffer, length / 2}, {(char *)buffer + length / 2, length - length / 2}};
+        struct iovec iov[2] = {{buffer, length / 2}, {buffer ? (char *)buffer + length / 2 : NULL, length - length / 2}};
         struct vpc_io io = {.op = op, .offset = offset, .iov = iov, .n_iov = 2, .length = length};
         int error = 1;
 

@@ -356,7 +356,7 @@ static void test_reset_under_load(void **state) {
                 for (unsigned int i = 0; i < round * 10; i++)
                         fake_step(f);
                 if (round & 1) {
-                        nvme_model.reset(f->device, (enum vpc_reset)(round % 3));
+                        nvme_model.reset(f->device, (enum vpc_reset)(round % 4));
                         assert_int_equal(fake_read(f, NVME_REG_CSTS), 0);
                 } else {
                         fake_write(f, NVME_REG_CC, 0);

@@ -8,7 +8,7 @@
 #include "util.h"
 
 #define MS 1000000
-#define FIRST_PAUSE (10 * MS)
+#define FIRST_PAUSE (2 * MS) /* each is a fifth longer: about a fifth of the time is waited too long */
 #define LAST_PAUSE (500 * MS)
 
 bool arg_wait;
@@ -91,7 +91,7 @@ int progress_follow(struct tool *tool, struct iov_appliance *appliance, const ch
                 if (now_s() >= end)
                         return report(tool, &view);
                 nanosleep(&pause, NULL);
-                pause.tv_nsec = pause.tv_nsec * 3 / 2 < LAST_PAUSE ? pause.tv_nsec * 3 / 2 : LAST_PAUSE;
+                pause.tv_nsec = pause.tv_nsec * 6 / 5 < LAST_PAUSE ? pause.tv_nsec * 6 / 5 : LAST_PAUSE;
         }
         return view.failed ? report(tool, &view) : STATUS_DONE;
 }

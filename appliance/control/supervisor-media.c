@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What changes while a server has the device: media that come and go, limits, faults on demand. */
+#include "control/supervisor-private.h"
+
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "control/faults.h"
+#include "control/media-change.h"
+#include "control/persona.h"
+#include "control/ram-volumes.h"
+#include "control/volumes.h"
+#include "link/channel.h"
+#include "media/medium.h"
+
+int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
+                   int *ret_fd) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        if (*ret_kind == MEDIUM_RAM)
+                return ram_volumes_open(s->ram_volumes, volume, ret_fd);
+        int r = volume_open(s->state_directory, volume, medium->read_only, ret_fd);
+        uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
+        if (block_size)
+                medium->block_size = block_size;
+        return r;
+}
+
+struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_qos *q = *va->qos ? iov_model_get(s->events->model(s->userdata), IOV_KIND_QOS, va->qos) : NULL;
+
+        return q ? (struct link_limits){q->read_iops, q->write_iops, q->bandwidth} : (struct link_limits){0};
+}
+
+/* Limits change while the device is in use. */
+void instance_limit(struct supervisor *s, struct instance *i) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        struct link_message m = {.type = LINK_SLOT_LIMITS, .instance = i->number};
+
+        if (!va)
+                return;
+        m.limits = supervisor_limits_of(s, va);
+        if (memcmp(&m.limits, &i->limits, sizeof(m.limits)) == 0 || !i->process->pid)
+                return;
+        /* What cannot be sent now is sent with the next comparison. */
+        if (link_send(i->process->channel, &m, NULL, 0) == 0) {
+                i->limits = m.limits;
+                instance_keep(s, i, NULL);
+        }
+}
+
+/* The volumes of what an instance shows, at the places that they have there. */
+static void volumes_of(struct supervisor *s, const struct instance *i, const struct iov_volume *ret_volumes[VPC_MEDIA_MAX]) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_volume *volume;
+
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                ret_volumes[n] = NULL;
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
+                for (uint32_t n = 0; n < i->persona.n_media; n++)
+                        if (i->persona.media[n].size && i->persona.media[n].unique_id == volume->id)
+                                ret_volumes[n] = volume;
+}
+
+int instance_send_faults(struct supervisor *s, const struct instance *i) {
+        const struct link_message reset = {.type = LINK_FAULT_RESET, .instance = i->number};
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        volumes_of(s, i, volumes);
+        int r = link_send(i->process->channel, &reset, NULL, 0);
+        return r < 0 ? r : faults_send(s->events->model(s->userdata), &i->persona, volumes, i->number, i->process->channel);
+}
+
+void supervisor_send_faults(struct supervisor *s) {
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                int r = i->removing || !i->process->pid ? 0 : instance_send_faults(s, i);
+
+                if (r < 0)
+                        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
+                                      "faults on demand do not reach its worker: %s", strerror(-r));
+        }
+}
+
+/* Somebody has a medium, or has it still, who does not merely read it as the new one would. */
+static bool holds(const struct instance *i, const struct vpc_medium *medium) {
+        for (uint32_t n = 0; n < i->persona.n_media; n++) {
+                const struct vpc_medium *m = &i->persona.media[n];
+
+                if (m->size && m->unique_id == medium->unique_id && !(m->read_only && medium->read_only))
+                        return true;
+        }
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+                if (i->leaving[n] == medium->unique_id)
+                        return true;
+        return false;
+}
+
+static bool holds_one_of(const struct instance *i, const struct vpc_persona *persona) {
+        for (uint32_t n = 0; n < persona->n_media; n++)
+                if (holds(i, &persona->media[n]))
+                        return true;
+        return false;
+}
+
+/* What a vAdapter that is to be plugged must wait for: itself elsewhere, the slot, or a medium that must have one holder only. */
+const struct instance *supervisor_in_the_way(struct supervisor *s, const struct iov_vadapter *va) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+
+        persona_make(s->events->model(s->userdata), va, &persona, volumes);
+        for (const struct instance *i = s->instances; i; i = i->next)
+                if (strcmp(i->vadapter, va->name) == 0 || (strcmp(i->server, va->at_server) == 0 && i->slot == va->at_slot) ||
+                    holds_one_of(i, &persona))
+                        return i;
+        return NULL;
+}
+
+/* Those that another has, or has still, wait. */
+static void drop_held(const struct supervisor *s, const struct instance *i, struct vpc_persona *wanted,
+                      const struct iov_volume *volumes[VPC_MEDIA_MAX]) {
+        uint32_t n = 0;
+
+        for (uint32_t m = 0; m < wanted->n_media; m++) {
+                bool held = false;
+
+                for (const struct instance *other = s->instances; other; other = other->next)
+                        held |= other != i && holds(other, &wanted->media[m]);
+                if (held)
+                        continue;
+                volumes[n] = volumes[m];
+                wanted->media[n++] = wanted->media[m];
+        }
+        wanted->n_media = n;
+}
+
+static int open_fresh(struct supervisor *s, const struct media_change *change, const struct iov_volume *const *volumes,
+                      struct link_message *m, int fds[VPC_MEDIA_MAX], struct supervisor_file files[VPC_MEDIA_MAX],
+                      unsigned int *ret_n) {
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                if (!(change->fresh >> k & 1))
+                        continue;
+                int r = medium_prepare(s, volumes[change->source[k]], &m->media[k], &m->media_kind[k], &fds[*ret_n]);
+                if (r < 0)
+                        return r;
+                files[k] = supervisor_file_of(fds[(*ret_n)++]);
+        }
+        return 0;
+}
+
+/* What is in memory grows here: the worker maps more of it when it is told. */
+static void grow_memory(struct supervisor *s, const struct instance *i, const struct media_change *change) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        volumes_of(s, i, volumes);
+        for (unsigned int k = 0; k < change->n_media; k++) {
+                struct vpc_medium medium = change->media[k];
+                uint8_t kind = 0;
+                int fd = -1;
+
+                if (volumes[k] && medium.size != i->persona.media[k].size && !(change->fresh >> k & 1) &&
+                    medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
+                        close(fd);
+        }
+}
+
+/* Tell the worker what is shown now. It answers when the old media are no longer in use. */
+static int tell_media(struct supervisor *s, struct instance *i, const struct media_change *change,
+                      const struct iov_volume *const *volumes) {
+        struct link_message m = {
+                .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
+        struct supervisor_file files[VPC_MEDIA_MAX];
+        int fds[VPC_MEDIA_MAX];
+        unsigned int n = 0;
+
+        memcpy(files, i->media_files, sizeof(files));
+        memcpy(m.media, change->media, sizeof(m.media));
+        grow_memory(s, i, change);
+        int r = open_fresh(s, change, volumes, &m, fds, files, &n);
+        if (r == 0)
+                r = link_send(i->process->channel, &m, fds, n);
+        while (n)
+                close(fds[--n]);
+        if (r < 0)
+                return r;
+        for (unsigned int k = 0; k < i->persona.n_media; k++)
+                if (i->persona.media[k].unique_id != m.media[k].unique_id || (m.fresh >> k & 1))
+                        i->leaving[k] = i->persona.media[k].unique_id;
+        memcpy(i->persona.media, m.media, sizeof(m.media));
+        memcpy(i->media_files, files, sizeof(files));
+        i->persona.n_media = m.n_media;
+        i->showing = true;
+        if (instance_keep(s, i, NULL) < 0)
+                journal_log(s->journal, LOG_WARNING, "%s: the keeper does not know of its media", i->vadapter);
+        supervisor_watch_removals(s);
+        return instance_send_faults(s, i);
+}
+
+void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+        struct vpc_persona persona;
+        struct media_change change;
+
+        if (i->removing || i->showing || i->broken || !i->process->pid || !instance_is_wanted(s, i))
+                return;
+        persona_make(model, va, &persona, volumes);
+        if (additions)
+                drop_held(s, i, &persona, volumes);
+        media_change_make(&i->persona, &persona, additions, &change);
+        if (!change.differs)
+                return;
+        int r = tell_media(s, i, &change, volumes);
+        if (r < 0)
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "its namespaces cannot be changed: %s",
+                              strerror(-r));
+}

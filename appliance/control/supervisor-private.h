@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The supervisor, as its own files see it. */
+#ifndef IOV_CONTROL_SUPERVISOR_PRIVATE_H
+#define IOV_CONTROL_SUPERVISOR_PRIVATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "control/supervisor.h"
+#include "link/channel.h"
+#include "vpc/function.h"
+
+#define SUPERVISOR_SECOND UINT64_C(1000000000)
+
+/* What the keeper has of a link and of an instance, with descriptors: pidfd and channel; image and counters. */
+#define KEPT_LINK (UINT64_C(1) << 62)
+#define KEPT_INSTANCE (UINT64_C(2) << 62)
+
+struct process {
+        struct supervisor *supervisor;
+        char server[IOV_NAME_SIZE];
+        pid_t pid;       /* of its escrow; 0: not running, waiting for `restart` */
+        pid_t worker;    /* who serves, 0: not told yet */
+        uint32_t starts; /* of workers by that escrow, as last told */
+        bool restarted;  /* another worker serves, which knows of no faults on demand */
+        bool adopted;    /* from a control process before this one, and not yet heard of */
+        bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
+        uint64_t key;    /* of what is kept of it */
+        bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
+        int pidfd, channel;
+        uint64_t started;
+        unsigned int restarts, failures;
+        struct loop_source *pidfd_source, *channel_source, *restart;
+        struct process *next;
+};
+
+/* One bringing-up of a vAdapter in a slot. */
+struct instance {
+        uint64_t number;
+        struct process *process;
+        char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
+        uint32_t slot;
+        char socket[108];
+        struct vpc_persona persona;
+        struct link_limits limits;
+        void *image; /* shared with the worker; only ever copied from here */
+        size_t image_size;
+        struct link_shared *shared;
+        struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
+        bool removing, connected;
+        bool told;                       /* of in the status that is being told */
+        bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
+        const struct vpc_model *model;
+        uint32_t peer_pid;
+        bool forced;   /* not wanted, and the server is not asked to let go of it */
+        bool plugging; /* the hypervisor has been asked and is not done */
+        bool broken;   /* the worker could not bring it up */
+        enum iov_interrupts interrupts;
+        enum iov_vadapter_state shown;
+        char reason[104];
+        struct instance *next;
+};
+
+struct supervisor {
+        struct loop *loop;
+        struct journal *journal;
+        struct keeping *keeping;
+        int state_directory;
+        char run_directory[108];
+        const struct supervisor_events *events;
+        void *userdata;
+        struct hosts *hosts;
+        struct process *processes;
+        struct instance *instances;
+        struct ram_volumes *ram_volumes;
+        unsigned int poll_us;
+        uint64_t next_number;
+        struct loop_source *removal_timer;
+};
+
+/* supervisor.c: */
+/* A worker has something to say. */
+void process_on_channel(void *userdata, int fd, uint32_t events);
+
+/* supervisor-instances.c: */
+struct instance *instance_by_number(struct supervisor *s, uint64_t number);
+/* The one that is not on its way out. */
+struct instance *instance_of(struct supervisor *s, const char *vadapter);
+void instance_free(struct supervisor *s, struct instance *gone);
+int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va);
+/* Tell its worker to let go of it. */
+void instance_unplug(struct supervisor *s, struct instance *i);
+/* `auto` is decided. */
+void instance_choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model);
+struct supervisor_file supervisor_file_of(int fd);
+/* A worker that does not let go in time is killed. */
+void supervisor_watch_removals(struct supervisor *s);
+
+/* supervisor-processes.c: */
+uint64_t supervisor_now_ns(void);
+void supervisor_report_server(struct supervisor *s, const struct process *p);
+/* That of a server: it is made where there is none. NULL: no memory. */
+struct process *process_of(struct supervisor *s, const char *server);
+int process_start(struct supervisor *s, struct process *p);
+int process_watch(struct supervisor *s, struct process *p);
+void process_close_channel(struct process *p);
+void process_free(struct supervisor *s, struct process *gone);
+/* End those that have nothing to serve. */
+void process_end_idle(struct supervisor *s);
+
+/* supervisor-drive.c: */
+/* Is it wanted where it is? */
+bool instance_is_wanted(struct supervisor *s, const struct instance *i);
+void instance_drive(struct supervisor *s, struct instance *i);
+
+/* supervisor-media.c: */
+int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
+                   int *ret_fd);
+struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va);
+/* Its limits follow the model, */
+void instance_limit(struct supervisor *s, struct instance *i);
+/* and its media: without `additions`, only what goes or grows. */
+void instance_follow(struct supervisor *s, struct instance *i, bool additions);
+int instance_send_faults(struct supervisor *s, const struct instance *i);
+/* What a vAdapter that is to be plugged must wait for. NULL: nothing. */
+const struct instance *supervisor_in_the_way(struct supervisor *s, const struct iov_vadapter *va);
+
+/* supervisor-adopt.c: */
+int process_keep(struct supervisor *s, const struct process *p);
+/* `fds` NULL: they are kept, and are the same. */
+int instance_keep(struct supervisor *s, const struct instance *i, const int *fds);
+/* Take over what `keeping` has. */
+void supervisor_adopt(struct supervisor *s);
+
+#endif
