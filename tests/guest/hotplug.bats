@@ -162,6 +162,121 @@ mine() {
 	on db01 DBDISK
 }
 
+# A server at work until told to stop, on a part of its disk that nothing else uses; all that is written is verified.
+load_start() {
+	guest_run "$1" "rm -f /tmp/stop /tmp/ended; { (until test -e /tmp/stop; do fio --name=n --filename=/dev/$2 --offset=32m --size=4m \
+		--rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done)
+		echo \$? >/tmp/ended; } >/tmp/load 2>&1 &"
+}
+
+# It was at work all the time, and does at least one round more from here on.
+load_lost_nothing() {
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	guest_run "$1" 'test ! -e /tmp/ended && n=$(grep -c ";fio-" /tmp/load)
+		until test -e /tmp/ended || [ "$(grep -c ";fio-" /tmp/load)" -gt "$n" ]; do sleep 0.1; done
+		touch /tmp/stop; until test -e /tmp/ended; do sleep 0.1; done'
+	local said
+	said=$(guest_run "$1" 'grep -v ";fio-" /tmp/load; cat /tmp/ended')
+	echo "$said"
+	[ "$said" = 0 ]
+}
+
+# What the guest's kernel has complained about so far.
+complaints() {
+	guest_run "$1" 'dmesg -r | grep "^<[0-4]>" | grep -c -e nvme -e pcieport -e AER || :'
+}
+
+counter() {
+	iov iovctl vadapter show "$1" -o json | jq ".vadapters[0].counters.$2"
+}
+
+# Of a link, by its number: web01 is on 0, db01 on 1.
+link() {
+	iov iovctl link show "$1" -o json | jq -r ".links[0].$2"
+}
+
+worker() {
+	iov iovctl server show "$1" -o json | jq -c '.servers[0] | [.worker_pid, .worker_restarts]'
+}
+
+# has N: web01 sees so many of its disks.
+has() {
+	[ "$(guest_run web01 'lspci -n -d ::0108 | wc -l')" -eq "$1" ]
+}
+
+@test "a link that is disabled takes its server's devices, and no others; enabled, they are back with their data" {
+	local disk sum neighbour complaints worker
+	iov iovctl vadapter attach spare web01
+	disk=$(on web01 SPARE)
+	guest_run web01 "mkfs.ext4 -qF /dev/$disk && mount /dev/$disk /mnt && head -c 4194304 /dev/urandom >/mnt/file && umount /mnt"
+	sum=$(guest_run web01 "mount /dev/$disk /mnt && sha256sum </mnt/file && umount /mnt")
+	guest_run web01 "echo link | dd of=/dev/$(on web01 WEBDISK) bs=512 conv=sync oflag=direct"
+	neighbour="$(counter db-disk resets) $(counter db-disk errors)" complaints=$(complaints db01) worker=$(worker db01)
+	load_start db01 "$(on db01 DBDISK)"
+	has 2
+	run iov iovctl link down web01
+	[ "$status" -eq 2 ]
+	has 2
+	iov iovctl link down web01 --yes
+	until_state web-disk attached
+	until_state spare attached
+	[ "$(link 0 state)" = disabled ]
+	has 0
+	not_on web01 WEBDISK
+	not_on web01 SPARE
+	# Behind it things are provisioned all the same, and wait.
+	iov iovctl vadapter detach spare
+	iov iovctl vadapter attach spare web01 2
+	has 0
+	[ "$(link 1 state)" = L0 ]
+	iov iovctl link up web01
+	until_state web-disk connected
+	until_state spare connected
+	[ "$(link 0 state)" = L0 ]
+	disk=$(on web01 SPARE)
+	has 2
+	[ "$(guest_run web01 "mount /dev/$disk /mnt && sha256sum </mnt/file && umount /mnt")" = "$sum" ]
+	[[ $(guest_run web01 "head -c 4 /dev/$(on web01 WEBDISK)") == link ]]
+	load_lost_nothing db01
+	[ "$(counter db-disk resets) $(counter db-disk errors)" = "$neighbour" ]
+	[ "$(complaints db01)" = "$complaints" ]
+	[ "$(worker db01)" = "$worker" ]
+	iov iovctl vadapter detach spare
+}
+
+@test "a link that is retrained under load loses nothing" {
+	local i counters complaints worker retrains
+	counters="$(counter web-disk resets) $(counter web-disk errors)" complaints=$(complaints web01) worker=$(worker web01)
+	retrains=$(link 0 retrains)
+	load_start web01 "$(on web01 WEBDISK)"
+	for ((i = 0; i < 20; i++)); do
+		iov iovctl link retrain web01
+		[ "$(link 0 state)" = L0 ]
+	done
+	[ "$(link 0 retrains)" -eq $((retrains + 20)) ]
+	load_lost_nothing web01
+	[ "$(state web-disk)" = connected ]
+	[ "$(counter web-disk resets) $(counter web-disk errors)" = "$counters" ]
+	[ "$(complaints web01)" = "$complaints" ]
+	[ "$(worker web01)" = "$worker" ]
+}
+
+@test "a link that goes down under its server's own load: the I/O ends, with errors, and the guest lives" {
+	local disk sum
+	disk=$(on web01 WEBDISK)
+	load_start web01 "$disk"
+	guest_run web01 'sleep 1; test ! -e /tmp/ended'
+	iov iovctl link down web01 --yes
+	until_state web-disk attached
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	[ "$(guest_run web01 'until test -e /tmp/ended; do sleep 0.1; done; cat /tmp/ended')" -eq 1 ]
+	has 0
+	iov iovctl link up web01
+	until_state web-disk connected
+	load_start web01 "$(on web01 WEBDISK)"
+	load_lost_nothing web01
+}
+
 @test "a mounted disk: Linux lets go of it, and the appliance is not stuck" {
 	iov iovctl vadapter attach spare web01
 	disk=$(on web01 SPARE)

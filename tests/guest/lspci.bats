@@ -141,6 +141,16 @@ of_the_device() {
 	bytes_agree
 }
 
+@test "bytes agree in D3hot and after it" {
+	guest_run web01 'setpci -s 01:00.0 INTERRUPT_LINE=5a CAP_PM+04.W=0003'
+	inside -vv 01:00.0 | grep -q 'Status: D3 NoSoftRst-'
+	bytes_agree
+	guest_run web01 'setpci -s 01:00.0 CAP_PM+04.W=0000'
+	inside -vv 01:00.0 | grep -q 'Status: D0 NoSoftRst-'
+	[ "$(guest_run web01 'setpci -s 01:00.0 INTERRUPT_LINE')" = 00 ]
+	bytes_agree
+}
+
 @test "a byte that differs is seen" {
 	inside -xxxx 01:00.0 >"$work/inside"
 	sed 's/^150: ../150: ee/' "$work/inside" >"$work/changed"

@@ -150,21 +150,21 @@ registers() {
 }
 
 @test "D3hot by hand: only configuration space is left, and on the way back it is after a reset" {
-	local bar version faults
+	local bar version faults before
 	guest_run web01 "echo $BDF >/sys/bus/pci/drivers/nvme/unbind && setpci -s $BDF COMMAND=0406 INTERRUPT_LINE=77 CAP_EXP+08.W=2857"
 	bar=$(guest_run web01 "head -n 1 /sys/bus/pci/devices/$BDF/resource" | cut -d' ' -f1)
 	version=$(guest_run web01 "busybox devmem $((bar + 8)) 32") # VS, NVMe 1.4 section 3.1.2
 	[ "$version" = 0x00010400 ]
-	resets=$(count web-disk resets) faults=$(count web-disk dma_faults)
+	before=$(count web-disk resets) faults=$(count web-disk dma_faults)
 	guest_run web01 "setpci -s $BDF CAP_PM+04.W=0003"
 	[ "$(registers CAP_PM+04.W COMMAND INTERRUPT_LINE VENDOR_ID)" = "0003 0406 77 $(registers VENDOR_ID)" ]
 	[ "$(guest_run web01 "busybox devmem $((bar + 8)) 32")" != "$version" ]
 	# D1 and D2 are none of its states, PCI Express Base 5.0 section 7.5.2.2.
 	guest_run web01 "setpci -s $BDF CAP_PM+04.W=0001 CAP_PM+04.W=0002"
 	[ "$(registers CAP_PM+04.W)" = "0003 " ]
-	[ "$(count web-disk resets)" -eq "$resets" ]
+	[ "$(count web-disk resets)" -eq "$before" ]
 	guest_run web01 "setpci -s $BDF CAP_PM+04.W=0000"
-	[ "$(count web-disk resets)" -eq $((resets + 1)) ]
+	[ "$(count web-disk resets)" -eq $((before + 1)) ]
 	[ "$(registers CAP_PM+04.W COMMAND INTERRUPT_LINE CAP_EXP+08.W)" = "0000 0000 00 2810 " ]
 	[ "$(count web-disk dma_faults)" -eq "$faults" ]
 	guest_run web01 "setpci -s $BDF COMMAND=0002"
