@@ -199,9 +199,9 @@ worker() {
 	iov iovctl server show "$1" -o json | jq -c '.servers[0] | [.worker_pid, .worker_restarts]'
 }
 
-# has N: web01 sees so many of its disks.
+# has N: waits until web01 sees so many disks. A link that goes down cuts them off at once; the hypervisor takes them out after that.
 has() {
-	[ "$(guest_run web01 'lspci -n -d ::0108 | wc -l')" -eq "$1" ]
+	guest_run web01 "until [ \"\$(lspci -n -d ::0108 | wc -l)\" -eq $1 ]; do sleep 0.1; done"
 }
 
 @test "a link that is disabled takes its server's devices, and no others; enabled, they are back with their data" {
