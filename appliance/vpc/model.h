@@ -2,9 +2,9 @@
 /*
  * What a device model is: a description of its PCI function, a flat image, and functions over it.
  *
- * The image is one versioned struct without pointers, in shared memory that the control process owns: its first 4096 bytes are the
- * configuration space, then a struct vpc_image, then the model's own state. `init` makes it in the control process; `attach` makes
- * the run-time object in the link worker, from an image that may have had a life before.
+ * The image is one versioned struct without pointers, in shared memory that the control process owns: its first 4096 bytes are
+ * the configuration space, then a struct vpc_image, then the model's own state. `init` makes it in the control process; `attach`
+ * makes the run-time object in the link worker, from an image that may have had a life before.
  */
 #ifndef IOV_VPC_MODEL_H
 #define IOV_VPC_MODEL_H
@@ -16,8 +16,8 @@
 #include "vpc/host.h"
 
 #define VPC_CONFIG_SIZE 4096 /* PCI Express Base 5.0, section 7.2.2 */
-#define VPC_BARS        6
-#define VPC_MEDIA_MAX   64
+#define VPC_BARS 6
+#define VPC_MEDIA_MAX 64
 #define VPC_IMAGE_VERSION 1
 #define VPC_IMAGE_MODEL_OFFSET 16384 /* where the model's own state starts in the image */
 
@@ -25,7 +25,7 @@
 struct vpc_medium {
         uint32_t id; /* NVMe: namespace identifier */
         uint32_t block_size;
-        uint64_t size; /* bytes, a multiple of block_size */
+        uint64_t size;      /* bytes, a multiple of block_size */
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
         uint32_t read_only;
         uint32_t reserved;
@@ -34,7 +34,7 @@ struct vpc_persona {
         char name[IOV_NAME_SIZE];
         char serial[24];
         char mac[24], wwnn[24], wwpn[24], nqn[224]; /* empty where the kind of adapter has none */
-        uint64_t unique_id; /* the vAdapter's id; the 64-bit device serial number is made from it */
+        uint64_t unique_id;                         /* the vAdapter's id; the 64-bit device serial number is made from it */
         uint32_t n_media;
         uint32_t interrupts; /* enum iov_interrupts: AUTO is what the model describes, the others leave all but one way out */
         struct vpc_medium media[VPC_MEDIA_MAX];
@@ -57,11 +57,11 @@ struct vpc_bar {
 struct vpc_description {
         uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_id;
         uint8_t revision;
-        uint32_t class_code; /* 24 bits */
+        uint32_t class_code;   /* 24 bits */
         uint8_t interrupt_pin; /* 0: none, 1: INTA */
         struct vpc_bar bars[VPC_BARS];
         uint8_t pm_offset, msi_offset, msix_offset, pcie_offset;
-        uint8_t msi_vectors; /* 0: no MSI capability, else a power of two up to 32 */
+        uint8_t msi_vectors;   /* 0: no MSI capability, else a power of two up to 32 */
         uint16_t msix_vectors; /* 0: no MSI-X capability, up to 2048 */
         uint8_t msix_bar;
         uint32_t msix_table_offset, msix_pba_offset;
@@ -75,7 +75,8 @@ struct vpc_description {
  * -EOPNOTSUPP: the model cannot interrupt that way.
  */
 struct vpc_model;
-int vpc_description_make(const struct vpc_model *model, const struct vpc_persona *persona, struct vpc_description *ret_description);
+int vpc_description_make(const struct vpc_model *model, const struct vpc_persona *persona,
+                         struct vpc_description *ret_description);
 
 /* A mappable part of a BAR; the fd is the model's and is passed to the client as it is. */
 struct vpc_area {
@@ -88,7 +89,7 @@ struct vpc_area {
 struct vpc_model {
         const char *name; /* "nvme" */
         const struct vpc_description *description;
-        bool no_dma;             /* never reads or writes its server's memory, so that none is mapped for it */
+        bool no_dma;            /* never reads or writes its server's memory, so that none is mapped for it */
         uint32_t state_version; /* of the state behind VPC_IMAGE_MODEL_OFFSET */
         size_t state_size;
         /* Fill in the state for power-on; `state` is zeroed. */
@@ -107,15 +108,16 @@ struct vpc_model {
         void (*stop)(void *device);
         /* Optional: the timer asked for by host->timer(). */
         void (*timer)(void *device);
-        /* Optional: what was asked for by host->later() and host->poll_start(); later() also when *host->dma_generation has changed. poll() says whether there was anything. poll_stop():
-         * polling is to end, so see that a register access tells of what comes next; false: go on polling. */
+        /* Optional: what was asked for by host->later() and host->poll_start(); later() also when *host->dma_generation has
+         * changed. poll() says whether there was anything. poll_stop(): polling is to end, so see that a register access tells of
+         * what comes next; false: go on polling. */
         void (*later)(void *device);
         bool (*poll)(void *device);
         bool (*poll_stop)(void *device);
         /* Optional: a mappable area of a BAR, false: none. */
         bool (*area)(void *device, unsigned int bar, struct vpc_area *ret_area);
-        /* Optional: bulk access instead of bar_read/bar_write, where a BAR is plain memory or a mailbox payload; any length within
-         * the BAR. Returns false to fall back to bar_read/bar_write. */
+        /* Optional: bulk access instead of bar_read/bar_write, where a BAR is plain memory or a mailbox payload; any length
+         * within the BAR. Returns false to fall back to bar_read/bar_write. */
         bool (*bar_bulk)(void *device, unsigned int bar, uint64_t offset, void *buffer, size_t length, bool is_write);
 };
 
