@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +18,13 @@
 #include <unistd.h>
 
 #include "control/fdstore.h"
+#include "control/spawn.h"
 #include "control/keeper-private.h"
 #include "util.h"
 
 /* A control process that dies so often within moments of its start will do so again. */
 #define CRASHES_MAX 5
 #define CRASHES_FORGIVEN 2 /* seconds */
-
-extern char **environ;
 
 struct record {
         uint64_t key;
@@ -150,30 +148,6 @@ static time_t seconds(void) {
         return t.tv_sec;
 }
 
-static int spawn(struct keeper *k, int socket) {
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none;
-        int r = posix_spawn_file_actions_init(&actions);
-
-        if (r)
-                return -r;
-        r = posix_spawnattr_init(&attributes);
-        if (r) {
-                posix_spawn_file_actions_destroy(&actions);
-                return -r;
-        }
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-        r = posix_spawn_file_actions_adddup2(&actions, socket, KEEPER_FD);
-        if (!r)
-                r = posix_spawn(&k->control, k->path, &actions, &attributes, k->argv, environ);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
-}
-
 static int start(struct keeper *k) {
         static const struct keeper_message end = {.op = KEEPER_END};
         int pair[2];
@@ -184,7 +158,7 @@ static int start(struct keeper *k) {
         close_fd(&k->socket);
         k->socket = pair[0];
         k->started = seconds();
-        int r = spawn(k, theirs);
+        int r = process_spawn(k->path, k->argv, theirs, KEEPER_FD, &k->control);
         if (r < 0) {
                 fprintf(stderr, "iovd: %s: cannot be started: %s\n", k->path, strerror(-r));
                 return r;

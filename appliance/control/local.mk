@@ -24,6 +24,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
+	appliance/control/spawn.c appliance/control/spawn.h \
 	appliance/control/state.c appliance/control/state.h \
 	appliance/control/supervisor.c appliance/control/supervisor.h appliance/control/supervisor-private.h \
 	appliance/control/supervisor-adopt.c \

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -15,35 +14,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "control/spawn.h"
 #include "link/channel.h"
 #include "util.h"
 
-extern char **environ;
-
 static int spawn(const char *server, int channel, pid_t *ret_pid) {
         char *const argv[] = {(char *)"iovd", (char *)"--worker", (char *)server, NULL};
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none;
-        int r = posix_spawn_file_actions_init(&actions);
 
-        if (r)
-                return -r;
-        r = posix_spawnattr_init(&attributes);
-        if (r) {
-                posix_spawn_file_actions_destroy(&actions);
-                return -r;
-        }
-        sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-        /* dup2 to itself clears close-on-exec too, by POSIX.1-2024. */
-        r = posix_spawn_file_actions_adddup2(&actions, channel, LINK_CHANNEL_FD);
-        if (!r)
-                r = posix_spawn(ret_pid, "/proc/self/exe", &actions, &attributes, argv, environ);
-        posix_spawnattr_destroy(&attributes);
-        posix_spawn_file_actions_destroy(&actions);
-        return -r;
+        return process_spawn("/proc/self/exe", argv, channel, LINK_CHANNEL_FD, ret_pid);
 }
 
 int worker_process_start(const char *server, pid_t *ret_pid, int *ret_pidfd, int *ret_channel) {

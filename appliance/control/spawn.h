@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef IOV_CONTROL_SPAWN_H
+#define IOV_CONTROL_SPAWN_H
+
+#include <sys/types.h>
+
+/*
+ * Start a program with no signal blocked and with `fd` as its descriptor `as_fd`; `argv` ends with NULL. Other descriptors are
+ * inherited unless they are close-on-exec. 0 or -errno.
+ */
+int process_spawn(const char *path, char *const argv[], int fd, int as_fd, pid_t *ret_pid);
+
+#endif
