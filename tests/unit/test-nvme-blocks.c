@@ -82,8 +82,9 @@ static void test_write_zeroes(void **state) {
         t->f->media_error = 0;
         sqe.cdw12 = 0;
         assert_int_equal(fake_status(t->f, &t->f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = 6}), 0);
+        assert_int_equal(t->f->n_flushed[0], 2); /* what was cached until then */
         assert_int_equal(run(t, sqe), 0);
-        assert_int_equal(t->f->n_flushed[0], 2);
+        assert_int_equal(t->f->n_flushed[0], 3);
 }
 
 /* ---- dataset management ---- */
@@ -138,6 +139,50 @@ static void test_deallocate_changes(void **state) {
         assert_true(fake_pop(t->f, &t->q, &cqe));
         assert_int_equal(cqe.status >> 1, 0);
         fake_ring_cq(t->f, &t->q);
+}
+
+/* [5.21.1.6] What is cached when the write cache is turned off is flushed, and then everything that changes a block. */
+static void test_write_cache(void **state) {
+        struct test *t = *state;
+        struct fake *f = t->f;
+        struct nvme_sqe off = {.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_WRITE_CACHE};
+        const struct nvme_sqe get = {.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_WRITE_CACHE};
+        struct nvme_range *ranges = fake_memory(f, FAKE_DATA + 0x10000);
+        struct nvme_cqe cqe;
+
+        assert_int_equal(fake_status(f, &f->admin, off), 0);
+        for (unsigned int i = 0; i < FAKE_MEDIA; i++)
+                assert_int_equal(f->n_flushed[i], 1);
+        assert_int_equal(fake_status(f, &t->q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA)), 0);
+        assert_int_equal(f->n_flushed[1], 2);
+        ranges[0] = (struct nvme_range){.blocks = 8, .first = 8};
+        ranges[1] = (struct nvme_range){.blocks = 0, .first = 8};
+        assert_int_equal(fake_status(f, &t->q,
+                                     (struct nvme_sqe){.opcode = NVME_IO_DATASET,
+                                                       .nsid = 2,
+                                                       .prp1 = FAKE_DATA + 0x10000,
+                                                       .cdw10 = 1,
+                                                       .cdw11 = NVME_DATASET_DEALLOCATE}),
+                         0);
+        assert_int_equal(f->n_submitted[VPC_IO_DISCARD], 1);
+        assert_int_equal(f->n_flushed[1], 3);
+        /* A process that dies in the midst of it: the next one flushes all of them. */
+        fake_push(f, &f->admin, off);
+        fake_ring(f, &f->admin);
+        fake_step(f);
+        fake_restart(f);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->n_flushed[2], 2);
+        off.cdw11 = 1;
+        assert_int_equal(fake_status(f, &f->admin, off), 0);
+        assert_int_equal(fake_command(f, &f->admin, get).result, 1);
+        off.cdw11 = 0;
+        f->media_error = -EIO;
+        assert_int_equal(fake_status(f, &f->admin, off), NVME_SC_WRITE_FAULT | NVME_DNR);
+        assert_int_equal(fake_command(f, &f->admin, get).result, 0); /* rather too slow than unsafe */
 }
 
 /* ---- compare and verify ---- */
@@ -363,6 +408,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_write_zeroes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deallocate, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deallocate_changes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_write_cache, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_compare_unmapped, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
