@@ -358,6 +358,44 @@ static void test_sgl(void **state) {
         assert_memory_equal(data, medium + 255 * 4096, 4096);
 }
 
+#define BUCKET(n)                                                                                                                \
+        { .length = (n), .type = NVME_SGL_BIT_BUCKET }
+
+/* Parts of what is read that are not wanted; of what is written they are no part. */
+static void test_bit_bucket(void **state) {
+        struct test *t = *state;
+        unsigned char *medium = t->f->media[0] + 4096, *data = fake_memory(t->f, FAKE_DATA);
+        struct nvme_sgl list[] = {BUCKET(100), DATA(0, 412), BUCKET(0), DATA(512, 256), BUCKET(256)};
+
+        fill(t->f->media[0], FAKE_MEDIUM_SIZE, 5);
+        memset(data, 0x33, 4096);
+        assert_int_equal(sgl(t, segment(t, 0, NVME_SGL_LAST_SEGMENT, list, 5), 2), 0);
+        assert_memory_equal(data, medium + 100, 412);
+        assert_bytes(data + 412, 0x33, 100);
+        assert_memory_equal(data + 512, medium + 512, 256);
+        assert_bytes(data + 768, 0x33, 256);
+        /* all of the most that can be read */
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(2048 * 512), 2048), 0);
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(512), 2), DNR(NVME_SC_SGL_LENGTH_INVALID));
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(UINT32_MAX), 2), DNR(NVME_SC_SGL_LENGTH_INVALID));
+        static struct nvme_sgl many[300];
+        for (unsigned int i = 0; i < 300; i++)
+                many[i] = (struct nvme_sgl)BUCKET(1);
+        assert_int_equal(sgl(t, segment(t, 0, NVME_SGL_LAST_SEGMENT, many, 300), 2), DNR(NVME_SC_DATA_TRANSFER_ERROR));
+        /* a write */
+        struct nvme_sgl source[] = {BUCKET(UINT32_MAX), DATA(0, 512), BUCKET(512)};
+        struct nvme_sqe sqe = blocks(t, NVME_IO_WRITE, 8, 1);
+        const struct nvme_sgl first = segment(t, 0, NVME_SGL_LAST_SEGMENT, source, 3);
+        memcpy(&sqe.prp1, &first, sizeof(first));
+        sqe.flags = 0x40;
+        memset(data, 0x44, 512);
+        assert_int_equal(run(t, sqe), 0);
+        assert_bytes(medium, 0x44, 512);
+        source[1].length = 256; /* does not make up for it */
+        segment(t, 0, NVME_SGL_LAST_SEGMENT, source, 3);
+        assert_int_equal(run(t, sqe), DNR(NVME_SC_SGL_LENGTH_INVALID));
+}
+
 static void test_sgl_errors(void **state) {
         struct test *t = *state;
         struct nvme_sgl d[4] = {DATA(0, 512), DATA(512, 512)}, wrong;
@@ -369,7 +407,7 @@ static void test_sgl_errors(void **state) {
         assert_int_equal(sgl(t, (struct nvme_sgl){.length = 512}, 1), DNR(NVME_SC_DATA_TRANSFER_ERROR));
         assert_int_equal(sgl(t, (struct nvme_sgl){.address = ~UINT64_C(3), .length = 512}, 1), DNR(NVME_SC_DATA_TRANSFER_ERROR));
         for (unsigned int type = 1; type < 256; type++)
-                if (type != NVME_SGL_SEGMENT && type != NVME_SGL_LAST_SEGMENT)
+                if (type != NVME_SGL_SEGMENT && type != NVME_SGL_LAST_SEGMENT && type != NVME_SGL_BIT_BUCKET)
                         assert_int_equal(sgl(t, (struct nvme_sgl){.address = FAKE_DATA, .length = 512, .type = (uint8_t)type}, 1),
                                          DNR(NVME_SC_SGL_TYPE_INVALID));
         /* segments: empty, of half a descriptor, out of memory, in the middle, behind the last */
@@ -415,6 +453,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_uncorrectable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncorrectable_table, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sgl, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_bit_bucket, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sgl_errors, setup, teardown),
         };
 
