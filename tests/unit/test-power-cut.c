@@ -517,6 +517,7 @@ static void power_cut(struct test *t) {
         stop_requests(t);
         for (unsigned int i = 0; i < NAMESPACES; i++)
                 volatile_cut(&t->media[i], &t->seed);
+        t->f->timer = UINT64_MAX; /* nothing is done any more */
         fake_free(t->f);
         t->formatting = 0;
         forget_commands(t);
