@@ -125,7 +125,7 @@ until_true() {
         says "read_only 'yes': true or false is wanted"
         iovctl namespace remove second/9 --yes
         is '' iovctl namespace set web-disk/1 read_only=false
-        is 'false' json '.namespaces[0].read_only' iovctl namespace show web-disk/1 -o json
+        is '[false]' json '[.namespaces[0].read_only]' iovctl namespace show web-disk/1 -o json
         is $'read_only=false\nread_only=true' sort <(iovctl --complete r namespace set web-disk/1)
         fails 2 iovctl lun set web-disk/1 read_only=true
 }
