@@ -40,16 +40,18 @@ bench_restart_SOURCES = bench/restart.c $(bench_common)
 bench_restart_CPPFLAGS = $(bench_cppflags)
 bench_restart_LDADD = libiov-core.la
 
-EXTRA_DIST += bench/restart.sh
+EXTRA_DIST += bench/restart.sh bench/soak.sh
 
 .PHONY: bench soak
 bench: all $(bench_binaries) bench/restart
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 200
 
-# What takes hours.
+# What takes hours: SOAK_HOURS=8 or SOAK_MINUTES=3, and SOAK_KILLS of processes before that.
+SOAK_KILLS = 1000
 soak: all bench/restart
-	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 1000 control
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh $(SOAK_KILLS) control
+	@IOV_BUILD='$(abs_top_builddir)' SOAK_HOURS='$(SOAK_HOURS)' SOAK_MINUTES='$(SOAK_MINUTES)' bash $(srcdir)/bench/soak.sh
 
 # In a real guest, which is fetched first where it is not there yet.
 .PHONY: bench-guest

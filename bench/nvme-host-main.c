@@ -2,12 +2,13 @@
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
+ * nvme-host VADAPTER_SOCKET format 512|4096
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
  * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
- * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. verify goes
- * on until standard input ends. The others are two servers, see share().
+ * transfer one block, which write destroys, format all of them, and print the status of the command as NVMe 1.4 figure 124 has
+ * it. verify goes on until standard input ends. The others are two servers, see share().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -131,6 +132,10 @@ static int identify(const char *path) {
         return r < 0 || NVME_HOST_STATUS(&completion) != 0;
 }
 
+static void print_status(const struct nvme_host_completion *completion) {
+        printf("type %u code 0x%02x\n", NVME_HOST_STATUS(completion) >> 8 & 7, NVME_HOST_STATUS(completion) & 0xff);
+}
+
 static int transfer(const char *path, unsigned int opcode, uint64_t block) {
         struct nvme_host h;
         struct nvme_host_command command;
@@ -144,7 +149,22 @@ static int transfer(const char *path, unsigned int opcode, uint64_t block) {
         if (r == 0)
                 r = nvme_host_run(&h, &h.io, &command, &completion);
         if (r >= 0)
-                printf("type %u code 0x%02x\n", NVME_HOST_STATUS(&completion) >> 8 & 7, NVME_HOST_STATUS(&completion) & 0xff);
+                print_status(&completion);
+        nvme_host_close(&h);
+        return r < 0;
+}
+
+static int format(const char *path, const char *block_size) {
+        struct nvme_host h;
+        struct nvme_host_completion completion = {0};
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+                return 1;
+        struct nvme_host_command command = {
+                .opcode = NVME_ADMIN_FORMAT, .nsid = h.nsid, .cdw10 = strcmp(block_size, "4096") == 0};
+        int r = nvme_host_run(&h, &h.admin, &command, &completion);
+        if (r >= 0)
+                print_status(&completion);
         nvme_host_close(&h);
         return r < 0;
 }
@@ -168,6 +188,8 @@ static int hold(const char *path) {
 int main(int argc, char **argv) {
         if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
+        if (argc == 4 && strcmp(argv[2], "format") == 0)
+                return format(argv[1], argv[3]);
         if (argc == 3 && strcmp(argv[2], "hold") == 0)
                 return hold(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
@@ -190,7 +212,8 @@ int main(int argc, char **argv) {
                 hostile_messages(argv[1]);
                 hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write "
+                            "BLOCK, format SIZE, or "
                             "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);

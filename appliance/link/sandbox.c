@@ -112,6 +112,7 @@ static const int calls[] = {
         SCMP_SYS(memfd_create),
         SCMP_SYS(ftruncate),
         SCMP_SYS(fallocate),
+        SCMP_SYS(fsetxattr),
         /* memory */
         SCMP_SYS(brk),
         SCMP_SYS(munmap),

@@ -112,7 +112,25 @@ until_true() {
         fails 1 iovctl namespace set web-disk/1 volume=nowhere
         says 'nowhere'
         fails 2 iovctl namespace set web-disk/1 size=1GiB
-        is 'volume=' iovctl --complete '' namespace set web-disk/1
+        is 'volume=' iovctl --complete v namespace set web-disk/1
+}
+
+@test "a namespace that the server may only read, and a volume that two share so" {
+        iovctl volume add shared ssd0 1GiB
+        is '' iovctl namespace set web-disk/1 volume=shared read_only=true
+        is '["shared",true]' json '.namespaces[0]|[.volume,.read_only]' iovctl namespace show web-disk/1 -o json
+        iovctl vadapter add second ssd0
+        is '' iovctl namespace add second/9 shared read_only=true
+        is 'true' json '.namespaces[0].read_only' iovctl namespace show second/9 -o json
+        fails 1 iovctl namespace set second/9 read_only=false
+        says 'shared'
+        fails 2 iovctl namespace set second/9 read_only=yes
+        says "read_only 'yes': true or false is wanted"
+        iovctl namespace remove second/9 --yes
+        is '' iovctl namespace set web-disk/1 read_only=false
+        is '[false]' json '[.namespaces[0].read_only]' iovctl namespace show web-disk/1 -o json
+        is $'read_only=false\nread_only=true' sort <(iovctl --complete r namespace set web-disk/1)
+        fails 2 iovctl lun set web-disk/1 read_only=true
 }
 
 @test "an adapter is put in, used, and taken out" {

@@ -40,6 +40,7 @@ static struct {
         struct nvme_image *image;
         struct nvme_device *device;
         struct vpc_persona persona;
+        bool is_inline; /* requests end within their submission */
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
@@ -117,10 +118,10 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
-static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
+static void check_request(unsigned int index, const struct vpc_io *io) {
         uint64_t sum = 0;
 
-        REQUIRE(index < 2 && io->done && f.n_pending < PENDING);
+        REQUIRE(index < 2 && io->done);
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
         if (io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT) {
@@ -138,7 +139,18 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
                 }
                 REQUIRE(sum == io->length);
         }
+}
+
+static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
+        check_request(index, io);
+        REQUIRE(f.n_pending < PENDING);
         f.pending[f.n_pending++] = io;
+}
+
+static bool io_try(void *context, unsigned int index, struct vpc_io *io, int *ret_error) {
+        check_request(index, io);
+        *ret_error = f.now % 7 ? 0 : -EIO;
+        return f.is_inline;
 }
 
 static uint64_t clock_now(void *context) {
@@ -183,6 +195,7 @@ static void start(const uint8_t *data, size_t size) {
                                    .irq_raise = irq_raise,
                                    .irq_level = irq_level,
                                    .io_submit = io_submit,
+                                   .io_try = io_try,
                                    .clock = clock_now,
                                    .timer = timer,
                                    .poll_start = poll_start,
@@ -357,6 +370,25 @@ static void make_list(void) {
         }
 }
 
+/* A list of pages that make sense for the most part, and may lead anywhere, to itself too. */
+static void make_prp_list(void) {
+        const size_t page = (size_t)take(1) % PAGES * 4096, step = (size_t)take(1) % 8 + 1;
+        const uint64_t odd = address();
+
+        for (size_t i = 0; i < 512; i++) {
+                uint64_t entry = i % 64 == 63 && step == 1 ? odd : BASE + i * step % PAGES * 4096;
+
+                memcpy(memory + page + i * 8, &entry, sizeof(entry));
+        }
+        memcpy(memory + page + 511 * 8, &(uint64_t){step & 1 ? BASE + page : odd}, sizeof(uint64_t));
+}
+
+static void delete_queue(void) {
+        unsigned int how = (unsigned int)take(1);
+
+        push(0, &(struct nvme_sqe){.opcode = how & 0x80 ? NVME_ADMIN_DELETE_CQ : NVME_ADMIN_DELETE_SQ, .cdw10 = how % 8});
+}
+
 /* Namespaces come, go, grow and are exchanged. */
 static void show(void) {
         for (unsigned int i = 0; i < 2; i++) {
@@ -385,6 +417,31 @@ static void shadow(void) {
                 .opcode = NVME_ADMIN_DOORBELL_BUFFER, .prp1 = BASE + SHADOW_PAGE * 4096, .prp2 = BASE + (SHADOW_PAGE + 1) * 4096};
 
         push(0, &sqe);
+}
+
+static void rare_step(unsigned int which) {
+        switch (which) {
+        case 4:
+                show();
+                break;
+        case 5:
+                raw_command();
+                break;
+        case 6:
+                make_list();
+                break;
+        case 15:
+                delete_queue();
+                break;
+        case 16:
+                make_prp_list();
+                break;
+        case 17:
+                f.is_inline = !f.is_inline;
+                break;
+        default:
+                io_command();
+        }
 }
 
 static void step(void) {
@@ -442,17 +499,8 @@ static void step(void) {
                 consume((unsigned int)take(1));
                 break;
         default:
-                if (op / 14 == 4) {
-                        show();
-                        break;
-                } else if (op / 14 == 5) {
-                        raw_command();
-                        break;
-                } else if (op / 14 == 6) {
-                        make_list();
-                        break;
-                } else if (op / 14 >= 7) {
-                        io_command();
+                if (op / 14 >= 4) {
+                        rare_step(op / 14);
                         break;
                 }
                 offset = take(2) % 0x3ff8 & ~UINT64_C(7);

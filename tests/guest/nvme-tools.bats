@@ -74,7 +74,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	[ "$status" -eq 0 ]
 	[[ $output == *"oacs      : 0x112"* ]]
 	[[ $output == *"oncs      : 0xdf"* ]]
-	[[ $output == *"sgls      : 0x2"* ]]
+	[[ $output == *"sgls      : 0x10002"* ]]
 	run guest 'nvme id-ns -H /dev/nvme0n1'
 	[ "$status" -eq 0 ]
 	[[ $output == *"Data Size: 512 bytes"*"(in use)"* ]]

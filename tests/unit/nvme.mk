@@ -13,7 +13,8 @@ nvme_tests = \
 	tests/unit/test-nvme-io \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
-	tests/unit/test-nvme-show
+	tests/unit/test-nvme-show \
+	tests/unit/test-power-cut
 nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
 nvme_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_ldadd = libnvmehost.la libadapters.la $(CMOCKA_LIBS)
@@ -28,6 +29,11 @@ tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)
+tests_unit_test_power_cut_SOURCES = tests/unit/test-power-cut.c tests/unit/volatile-medium.c tests/unit/volatile-medium.h \
+	tests/unit/write-history.c tests/unit/write-history.h
+tests_unit_test_power_cut_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_power_cut_CFLAGS = $(nvme_cflags)
+tests_unit_test_power_cut_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_manage_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_manage_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_manage_LDADD = $(nvme_ldadd)

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include <cmocka.h>
 
+#include "media/file.h"
 #include "media/medium.h"
 #include "util.h"
 
@@ -72,6 +74,27 @@ static void test_data(void **state) {
         loop_free(loop);
 }
 
+static void test_format(void **state) {
+        struct medium *m = NULL;
+        struct loop *loop = NULL;
+        char text[8] = "";
+        int fd = memory_file(SIZE, F_SEAL_SHRINK), twin = dup(fd);
+        const bool can_keep = fsetxattr(fd, "user.iov.test", "1", 1, 0) == 0;
+        struct vpc_io io = {.op = VPC_IO_FORMAT, .length = 4096};
+        int error = 1;
+
+        assert_true(twin >= 0);
+        assert_int_equal(loop_new(&loop, 8), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, fd, SIZE, &m), 0);
+        assert_true(medium_try(m, &io, &error));
+        assert_int_equal(error, can_keep ? 0 : -EOPNOTSUPP);
+        assert_int_equal(fgetxattr(twin, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text)), can_keep ? 4 : -1);
+        assert_string_equal(text, can_keep ? "4096" : "");
+        close(twin);
+        medium_free(m);
+        loop_free(loop);
+}
+
 static unsigned int finished;
 static struct loop *finish_loop;
 
@@ -111,6 +134,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_data),
+                cmocka_unit_test(test_format),
                 cmocka_unit_test(test_submitted),
         };
 

@@ -196,10 +196,6 @@ static void test_flush(void **state) {
         assert_int_equal(fake_status(f, &q, sqe), 0);
         assert_int_equal(f->n_flushed[1], 4);
         assert_memory_equal(fake_memory(f, FAKE_DATA), f->media[1], 4096);
-        /* The write cache is off. */
-        assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = 6}), 0);
-        assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA)), 0);
-        assert_int_equal(f->n_flushed[1], 5);
         assert_int_equal(f->counters.other_ops, 2);
 }
 

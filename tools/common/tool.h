@@ -47,6 +47,7 @@ enum value_type {
         VALUE_ADAPTER_KIND,
         VALUE_ADAPTER_SETTING,
         VALUE_MEMBER_SETTING,
+        VALUE_NAMESPACE_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
         VALUE_TIMEOUT, /* the same, or 0 */

@@ -137,7 +137,8 @@ static int edit_member_add(const struct tool *tool, const struct iov_model *have
                 return report_error(tool, STATUS_FAILED, "%s: shows %s already; choose another number, or remove it first",
                                     member.name, old->target);
         field_set(member.target, sizeof(member.target), words[1]);
-        return change_set(tool, want, info->kind, &member);
+        status = settings_apply(tool, info->kind, &member, words + 2, n_words - 2);
+        return status == STATUS_DONE ? change_set(tool, want, info->kind, &member) : status;
 }
 
 /* ---- set ---- */

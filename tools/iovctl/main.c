@@ -44,6 +44,7 @@ static const struct argument vadapter_add_arguments[] = {
 static const struct argument namespace_add_arguments[] = {
         {"VADAPTER/NSID", VALUE_VADAPTER, false, false},
         {"VOLUME", VALUE_VOLUME, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, true, true},
         {0},
 };
 static const struct argument server_set_arguments[] = {
@@ -185,7 +186,8 @@ static const struct argument adapter_insert_arguments[] = {
 
 static const struct argument namespace_set_arguments[] = {
         {"VADAPTER/NSID", VALUE_NAMESPACE, false, false},
-        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, true, true},
         {0},
 };
 static const struct argument lun_set_arguments[] = {
@@ -249,9 +251,10 @@ static const struct command commands[] = {
         {"namespace", "list", "list the namespaces: which vAdapter shows which volume", NULL, list_options, namespace_columns,
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
-        {"namespace", "add", "show a volume by a vAdapter", namespace_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
-        {"namespace", "set", "show another volume: volume=", namespace_set_arguments, set_options, NULL, FORMATS_TREE,
-         object_set},
+        {"namespace", "add", "show a volume by a vAdapter: read_only=", namespace_add_arguments, set_options, NULL, FORMATS_TREE,
+         object_add},
+        {"namespace", "set", "show another volume, or let the server only read: volume=, read_only=", namespace_set_arguments,
+         set_options, NULL, FORMATS_TREE, object_set},
         {"namespace", "remove", "take a volume away from a vAdapter; its data stays", namespace_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"lun", "list", "list the logical units: which vAdapter shows which volume", NULL, list_options, lun_columns,

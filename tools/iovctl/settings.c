@@ -75,6 +75,13 @@ static int set_vlans(const struct tool *tool, const struct setting *s, void *rec
         return STATUS_DONE;
 }
 
+static int bool_from_string(const char *s, uint32_t *ret_value) {
+        if (strcmp(s, "true") != 0 && strcmp(s, "false") != 0)
+                return -EINVAL;
+        *ret_value = *s == 't';
+        return 0;
+}
+
 /* ---- keys ---- */
 
 #define AT(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
@@ -106,6 +113,7 @@ static const struct setting settings[] = {
         {IOV_KIND_QOS, "bandwidth", set_limit, AT(iov_qos, bandwidth), "a rate such as 10Gbit, or none,", NULL, iov_rate_parse},
         {IOV_KIND_QOS, "weight", set_number, AT(iov_qos, weight), NULL, NULL, NULL},
         {IOV_KIND_NAMESPACE, "volume", set_text, AT(iov_namespace, volume), NULL, NULL, NULL},
+        {IOV_KIND_NAMESPACE, "read_only", set_word, AT(iov_namespace, read_only), "true or false", bool_from_string, NULL},
         {IOV_KIND_LUN, "volume", set_text, AT(iov_lun, volume), NULL, NULL, NULL},
         {IOV_KIND_DRIVE, "volume", set_text, AT(iov_drive, volume), NULL, NULL, NULL},
         {IOV_KIND_POOL, "first", set_identity, AT(iov_pool, first), "address", NULL, NULL},

@@ -142,6 +142,7 @@ static void request_end(struct nvme_command *command, int error) {
 
         device->n_media--;
         if (slot->state == NVME_SLOT_ORPHAN) {
+                nvme_format_orphan(command, error);
                 nvme_slot_free(command);
         } else {
                 unsigned int sq_id = slot->sq_id;
@@ -210,4 +211,5 @@ void nvme_slots_drop(struct nvme_device *device) {
                         nvme_slot_free(command);
         }
         device->needs_resume = false;
+        device->format_waits = 0;
 }
