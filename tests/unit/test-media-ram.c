@@ -98,6 +98,7 @@ static void test_submitted(void **state) {
         struct medium *m = NULL;
         struct loop_source *timer = NULL;
 
+        finished = 0;
         assert_int_equal(loop_new(&finish_loop, 8), 0);
         assert_int_equal(medium_new(finish_loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, &m), 0);
         assert_int_equal(loop_add_timer(finish_loop, 0, start, m, &timer), 0);
@@ -114,5 +115,7 @@ int main(void) {
                 cmocka_unit_test(test_submitted),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+        setenv("IOV_LOOP", "threads", 1);
+        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }
