@@ -65,12 +65,16 @@ void media_ram_resize(struct media_ram *media, uint64_t size) {
         media->size = size;
 }
 
+bool media_ram_has(const struct media_ram *media, const struct vpc_io *io) {
+        return io->length && io->offset <= media->size && io->length <= media->size - io->offset;
+}
+
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
         if (io->op == VPC_IO_FORMAT) /* it has nowhere to keep that */
                 return -EOPNOTSUPP;
         if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
                 return 0;
-        if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)
+        if (!media_ram_has(media, io))
                 return -EINVAL;
         char *at = media->memory + io->offset;
         switch (io->op) {
