@@ -20,6 +20,7 @@
 #include "control/faults.h"
 #include "control/isolation.h"
 #include "control/persona.h"
+#include "control/preallocation.h"
 #include "control/volumes.h"
 #include "host/host.h"
 #include "iove/faults.h"
@@ -409,6 +410,7 @@ static void tear_down(struct control *c) {
         c->supervisor = supervisor_free(c->supervisor);
         remove_run_directory(c);
         c->saver = saver_free(c->saver);
+        preallocation_free(c->preallocation);
         loop_source_remove(c->confirm_timer);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);

@@ -105,6 +105,11 @@ void medium_resize(struct medium *medium, uint64_t size) {
                 media_file_resize(medium->file, size);
 }
 
+void medium_set_keeps_space(struct medium *medium, bool keeps) {
+        if (medium->file)
+                media_file_set_keeps_space(medium->file, keeps);
+}
+
 void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata) {
         medium->retired = done;
         medium->retired_userdata = userdata;

@@ -40,6 +40,8 @@ BATS_TESTS = \
 	tests/bats/objects-live.bats \
 	tests/bats/plan.bats \
 	tests/bats/plan-live.bats \
+	tests/bats/provisioning.bats \
+	tests/bats/provisioning-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/restart-live.bats \
 	tests/bats/restart-threads-live.bats \
