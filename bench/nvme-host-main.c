@@ -132,6 +132,9 @@ static int identify(const char *path) {
         return r < 0 || NVME_HOST_STATUS(&completion) != 0;
 }
 
+#define NVME_IO_WRITE_ZEROES 0x08
+#define DEALLOCATE (UINT32_C(1) << 25)
+
 static void print_status(const struct nvme_host_completion *completion) {
         printf("type %u code 0x%02x\n", NVME_HOST_STATUS(completion) >> 8 & 7, NVME_HOST_STATUS(completion) & 0xff);
 }
@@ -146,6 +149,8 @@ static int transfer(const char *path, unsigned int opcode, uint64_t block) {
                 return 1;
         int r = nvme_host_alloc(&h, 4096, &iova) ? 0 : -1;
         nvme_host_rw(&command, opcode, &h, block, 1, iova);
+        if (opcode == NVME_IO_WRITE_ZEROES) /* of a page, by NVMe 1.4 section 6.16 deallocated */
+                command.cdw12 = DEALLOCATE | (4096 / h.block_size - 1);
         if (r == 0)
                 r = nvme_host_run(&h, &h.io, &command, &completion);
         if (r >= 0)
@@ -190,6 +195,8 @@ int main(int argc, char **argv) {
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
         if (argc == 4 && strcmp(argv[2], "format") == 0)
                 return format(argv[1], argv[3]);
+        if (argc == 4 && strcmp(argv[2], "deallocate") == 0)
+                return transfer(argv[1], NVME_IO_WRITE_ZEROES, strtoull(argv[3], NULL, 10));
         if (argc == 3 && strcmp(argv[2], "hold") == 0)
                 return hold(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
@@ -212,8 +219,8 @@ int main(int argc, char **argv) {
                 hostile_messages(argv[1]);
                 hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write "
-                            "BLOCK, format SIZE, or "
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, "
+                            "read|write|deallocate BLOCK, format SIZE, or "
                             "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);

@@ -10,6 +10,7 @@
 
 #include "control/asked.h"
 #include "control/chassis.h"
+#include "control/preallocation.h"
 #include "control/volumes.h"
 #include "iove/faults.h"
 #include "iove/links.h"
@@ -149,6 +150,7 @@ static void finish(struct control *c, int result) {
         struct control_commit *commit = TAKE_PTR(c->writing);
 
         c->candidate = iov_model_unref(c->candidate);
+        preallocation_free(TAKE_PTR(c->preallocation));
         if (commit)
                 commit->done(commit, result);
         commits_next(c);
@@ -157,8 +159,12 @@ static void finish(struct control *c, int result) {
 static void on_saved(void *userdata, int result) {
         struct control *c = userdata;
 
+        struct iove_refusal refusal = {0};
+
         if (result == 0)
                 adopt(c);
+        else if (preallocation_refuse(c->preallocation, result, c->writing ? &c->writing->refusal : &refusal))
+                result = -EBADMSG;
         else
                 journal_event(c->journal, LOG_ERR, c->candidate_info.uid, "",
                               "the state cannot be saved: %s; nothing was changed", strerror(-result));
@@ -184,6 +190,14 @@ static int candidate_write(struct control *c) {
                 free(bytes);
                 return r;
         }
+        r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
+        if (r < 0) {
+                free(bytes);
+                free(expired);
+                return r;
+        }
+        if (c->preallocation)
+                saver_precede(c->saver, preallocation_run, preallocation_undo, c->preallocation);
         return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
 }
 
@@ -289,6 +303,7 @@ static void commits_next(struct control *c) {
                         return;
                 }
                 c->candidate = iov_model_unref(c->candidate);
+                preallocation_free(TAKE_PTR(c->preallocation));
                 commit->done(commit, r);
         }
 }

@@ -22,6 +22,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/preallocation.c appliance/control/preallocation.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/spawn.c appliance/control/spawn.h \

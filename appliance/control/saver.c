@@ -24,6 +24,9 @@ struct saver {
         size_t size;
         uint64_t *expired;
         size_t n_expired;
+        int (*run)(void *userdata); /* NULL: nothing precedes */
+        void (*undo)(void *userdata);
+        void *precedes;
         int result; /* written by the thread before the eventfd, read after pthread_join() */
         void (*done)(void *userdata, int result);
         void *userdata;
@@ -33,8 +36,13 @@ static void *saver_thread(void *userdata) {
         struct saver *s = userdata;
         uint64_t one = 1;
 
-        s->result = s->name ? state_write_file(s->directory, s->name, s->bytes, s->size)
-                            : state_write(s->directory, s->bytes, s->size);
+        s->result = s->run ? s->run(s->precedes) : 0;
+        if (s->result == 0) {
+                s->result = s->name ? state_write_file(s->directory, s->name, s->bytes, s->size)
+                                    : state_write(s->directory, s->bytes, s->size);
+                if (s->result < 0 && s->run)
+                        s->undo(s->precedes);
+        }
         if (s->result == 0)
                 history_remove(s->directory, s->expired, s->n_expired);
         while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
@@ -45,6 +53,7 @@ static void *saver_thread(void *userdata) {
 static int saver_collect(struct saver *s) {
         pthread_join(s->thread, NULL);
         s->busy = false;
+        s->run = NULL;
         free(TAKE_PTR(s->bytes));
         free(TAKE_PTR(s->expired));
         return s->result;
@@ -87,6 +96,12 @@ struct saver *saver_free(struct saver *s) {
         return NULL;
 }
 
+void saver_precede(struct saver *s, int (*run)(void *userdata), void (*undo)(void *userdata), void *userdata) {
+        s->run = run;
+        s->undo = undo;
+        s->precedes = userdata;
+}
+
 int saver_start(struct saver *s, const char *name, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
                 void (*done)(void *userdata, int result), void *userdata) {
         if (s->busy) {
@@ -103,6 +118,7 @@ int saver_start(struct saver *s, const char *name, void *bytes, size_t size, uin
         s->userdata = userdata;
         int r = pthread_create(&s->thread, NULL, saver_thread, s);
         if (r) {
+                s->run = NULL;
                 free(TAKE_PTR(s->bytes));
                 free(TAKE_PTR(s->expired));
                 return -r;

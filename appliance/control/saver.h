@@ -13,6 +13,11 @@ struct saver;
 int saver_new(struct loop *loop, int directory, struct saver **ret_saver);
 /* Waits for what is being written. Takes NULL. */
 struct saver *saver_free(struct saver *saver);
+/*
+ * Something that the next saver_start() does first, in its thread: where `run` gives a negative errno, nothing is written and
+ * that is the result; where nothing can be written, `undo` is called. It must stay until `done`.
+ */
+void saver_precede(struct saver *saver, int (*run)(void *userdata), void (*undo)(void *userdata), void *userdata);
 /* Make `bytes` (taken over) the file `name` (static; NULL: the state); then remove the `n_expired` generations of `expired`
  * (taken over) from the history, which cannot fail the commit. `done` is called from the loop with 0 or a negative errno. One at
  * a time. */

@@ -186,6 +186,7 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, const i
                 int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
                 if (r < 0)
                         return r;
+                medium_set_keeps_space(fresh[i], m->media[i].keeps_space);
         }
         return next == n_fds ? 0 : -EBADMSG;
 }
@@ -204,10 +205,12 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
 
                 if (s->media[i] && (!is_shown || fresh[i]))
                         old[i] = TAKE_PTR(s->media[i]);
-                if (fresh[i])
+                if (fresh[i]) {
                         s->media[i] = fresh[i];
-                else if (s->media[i])
+                } else if (s->media[i]) {
                         medium_resize(s->media[i], m->media[i].size);
+                        medium_set_keeps_space(s->media[i], m->media[i].keeps_space);
+                }
         }
         s->n_media = VPC_MEDIA_MAX;
         vpc_function_show(s->function, m->media, m->n_media);
@@ -319,6 +322,7 @@ static int slot_open_media(struct link_slot *s) {
 
                 if (r < 0)
                         return r;
+                medium_set_keeps_space(s->media[i], m->media[i].keeps_space);
         }
         s->n_media = m->n_media;
         return 0;

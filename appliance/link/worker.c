@@ -261,7 +261,7 @@ static int serve(struct link_escrow *escrow) {
         if (r == 0)
                 r = loop_new_confined(&w.loop, 256);
         if (r == 0)
-                r = link_sandbox_filter(); /* from here on bytes that a server chose are looked at */
+                r = link_sandbox_filter(!loop_has_ring(w.loop)); /* from here on bytes that a server chose are looked at */
         if (r == 0)
                 r = loop_add_fd(w.loop, LINK_CHANNEL_FD, POLLIN, on_channel, &w, &w.channel);
         for (unsigned int i = 0; r == 0 && i < LINK_SLOTS_MAX; i++)

@@ -33,7 +33,8 @@ struct media_file {
         int fd;
         int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
-        bool is_memory;                 /* on tmpfs */
+        bool is_memory; /* on tmpfs */
+        bool keeps_space;
         unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
@@ -103,6 +104,17 @@ static const struct iovec *rest_of(struct vpc_io *io, unsigned int *ret_n) {
 enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
 /* The steps of a format. */
 enum { FORMAT_SET, FORMAT_SYNC };
+
+static unsigned int first_way(const struct media_file *media, const struct vpc_io *io) {
+        if (io->op == VPC_IO_FORMAT)
+                return FORMAT_SET;
+        return io->op == VPC_IO_DISCARD && !media->keeps_space ? WAY_PUNCH : WAY_ZERO;
+}
+
+/* Who keeps space must not punch, which comes next where a range cannot be zeroed otherwise. */
+static unsigned int next_way(const struct media_file *media, const struct vpc_io *io) {
+        return media->keeps_space ? WAY_WRITE : io->private.way + 1;
+}
 
 static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
 
@@ -215,7 +227,7 @@ static void on_done(struct loop_io *request, int32_t result) {
                 return;
         }
         if (result == -EOPNOTSUPP && is_clearing(io) && io->private.way != WAY_WRITE) {
-                io->private.way++;
+                io->private.way = next_way(media, io);
                 start_or_wait(media, io);
                 return;
         }
@@ -310,6 +322,10 @@ void media_file_resize(struct media_file *media, uint64_t size) {
         media->size = size;
 }
 
+void media_file_set_keeps_space(struct media_file *media, bool keeps) {
+        media->keeps_space = keeps;
+}
+
 void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata) {
         media->retired = done;
         media->retired_userdata = userdata;
@@ -321,7 +337,7 @@ void media_file_submit(struct media_file *media, struct vpc_io *io) {
         media->under_way++;
         io->private.medium = media;
         io->private.progress = 0;
-        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;
+        io->private.way = first_way(media, io);
         io->private.request.done = on_done;
         if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);

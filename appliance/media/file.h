@@ -19,6 +19,8 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
 void media_file_free(struct media_file *media);
 /* The medium has grown. */
 void media_file_resize(struct media_file *media, uint64_t size);
+/* A range that is discarded reads as zeroes and keeps its space; by default it gives it back. */
+void media_file_set_keeps_space(struct media_file *media, bool keeps);
 /* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
 void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata);
 /* Start a request. The caller has set io->private.finish, in which it ends, never from within;

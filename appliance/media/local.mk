@@ -4,5 +4,6 @@ libmedia_la_SOURCES = \
 	appliance/media/fault.c appliance/media/fault.h \
 	appliance/media/file.c appliance/media/file.h \
 	appliance/media/medium.c appliance/media/medium.h \
-	appliance/media/ram.c appliance/media/ram.h
+	appliance/media/ram.c appliance/media/ram.h \
+	appliance/media/ram-clear.c appliance/media/ram-clear.h
 libmedia_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

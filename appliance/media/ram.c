@@ -76,12 +76,16 @@ static int format(struct media_ram *media, uint64_t block_size) {
         return fsetxattr(media->fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, (size_t)n, 0) < 0 ? -errno : 0;
 }
 
+bool media_ram_has(const struct media_ram *media, const struct vpc_io *io) {
+        return io->length && io->offset <= media->size && io->length <= media->size - io->offset;
+}
+
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
         if (io->op == VPC_IO_FORMAT)
                 return format(media, io->length);
         if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
                 return 0;
-        if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)
+        if (!media_ram_has(media, io))
                 return -EINVAL;
         char *at = media->memory + io->offset;
         switch (io->op) {

@@ -28,7 +28,7 @@ struct vpc_medium {
         uint64_t size;      /* bytes, a multiple of block_size */
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
         uint32_t read_only;
-        uint32_t reserved;
+        uint32_t keeps_space; /* what is deallocated stays set aside for it */
 };
 struct vpc_persona {
         char name[IOV_NAME_SIZE];

@@ -167,8 +167,8 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
-/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
- * such as one from YAML: true. */
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without
+ * links, such as one from YAML: true. */
 bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
@@ -178,6 +178,8 @@ const char *iov_adapter_kind_to_string(uint32_t kind);
 int iov_adapter_kind_from_string(const char *s, uint32_t *ret_kind);
 const char *iov_on_remove_to_string(uint32_t v);
 int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
+const char *iov_provisioning_to_string(uint32_t v);
+int iov_provisioning_from_string(const char *s, uint32_t *ret_v);
 const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
@@ -253,8 +255,8 @@ int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeou
 
 /* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
 int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
-/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
- * the chassis is a file of the operator's. */
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it,
+ * -EOPNOTSUPP: the chassis is a file of the operator's. */
 int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
 int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 /* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */

@@ -111,6 +111,10 @@ enum iov_retcode {
 
 enum iov_adapter_kind { IOV_ADAPTER_NIC = 1, IOV_ADAPTER_HBA, IOV_ADAPTER_RAID, IOV_ADAPTER_SSD, IOV_ADAPTER_SATA };
 enum iov_on_remove { IOV_ON_REMOVE_DELETE, IOV_ON_REMOVE_RETAIN };
+enum iov_provisioning {
+        IOV_PROVISIONING_THIN, /* space is taken when it is written to, and given back when it is deallocated */
+        IOV_PROVISIONING_FULL, /* all of it is set aside from the beginning, and kept */
+};
 enum iov_server_state {
         IOV_SERVER_OFF,  /* no process drives any of its vAdapters */
         IOV_SERVER_ON,   /* at least one vAdapter is connected */

@@ -109,12 +109,15 @@ static void write_network(const void *record, FILE *stream) {
 static void write_volume(const void *record, FILE *stream) {
         const struct iov_volume *volume = record;
         const char *on_remove = iov_on_remove_to_string(volume->on_remove);
+        const char *provisioning = iov_provisioning_to_string(volume->provisioning);
         char size[32];
 
         fprintf(stream, "  %s%s%s: {adapter: %s%s%s, size: %s", NAME(volume->name), NAME(volume->adapter),
                 iov_size_format(volume->size, size));
         if (on_remove && volume->on_remove != IOV_ON_REMOVE_DELETE)
                 fprintf(stream, ", on_remove: %s", on_remove);
+        if (provisioning && volume->provisioning != IOV_PROVISIONING_THIN)
+                fprintf(stream, ", provisioning: %s", provisioning);
         fprintf(stream, "}\n");
 }
 

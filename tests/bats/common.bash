@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # What the bats files share. Each test has an appliance of its own: a fresh state directory behind sim:, or, in files called NAME-live.bats
-# (links to NAME.bats), a running iovd.
+# (links to NAME.bats), a running iovd; in NAME-threads-live.bats one without io_uring.
 #
 # IOV_BUILD, IOV_SOURCE and IOVD come from the makefile; by hand: IOV_BUILD=$PWD/build IOV_SOURCE=$PWD IOVD=$PWD/build/iovd bats tests/bats
 
@@ -17,6 +17,9 @@ appliance_setup() {
         cd "$T" || return
         cp "$IOV_SOURCE"/examples/*.yaml .
         chmod u+w ./*.yaml
+        if [[ $BATS_TEST_FILENAME == *-threads-live.bats ]]; then
+                export IOV_LOOP=threads
+        fi
         if [[ $BATS_TEST_FILENAME == *-live.bats ]]; then
                 iovd_start || return
         else

@@ -195,3 +195,14 @@ else:
 PYTHON
         iovctl server list
 }
+
+@test "without io_uring it serves, and says so" {
+        iovd_stop
+        IOV_LOOP=threads iovd_start
+        grep -q "io_uring is not to be had" iovd.log
+        iovprov apply rack.yaml
+        iovd_stop
+        iovd_start
+        run grep "io_uring is not to be had" iovd.log
+        [ "$status" -eq 1 ]
+}

@@ -188,5 +188,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
         };
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+        setenv("IOV_LOOP", "threads", 1);
+        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

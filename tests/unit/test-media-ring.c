@@ -50,6 +50,7 @@ static void test_all(void **state) {
         CLEANUP_FREE unsigned char *data = malloc(N * BLOCK), *copy = malloc(N * BLOCK);
         struct media_file *media = NULL;
 
+        n_done = 0;
         assert_true(fd >= 0 && same >= 0);
         assert_true(data && copy);
         assert_int_equal(loop_new(&the_loop, 8), 0);
@@ -106,5 +107,7 @@ static void test_all(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
 
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
+        setenv("IOV_LOOP", "threads", 1);
+        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
 }

@@ -157,8 +157,10 @@ static void complete_list(enum value_type type, const char *current) {
                 const char *words[14];
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
+                {VALUE_PROVISIONING, {"thin", "full"}},
                 {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
-                {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete"}},
+                {VALUE_VOLUME_SETTING,
+                 {"size=", "on_remove=retain", "on_remove=delete", "provisioning=thin", "provisioning=full"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
                   "qos=", "interrupts=", "polling=adaptive", "polling=always"}},
