@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -138,7 +139,10 @@ static int spin(struct nvme_host *h, const struct nvme_host_queue *q) {
 #else
                 __asm__ volatile("" ::: "memory");
 #endif
-        return !has_completion(q) && poll(&p, 1, 0) > 0 ? -ECONNRESET : 0;
+        if (has_completion(q))
+                return 0;
+        sched_yield(); /* whoever it waits for may have to have this very processor */
+        return poll(&p, 1, 0) > 0 && !has_completion(q) ? -ECONNRESET : 0;
 }
 
 int nvme_host_wait(struct nvme_host *h, struct nvme_host_queue *q) {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY
+ * nvme-read MGMT_SOCKET VADAPTER_SOCKET FILE
  *
- * 4 KiB random reads from an NVMe vAdapter against the same reads by io_uring, straight from the file that is its medium,
- * the one in MEDIA_DIRECTORY that the first writes went to. Batches
+ * 4 KiB random reads from an NVMe vAdapter against the same reads by io_uring, straight from the file that is its medium. Batches
  * of both alternate, each over the same offsets.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
 #include <stdio.h>
-#include <sys/stat.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "bench/batch-uring.h"
 #include "bench/measure.h"
@@ -22,28 +21,6 @@
 #define BLOCK BATCH_BLOCK
 #define DEPTH_MAX 32u
 #define ENTRIES 64u
-
-/* The file that it all went to: the only one that is not empty. */
-static int medium_open(const char *directory) {
-        struct dirent *entry;
-        struct stat st;
-        int found = -1;
-        DIR *d = opendir(directory);
-
-        if (!d)
-                measure_die("%s: %s", directory, strerror(errno));
-        while ((entry = readdir(d))) {
-                if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
-                        continue;
-                if (found >= 0)
-                        measure_die("%s: more than one medium is in use", directory);
-                found = openat(dirfd(d), entry->d_name, O_RDONLY | O_CLOEXEC);
-        }
-        closedir(d);
-        if (found < 0)
-                measure_die("%s: no medium is in use", directory);
-        return found;
-}
 
 struct uring_reads {
         struct io_uring *ring;
@@ -101,7 +78,7 @@ int main(int argc, char **argv) {
         int r;
 
         if (argc != 4)
-                measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET MEDIA_DIRECTORY");
+                measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET FILE");
         processes_pin(argv[1], 1);
         measure_pin(0, 0);
         uring.data = aligned_alloc(BLOCK, (size_t)DEPTH_MAX * BLOCK);
@@ -116,7 +93,9 @@ int main(int argc, char **argv) {
                         measure_die("%s: a namespace that cannot be used", argv[2]);
                 if (!interrupt) {
                         blocks_fill(&host, reads.data, reads.iova, n_blocks);
-                        uring.fd = medium_open(argv[3]);
+                        uring.fd = open(argv[3], O_RDONLY | O_CLOEXEC);
+                        if (uring.fd < 0)
+                                measure_die("%s: %s", argv[3], strerror(errno));
                 }
                 compare(&reads, &uring, n_blocks, 1);
                 compare(&reads, &uring, n_blocks, DEPTH_MAX);
