@@ -167,8 +167,8 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
-/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
- * such as one from YAML: true. */
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without
+ * links, such as one from YAML: true. */
 bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
@@ -246,15 +246,21 @@ int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
  * one.
  */
 int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
-/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+/* Wait until there is an event `number`: 1, or 0 after the time. Over pci: it looks for it ten times a second. */
 int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+/*
+ * A descriptor for poll(2), the appliance's until close: readable when there may be another event, or the appliance is gone;
+ * iov_events_wait() with a time of 0 looks, and makes it wait for the next. Events that came before the first call are not told.
+ * -EOPNOTSUPP: there is none, over pci:.
+ */
+int iov_events_get_fd(struct iov_appliance *appliance);
 
 /* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
 
 /* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
 int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
-/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
- * the chassis is a file of the operator's. */
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it,
+ * -EOPNOTSUPP: the chassis is a file of the operator's. */
 int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
 int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 /* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */
