@@ -28,6 +28,8 @@ until_true() {
                 json '[.links[:3][]|[.link,.server,.state,.speed,.width]]' iovctl link list -o json
         iovctl server set db01 link=2
         is '"db01"' json '.links[0].server' iovctl link show 2 -o json
+        is 2 json '.links[0].link' iovctl link show db01 -o json
+        [[ $(iovctl --complete d link show) == db01 ]]
         fails 1 iovctl link show 16
         says '16: no such link'
 }

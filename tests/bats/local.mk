@@ -44,8 +44,8 @@ BATS_TESTS = \
 	tests/bats/provisioning-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/restart-live.bats \
-	tests/bats/results.bats \
 	tests/bats/restart-threads-live.bats \
+	tests/bats/results.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \

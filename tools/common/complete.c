@@ -142,6 +142,7 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
                 {VALUE_VADAPTER, IOV_KIND_VADAPTER},   {VALUE_NETWORK, IOV_KIND_NETWORK}, {VALUE_QOS, IOV_KIND_QOS},
                 {VALUE_PROFILE, IOV_KIND_PROFILE},     {VALUE_LUN, IOV_KIND_LUN},         {VALUE_DRIVE, IOV_KIND_DRIVE},
                 {VALUE_NAMESPACE, IOV_KIND_NAMESPACE}, {VALUE_POOL, IOV_KIND_POOL},       {VALUE_LINK, IOV_KIND_LINK},
+                {VALUE_LINK, IOV_KIND_SERVER}, /* by the server on it, too */
                 {VALUE_FAULT, IOV_KIND_FAULT},
         };
 
