@@ -170,36 +170,27 @@ static void on_saved(void *userdata, int result) {
 
 /* Give the candidate to the saver. */
 static int candidate_write(struct control *c) {
-        uint64_t *expired = NULL;
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.model = c->candidate, .info = &c->candidate_info};
         int r = history_reserve(c->history);
 
-        if (r == 0)
-                r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        c->n_expired = 0;
         if (r == 0 && c->candidate_info.generation != c->info.generation)
-                r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
-        if (r < 0) {
-                free(bytes);
-                return r;
-        }
-        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
+                r = history_expired(c->history, c->candidate_info.time_ns, &job.expired, &job.n_expired);
+        c->n_expired = job.n_expired;
+        return r < 0 ? r : saver_start(c->saver, &job, on_saved, c);
 }
 
 /* The chassis is a file that people read, too. */
 static int chassis_write(struct control *c, struct iove_refusal *refusal) {
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.name = "chassis.yaml"};
         char why[200];
         int r = history_reserve(c->history);
 
         if (r == 0)
-                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+                r = chassis_encode(c->ctx, c->candidate, &job.bytes, &job.size, why);
         if (r == -EBADMSG)
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
         c->n_expired = 0;
-        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+        return r < 0 ? r : saver_start(c->saver, &job, on_saved, c);
 }
 
 static int amendment_make(struct control *c, struct control_commit *commit) {
