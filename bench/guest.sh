@@ -54,7 +54,7 @@ device() {
 one() {
 	local field=8
 	[ "$2" = randread ] || field=49
-	guest_run web "fio --name=x --filename=$1 --rw=$2 --bs=4k --iodepth=$3 --ioengine=libaio --direct=1 --time_based \
+	guest_run web "fio --name=x --allow_file_create=0 --filename=$1 --rw=$2 --bs=4k --iodepth=$3 --ioengine=libaio --direct=1 --time_based \
 --runtime=$seconds --numjobs=${4:-1} --group_reporting --minimal" | grep '^3;' | cut -d';' -f"$field"
 }
 
