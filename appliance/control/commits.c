@@ -176,44 +176,38 @@ static void on_saved(void *userdata, int result) {
 
 /* Give the candidate to the saver. */
 static int candidate_write(struct control *c) {
-        uint64_t *expired = NULL;
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.model = c->candidate, .info = &c->candidate_info};
         int r = history_reserve(c->history);
 
-        if (r == 0)
-                r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        c->n_expired = 0;
         if (r == 0 && c->candidate_info.generation != c->info.generation)
-                r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
+                r = history_expired(c->history, c->candidate_info.time_ns, &job.expired, &job.n_expired);
+        c->n_expired = job.n_expired;
+        if (r == 0)
+                r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
         if (r < 0) {
-                free(bytes);
+                free(job.expired);
                 return r;
         }
-        r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
-        if (r < 0) {
-                free(bytes);
-                free(expired);
-                return r;
+        if (c->preallocation) {
+                job.run = preallocation_run;
+                job.undo = preallocation_undo;
+                job.userdata = c->preallocation;
         }
-        if (c->preallocation)
-                saver_precede(c->saver, preallocation_run, preallocation_undo, c->preallocation);
-        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
+        return saver_start(c->saver, &job, on_saved, c);
 }
 
 /* The chassis is a file that people read, too. */
 static int chassis_write(struct control *c, struct iove_refusal *refusal) {
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.name = "chassis.yaml"};
         char why[200];
         int r = history_reserve(c->history);
 
         if (r == 0)
-                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+                r = chassis_encode(c->ctx, c->candidate, &job.bytes, &job.size, why);
         if (r == -EBADMSG)
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
         c->n_expired = 0;
-        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+        return r < 0 ? r : saver_start(c->saver, &job, on_saved, c);
 }
 
 static int amendment_make(struct control *c, struct control_commit *commit) {

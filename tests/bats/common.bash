@@ -76,6 +76,7 @@ until_true() {
                 "${@:2}" && return 0
                 sleep 0.05
         done
+        echo "not true within $1 s: ${*:2}"
         return 1
 }
 

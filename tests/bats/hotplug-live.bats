@@ -34,17 +34,6 @@ teardown() {
         appliance_teardown
 }
 
-# until_true SECONDS COMMAND...: tries until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < $1 * 20; i++)); do
-                "${@:2}" && return 0
-                sleep 0.05
-        done
-        echo "not true within $1 s: ${*:2}"
-        return 1
-}
-
 # host DIR ARGS...: starts a hypervisor; HOST_PID is its process.
 host() {
         : > "$1/log"

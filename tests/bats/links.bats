@@ -12,16 +12,6 @@ teardown() {
         appliance_teardown
 }
 
-# until_true COMMAND...: tries for ten seconds until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < 200; i++)); do
-                "$@" && return 0
-                sleep 0.05
-        done
-        return 1
-}
-
 @test "there is a record for each link of the chassis" {
         is 16 json '.links|length' iovctl link list -o json
         is '[[0,"web01","L0","8GT/s","x8"],[1,"db01","L0","8GT/s","x8"],[2,null,"detect",null,null]]' \
@@ -39,7 +29,7 @@ until_true() {
         is '["disabled",null]' json '.links[0]|[.state,.speed]' iovctl link show 0 -o json
         iovprov plan rack.yaml
         if is_live; then
-                until_true test ! -e run/servers/web01/0.sock
+                until_true 10 test ! -e run/servers/web01/0.sock
                 [[ -S run/servers/db01/0.sock ]]
                 # It stays down, whatever happens.
                 iovctl server add app01 5
@@ -51,7 +41,7 @@ until_true() {
         is '' iovctl link up 0
         is '"L0"' json '.links[0].state' iovctl link show 0 -o json
         if is_live; then
-                until_true test -S run/servers/web01/0.sock
+                until_true 10 test -S run/servers/web01/0.sock
                 "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock smoke
         fi
         # No generation is made by it.
@@ -66,7 +56,7 @@ until_true() {
         is_live || return 0
         "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock hold > held 2>&1 3>&- &
         local pid=$!
-        until_true grep -q here held
+        until_true 10 grep -q here held
         fails 2 iovctl link down web01
         says 'lose 1 vAdapter that it uses'
         iovctl link down web01 --yes

@@ -54,5 +54,5 @@ BATS_TESTS = \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/loaded-server.bash tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
 include tests/unit/tools.mk

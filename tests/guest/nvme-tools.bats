@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The NVMe command set as nvme-cli, util-linux and ext4 use it, and namespaces that change under a running server.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 # A topology with two volumes, the second shown where $2 says so, of a size.
 topology() {
@@ -34,28 +29,13 @@ apply() {
 }
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-nvme-tools.XXXXXX")
-	export work GUEST_DIR=$work/guests
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	work_begin nvme-tools
 	apply
 	local -a cable
 	mapfile -t cable < <(iov iovctl server args web)
 	[ "${#cable[@]}" -gt 0 ]
 	# Debian's kernel does not let nvme-cli map registers that a driver has, unless told so.
 	GUEST_APPEND=iomem=relaxed guest_start web "${cable[@]}"
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 guest() {
