@@ -122,7 +122,6 @@ teardown() {
         is '' iovctl namespace set web-disk/1 read_only=false
         is '[false]' json '[.namespaces[0].read_only]' iovctl namespace show web-disk/1 -o json
         is $'read_only=false\nread_only=true' sort <(iovctl --complete r namespace set web-disk/1)
-        fails 2 iovctl lun set web-disk/1 read_only=true
 }
 
 @test "an adapter is put in, used, and taken out" {

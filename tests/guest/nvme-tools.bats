@@ -62,6 +62,11 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	run guest 'nvme list-ns /dev/nvme0'
 	[[ $output == "[   0]:0x1" ]]
 	guest 'nvme ns-descs /dev/nvme0n1'
+	[ "$(guest 'nvme get-ns-id /dev/nvme0n1')" = "nvme0n1: namespace-id:1" ]
+	run guest 'nvme list && nvme list -v && nvme list-subsys /dev/nvme0n1'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"/dev/nvme0n1"*"536.87"*"nvme-subsys0"*"nqn."*" nvme0 pcie "*" live"* ]]
 }
 
 @test "every log page that nvme-cli reads" {
