@@ -353,7 +353,7 @@ static int serve_servers(struct control *c) {
         if (r < 0)
                 return r;
         r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s,
-                           c->options->poll_us, &supervisor_events, c, &c->supervisor);
+                           c->options->poll_us, c->options->cache, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)

@@ -133,6 +133,7 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         }
         m->type = LINK_SLOT_ADD;
         m->poll_us = s->poll_us;
+        m->cache = s->cache;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
         field_set(m->model, sizeof(m->model), model->name);

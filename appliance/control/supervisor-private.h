@@ -75,7 +75,7 @@ struct supervisor {
         struct process *processes;
         struct instance *instances;
         struct ram_volumes *ram_volumes;
-        unsigned int poll_us;
+        unsigned int poll_us, cache;
         uint64_t next_number;
         struct loop_source *removal_timer;
 };

@@ -328,8 +328,8 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 /* ---- life ---- */
 
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
-                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events,
-                   void *userdata, struct supervisor **ret_supervisor) {
+                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
+                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -338,6 +338,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->journal = journal;
         s->state_directory = state_directory;
         s->poll_us = poll_us;
+        s->cache = cache;
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;

@@ -72,7 +72,7 @@ struct link_message {
         struct media_fault fault;
         uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
-        uint32_t poll_us, reserved;        /* SLOT_ADD: of the worker, the same each time */
+        uint32_t poll_us, cache;           /* SLOT_ADD: of the worker, the same each time; enum media_cache */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
 };
 

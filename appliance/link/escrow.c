@@ -2,6 +2,8 @@
 #include "link/escrow.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -194,10 +196,35 @@ static int compare(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+/* The kernel lets go of the files in an io_uring when all its requests have ended, so the pipe has no writer any more then. */
+void link_escrow_watch(struct link_escrow *escrow, struct loop *loop) {
+        int fds[2];
+
+        if (!loop_has_ring(loop) || pipe2(fds, O_CLOEXEC) < 0)
+                return;
+        escrow->drain_fd = fds[0]; /* should this process end here, the other one is swept */
+        loop_file_add(loop, fds[1]);
+        close(fds[1]);
+}
+
+void link_escrow_drain(struct link_escrow *escrow) {
+        struct pollfd p = {.fd = escrow->drain_fd};
+        bool is_direct = false;
+
+        for (unsigned int i = 0; i < LINK_SLOTS_MAX; i++)
+                is_direct |= escrow->slots[i].used && escrow->slots[i].is_direct;
+        if (!escrow->drain_fd)
+                return;
+        while (is_direct && poll(&p, 1, -1) < 0 && errno == EINTR)
+                ;
+        escrow->drain_fd = 0;
+        close(p.fd);
+}
+
 int link_escrow_sweep(const struct link_escrow *escrow) {
         struct fd_list list = {0};
         unsigned int next = LINK_CHANNEL_FD + 1;
-        int r = 0;
+        int r = list_add(&list, escrow->drain_fd ? escrow->drain_fd : -1);
 
         for (unsigned int i = 0; i < LINK_SLOTS_MAX && r == 0; i++) {
                 const struct link_escrow_slot *slot = &escrow->slots[i];

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "link/channel.h"
+#include "loop/loop.h"
 
 #define LINK_SLOTS_MAX 256
 
@@ -22,6 +23,7 @@ struct link_escrow_slot {
         uint32_t removing;
         uint32_t generation; /* of two places of one instance the higher one counts */
         uint32_t peer_pid, peer_uid;
+        uint32_t is_direct; /* requests to its media may go on after the process that made them */
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
         struct link_message message; /* the SLOT_ADD that it was made from */
@@ -29,6 +31,7 @@ struct link_escrow_slot {
 
 struct link_escrow {
         uint32_t starts;    /* of workers */
+        int32_t drain_fd;   /* of a pipe that hangs up when the last io_uring is done; 0: none */
         uint32_t is_worker; /* the mark in the command line, for people and their scripts */
         struct link_escrow_slot slots[LINK_SLOTS_MAX];
 };
@@ -47,6 +50,11 @@ int link_escrow_slot_show(struct link_escrow *escrow, struct link_escrow_slot **
 void link_escrow_settle(struct link_escrow *escrow);
 /* Close its descriptors and give the place back. */
 void link_escrow_slot_free(struct link_escrow_slot *slot);
+/* Another io_uring: put something into it by which link_escrow_drain() finds out when it is done. */
+void link_escrow_watch(struct link_escrow *escrow, struct loop *loop);
+/* Wait for what the process before this one has left in its io_uring, after the sweep: a request to a medium with direct I/O may
+ * still be reading or writing the server's memory, which would be somebody else's by then. */
+void link_escrow_drain(struct link_escrow *escrow);
 /* Close every descriptor that no slot knows: what a worker that died has left, its io_uring first of all. */
 int link_escrow_sweep(const struct link_escrow *escrow);
 

@@ -103,6 +103,7 @@ static const int calls[] = {
         SCMP_SYS(fstat),
         SCMP_SYS(newfstatat),
         SCMP_SYS(fstatfs),
+        SCMP_SYS(statx),
         SCMP_SYS(write),
         SCMP_SYS(preadv2),
         SCMP_SYS(pwritev),

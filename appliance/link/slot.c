@@ -172,6 +172,12 @@ static void on_retired(void *userdata) {
         shown_if_done(s);
 }
 
+static void set_up(struct link_slot *s, const struct vpc_medium *m, struct medium *medium) {
+        medium_set_keeps_space(medium, m->keeps_space);
+        if (medium_set_cache(medium, s->escrow->message.cache))
+                s->escrow->is_direct = true;
+}
+
 static int open_fresh(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds,
                       struct medium *fresh[VPC_MEDIA_MAX]) {
         unsigned int next = 0;
@@ -186,7 +192,7 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, const i
                 int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
                 if (r < 0)
                         return r;
-                medium_set_keeps_space(fresh[i], m->media[i].keeps_space);
+                set_up(s, &m->media[i], fresh[i]);
         }
         return next == n_fds ? 0 : -EBADMSG;
 }
@@ -322,7 +328,7 @@ static int slot_open_media(struct link_slot *s) {
 
                 if (r < 0)
                         return r;
-                medium_set_keeps_space(s->media[i], m->media[i].keeps_space);
+                set_up(s, &m->media[i], s->media[i]);
         }
         s->n_media = m->n_media;
         return 0;

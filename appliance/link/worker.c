@@ -258,8 +258,11 @@ static int serve(struct link_escrow *escrow) {
         link_escrow_settle(escrow);
         int r = escrow->starts ? link_escrow_sweep(escrow) : 0;
 
+        link_escrow_drain(escrow);
         if (r == 0)
                 r = loop_new_confined(&w.loop, 256);
+        if (r == 0)
+                link_escrow_watch(escrow, w.loop);
         if (r == 0)
                 r = link_sandbox_filter(!loop_has_ring(w.loop)); /* from here on bytes that a server chose are looked at */
         if (r == 0)

@@ -1,6 +1,7 @@
 # What vAdapters store data on.
 noinst_LTLIBRARIES += libmedia.la
 libmedia_la_SOURCES = \
+	appliance/media/direct.c appliance/media/direct.h \
 	appliance/media/fault.c appliance/media/fault.h \
 	appliance/media/file.c appliance/media/file.h \
 	appliance/media/medium.c appliance/media/medium.h \

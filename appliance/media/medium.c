@@ -110,6 +110,10 @@ void medium_set_keeps_space(struct medium *medium, bool keeps) {
                 media_file_set_keeps_space(medium->file, keeps);
 }
 
+bool medium_set_cache(struct medium *medium, enum media_cache cache) {
+        return medium->file && media_file_set_cache(medium->file, cache);
+}
+
 void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata) {
         medium->retired = done;
         medium->retired_userdata = userdata;

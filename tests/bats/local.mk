@@ -44,6 +44,7 @@ BATS_TESTS = \
 	tests/bats/provisioning-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/restart-live.bats \
+	tests/bats/restart-direct-live.bats \
 	tests/bats/restart-threads-live.bats \
 	tests/bats/results.bats \
 	tests/bats/saved-plan.bats \
