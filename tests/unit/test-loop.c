@@ -546,7 +546,5 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_stop_before_run, setup, teardown),
         };
 
-        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
-        setenv("IOV_LOOP", "threads", 1);
-        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,7 +225,5 @@ int main(void) {
                 cmocka_unit_test(test_clearing_in_pieces),
         };
 
-        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
-        setenv("IOV_LOOP", "threads", 1);
-        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL);
 }

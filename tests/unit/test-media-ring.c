@@ -215,7 +215,5 @@ static void test_direct(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_direct)};
 
-        int failed = cmocka_run_group_tests_name("io_uring", tests, NULL, NULL);
-        setenv("IOV_LOOP", "threads", 1);
-        return failed + cmocka_run_group_tests_name("threads", tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, NULL);
 }

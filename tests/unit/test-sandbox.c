@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,10 +32,12 @@ enum { NO_FILTER, WITH_FILTER, WITH_THREADS };
 
 static struct loop *loop;
 static int gate[2]; /* a byte lets the thread go on */
+static sem_t begun;
 
 static void *thread(void *userdata) {
         char byte = 0;
 
+        sem_post(&begun);
         if (read(gate[0], &byte, 1) == 1)
                 socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         return NULL;
@@ -47,7 +50,8 @@ static int prepare(void) {
         setenv("IOV_LOOP", "threads", 1);
         if (pipe2(gate, O_CLOEXEC) < 0 || loop_new_confined(&loop, 8) < 0 || loop_has_ring(loop))
                 return -1;
-        return pthread_create(&id, NULL, thread, NULL) ? -1 : 0;
+        /* What a thread does before it runs is not among the calls of a sandbox. */
+        return sem_init(&begun, 0, 0) < 0 || pthread_create(&id, NULL, thread, NULL) ? -1 : sem_wait(&begun);
 }
 
 static int in_sandbox(int (*attempt)(void), int filter) {
