@@ -75,14 +75,13 @@ int main(int argc, char **argv) {
         uint64_t blocks[DEPTH_MAX];
         struct block_reads reads = {.host = &host, .blocks = blocks, .is_checked = true};
         struct uring_reads uring = {.ring = &ring, .fd = -1};
-        int r;
 
         if (argc != 4)
                 measure_die("usage: nvme-read MGMT_SOCKET VADAPTER_SOCKET FILE");
         processes_pin(argv[1], 1);
         measure_pin(0, 0);
         uring.data = aligned_alloc(BLOCK, (size_t)DEPTH_MAX * BLOCK);
-        if (!uring.data || (r = io_uring_queue_init(ENTRIES, &ring, 0)) < 0)
+        if (!uring.data || io_uring_queue_init(ENTRIES, &ring, 0) < 0)
                 measure_die("cannot set up io_uring");
         for (unsigned int interrupt = 0; interrupt < 2; interrupt++) {
                 if (nvme_host_open(&host, argv[2], 1 << 20, ENTRIES, interrupt) < 0)

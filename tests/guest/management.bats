@@ -4,6 +4,8 @@
 
 # shellcheck source=tests/guest/common.bash
 . "$BATS_TEST_DIRNAME/common.bash"
+# shellcheck source=tests/guest/tools.sh
+. "$BATS_TEST_DIRNAME/tools.sh"
 
 setup_file() {
 	load_libraries
