@@ -1,7 +1,7 @@
 # bench: ratios against what the machine can do at best, measured in the same run. Built and run by `make bench` only.
 bench_common = bench/measure.c bench/measure.h bench/nvme-host.c bench/nvme-host.h bench/processes.c bench/processes.h
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/idle bench/scale
+bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/weights bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
 EXTRA_DIST += bench/run.sh bench/hotplug.sh bench/guest.sh
@@ -20,6 +20,9 @@ bench_nvme_file_SOURCES = bench/nvme-file.c $(bench_common)
 bench_nvme_file_CPPFLAGS = $(bench_cppflags)
 bench_nvme_file_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
 bench_nvme_file_LDADD = libiov-core.la $(URING_LIBS)
+bench_weights_SOURCES = bench/weights.c $(bench_common)
+bench_weights_CPPFLAGS = $(bench_cppflags)
+bench_weights_LDADD = libiov-core.la
 bench_idle_SOURCES = bench/idle.c $(bench_common)
 bench_idle_CPPFLAGS = $(bench_cppflags)
 bench_idle_LDADD = libiov-core.la

@@ -49,11 +49,12 @@ slots='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15'
 chassis() {
 	echo 'version: 1'
 	echo 'kind: chassis'
-	echo 'links: 6'
+	echo 'links: 8'
 	echo 'slots: 16'
 	echo 'adapters:'
 	echo '  ssd0: {kind: ssd, capacity: 64GiB}'
 	echo '  ram0: {kind: ssd, capacity: 1GiB, media: ram}'
+	echo '  shared0: {kind: ssd, capacity: 1GiB, media: ram, iops: 20k}'
 }
 
 topology() {
@@ -63,15 +64,23 @@ topology() {
 	for s in $servers; do echo "  srv$s: {link: $s}"; done
 	echo '  ram: {link: 4}'
 	echo '  mapped: {link: 5}'
+	echo '  heavy: {link: 6}'
+	echo '  light: {link: 7}'
 	echo 'volumes:'
 	echo '  ram: {adapter: ram0, size: 256MiB}'
 	echo '  mapped: {adapter: ram0, size: 256MiB}'
+	echo '  heavy: {adapter: shared0, size: 64MiB}'
+	echo '  light: {adapter: shared0, size: 64MiB}'
 	for s in $servers; do for v in $slots; do
 		size=16MiB
 		[ "$s.$v" = 0.0 ] && size=256MiB
 		echo "  vol$s.$v: {adapter: ssd0, size: $size}"
 	done; done
+	echo 'qos:'
+	echo '  heavy: {weight: 300}'
 	echo 'vadapters:'
+	echo '  heavy: {adapter: shared0, qos: heavy, namespaces: [{volume: heavy}], attach: {server: heavy, slot: 0}}'
+	echo '  light: {adapter: shared0, namespaces: [{volume: light}], attach: {server: light, slot: 0}}'
 	echo '  ram: {adapter: ram0, namespaces: [{volume: ram}], attach: {server: ram, slot: 0}}'
 	echo '  mapped: {adapter: ram0, polling: always, namespaces: [{volume: mapped}], attach: {server: mapped, slot: 0}}'
 	for s in $servers; do for v in $slots; do
@@ -111,6 +120,8 @@ $launch "$build/bench/nvme-speed" "$mgmt" "$work/run/servers/ram/0.sock" "$work/
 file=$(find "$work/state/media/ssd0" -name '*.img' -size +1000k)
 # shellcheck disable=SC2086 # a command and its arguments
 $launch "$build/bench/nvme-file" "$mgmt" "$first" "$file" || die 'nvme-file failed'
+# shellcheck disable=SC2086 # a command and its arguments
+$launch "$build/bench/weights" "$work/run/servers/heavy/0.sock" "$work/run/servers/light/0.sock" 20000 || die 'weights failed'
 # shellcheck disable=SC2086 # one argument each
 $launch "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
 # Durable is what apply is to be: on a disk, where there is one.
