@@ -89,14 +89,16 @@ static void take_part(struct supervisor *s, struct instance *i) {
                 return;
         }
         if (!i->sharing) {
-                int r = sharing_new(&i->sharing);
+                struct sharing *fresh = NULL;
+                int r = sharing_new(&fresh);
 
-                if (r < 0) {
+                if (r < 0 || !fresh) {
                         journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter,
                                       "it has no share of adapter %s, which nothing holds it to: %s", adapter->name,
                                       strerror(-r));
                         return;
                 }
+                i->sharing = fresh;
         }
         memcpy(i->sharing->adapter, adapter->name, sizeof(adapter->name));
         i->sharing->weight = weight_of(s, va);
