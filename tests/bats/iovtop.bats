@@ -16,7 +16,7 @@ teardown() {
         run -0 iovtop -b -n 2 -d 0.1
         [[ $(grep -c '^NAME' <<< "$output") -eq 2 ]]
         [[ $(grep -c '^web-disk' <<< "$output") -eq 2 ]]
-        [[ ${lines[1]} =~ ^db-disk\ +db01\ +0\ (attached|detached)\ +0\ +0\ +0\ +0\ +0\ +0$ ]]
+        [[ ${lines[1]} =~ ^db-disk\ +db01\ +0\ (attached|detached)\ +0\ +0\ +0\ +0\ +0\ +0\ +0\ +0$ ]]
 }
 
 @test "JSON lines: one object a frame" {
