@@ -7,7 +7,7 @@
 #include "util.h"
 
 #define NSEC_PER_SEC UINT64_C(1000000000)
-#define WAIT_MIN_NS  UINT64_C(200000) /* far less than any burst, so that no rate suffers */
+#define WAIT_MIN_NS UINT64_C(200000) /* far less than any burst, so that no rate suffers */
 
 /*
  * A bucket is one number: the time at which all that was taken would have been earned (the generic cell rate algorithm of ITU-T
@@ -105,12 +105,21 @@ static void take(struct qos *qos, struct queue *q, const struct vpc_io *io, uint
         share_take(qos, SHARE_BITS, bits_of(io), now);
 }
 
-/* What others want may have changed. What is owed stays owed. */
+/* What is owed beyond the burst stays owed, but is earned faster where there is more to be had. */
+static void share_set(struct bucket *b, uint64_t rate, uint64_t now) {
+        const uint64_t owed = bucket_wait(b, now);
+
+        if (owed && rate > b->rate)
+                b->earned = now + b->burst_ns + (uint64_t)((unsigned __int128)owed * b->rate / rate);
+        b->rate = rate;
+}
+
+/* What others want may have changed. */
 static void look(struct qos *qos, uint64_t now) {
         if (!qos->share || !share_look(qos->share, now))
                 return;
         for (unsigned int i = 0; i < SHARE_RATES; i++)
-                qos->shares[i].rate = share_get(qos->share, (enum share_rate)i);
+                share_set(&qos->shares[i], share_get(qos->share, (enum share_rate)i), now);
 }
 
 static void start_first(struct qos *qos, struct queue *q, uint64_t now) {

@@ -18,7 +18,9 @@
 #include "link/channel.h"
 
 #define SHARE_PERIOD_NS UINT64_C(4000000) /* how often a worker says what it wants, and looks at what others do */
-#define SHARE_HOLDS_NS UINT64_C(30000000) /* how long what it has said holds, and having had to wait counts */
+/* How long what it has said holds, and having had to wait counts. As long as the burst of a share (qos.h): a worker that is late
+ * by less makes up for it, so nobody else must have taken it. */
+#define SHARE_HOLDS_NS UINT64_C(50000000)
 #define SHARE_PAGE_SIZE 4096
 #define SHARE_ALL UINT64_MAX /* more than it gets */
 

@@ -143,9 +143,9 @@ static void test_two(void **state) {
         assert_int_equal(operations(f, 1), 250);
         assert_false(share_look(f->shares[0], now + SHARE_PERIOD_NS - 1));
 
-        /* The first has not had to wait for long: it wants what it uses, 4 in 40 ms. */
-        now += 40 * MS;
-        share_used(f->shares[0], SHARE_OPERATIONS, 4);
+        /* The first has not had to wait for long: it wants what it uses, 6 in 60 ms. */
+        now += 60 * MS;
+        share_used(f->shares[0], SHARE_OPERATIONS, 6);
         share_waits(f->shares[1], SHARE_OPERATIONS, now);
         assert_true(share_look(f->shares[0], now));
         assert_true(share_look(f->shares[1], now));
