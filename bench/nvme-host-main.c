@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
+ * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host VADAPTER_SOCKET format 512|4096
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
@@ -190,6 +190,35 @@ static int hold(const char *path) {
         return r != -ECONNRESET;
 }
 
+/* Eight reads under way, until it is killed or one fails. */
+static int load(const char *path) {
+        struct nvme_host h;
+        struct nvme_host_command command;
+        struct nvme_host_completion completion = {0};
+        unsigned int under_way = 0;
+        uint64_t iova = 0;
+        int r = 0;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0 || !nvme_host_alloc(&h, 4096, &iova))
+                return 1;
+        while (r >= 0 && NVME_HOST_STATUS(&completion) == 0) {
+                for (; under_way < 8; under_way++) {
+                        nvme_host_rw(&command, NVME_IO_READ, &h, under_way, 1, iova);
+                        nvme_host_put(&h.io, &command);
+                }
+                r = nvme_host_ring(&h, &h.io);
+                if (r >= 0)
+                        r = nvme_host_wait(&h, &h.io);
+                while (NVME_HOST_STATUS(&completion) == 0 && nvme_host_take(&h.io, &completion))
+                        under_way--;
+                if (r >= 0)
+                        r = nvme_host_ack(&h, &h.io);
+        }
+        fprintf(stderr, "%s: %s, status 0x%x\n", path, strerror(r < 0 ? -r : 0), NVME_HOST_STATUS(&completion));
+        nvme_host_close(&h);
+        return 1;
+}
+
 int main(int argc, char **argv) {
         if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
@@ -199,6 +228,8 @@ int main(int argc, char **argv) {
                 return transfer(argv[1], NVME_IO_WRITE_ZEROES, strtoull(argv[3], NULL, 10));
         if (argc == 3 && strcmp(argv[2], "hold") == 0)
                 return hold(argv[1]);
+        if (argc == 3 && strcmp(argv[2], "load") == 0)
+                return load(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
                 return identify(argv[1]);
         if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
@@ -219,7 +250,7 @@ int main(int argc, char **argv) {
                 hostile_messages(argv[1]);
                 hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, "
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify, "
                             "read|write|deallocate BLOCK, format SIZE, or "
                             "share-nothing|memory|eventfd and another");
         }

@@ -49,11 +49,12 @@ slots='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15'
 chassis() {
 	echo 'version: 1'
 	echo 'kind: chassis'
-	echo 'links: 7'
+	echo 'links: 9'
 	echo 'slots: 16'
 	echo 'adapters:'
 	echo '  ssd0: {kind: ssd, capacity: 64GiB}'
 	echo '  ram0: {kind: ssd, capacity: 1GiB, media: ram}'
+	echo '  shared0: {kind: ssd, capacity: 1GiB, media: ram, iops: 20k}'
 }
 
 topology() {
@@ -64,9 +65,13 @@ topology() {
 	echo '  ram: {link: 4}'
 	echo '  mapped: {link: 5}'
 	echo '  new: {link: 6}'
+	echo '  heavy: {link: 7}'
+	echo '  light: {link: 8}'
 	echo 'volumes:'
 	echo '  ram: {adapter: ram0, size: 256MiB}'
 	echo '  mapped: {adapter: ram0, size: 256MiB}'
+	echo '  heavy: {adapter: shared0, size: 64MiB}'
+	echo '  light: {adapter: shared0, size: 64MiB}'
 	for v in $slots; do echo "  new.$v: {adapter: ssd0, size: 16MiB}"; done
 	for s in $servers; do for v in $slots; do
 		size=16MiB
@@ -74,7 +79,11 @@ topology() {
 		[ "$s.$v" = 0.0 ] && size=256MiB
 		echo "  vol$s.$v: {adapter: ssd0, size: $size}"
 	done; done
+	echo 'qos:'
+	echo '  heavy: {weight: 300}'
 	echo 'vadapters:'
+	echo '  heavy: {adapter: shared0, qos: heavy, namespaces: [{volume: heavy}], attach: {server: heavy, slot: 0}}'
+	echo '  light: {adapter: shared0, namespaces: [{volume: light}], attach: {server: light, slot: 0}}'
 	echo '  ram: {adapter: ram0, namespaces: [{volume: ram}], attach: {server: ram, slot: 0}}'
 	echo '  mapped: {adapter: ram0, polling: always, namespaces: [{volume: mapped}], attach: {server: mapped, slot: 0}}'
 	for s in $servers; do for v in $slots; do
@@ -132,6 +141,7 @@ for s in $servers; do
 done
 # shellcheck disable=SC2086 # one argument each
 bench nvme-four "$mgmt" 64 $four
+bench weights "$work/run/servers/heavy/0.sock" "$work/run/servers/light/0.sock" 20000
 # shellcheck disable=SC2086 # one argument each
 bench idle "$mgmt" "$seconds" $sockets
 bench create "$mgmt" "$work/run" new 16

@@ -33,6 +33,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor-instances.c \
 	appliance/control/supervisor-media.c \
 	appliance/control/supervisor-processes.c \
+	appliance/control/supervisor-share.c \
 	appliance/control/tables.c appliance/control/tables.h \
 	appliance/control/volumes.c appliance/control/volumes.h \
 	appliance/control/worker-process.c appliance/control/worker-process.h

@@ -60,6 +60,7 @@ struct instance {
         enum iov_interrupts interrupts;
         enum iov_vadapter_state shown;
         char reason[104];
+        struct sharing *sharing; /* of an adapter that has rates of its own, else NULL */
         struct instance *next;
 };
 
@@ -95,6 +96,9 @@ void instance_unplug(struct supervisor *s, struct instance *i);
 /* `auto` is decided. */
 void instance_choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model);
 struct supervisor_file supervisor_file_of(int fd);
+/* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
+ * the other's feet. */
+int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd);
 /* A worker that does not let go in time is killed. */
 void supervisor_watch_removals(struct supervisor *s);
 
@@ -126,6 +130,15 @@ void instance_follow(struct supervisor *s, struct instance *i, bool additions);
 int instance_send_faults(struct supervisor *s, const struct instance *i);
 /* What a vAdapter that is to be plugged must wait for. NULL: nothing. */
 const struct instance *supervisor_in_the_way(struct supervisor *s, const struct iov_vadapter *va);
+
+/* supervisor-share.c: */
+/* Shares follow the model, and who is plugged in. */
+void supervisor_share(struct supervisor *s);
+/* What it may have of its adapter now. */
+void instance_read_share(const struct supervisor *s, const struct instance *i, struct iov_counter *counter);
+/* NULL: it has none */
+const struct supervisor_file *sharing_file(const struct sharing *sharing);
+struct sharing *sharing_free(struct sharing *sharing);
 
 /* supervisor-adopt.c: */
 int process_keep(struct supervisor *s, const struct process *p);

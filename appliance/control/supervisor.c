@@ -263,6 +263,7 @@ void supervisor_reconcile(struct supervisor *s) {
                 else
                         plug(s, va);
         }
+        supervisor_share(s);
         process_end_idle(s);
         ram_volumes_sweep(s->ram_volumes, model);
 }
@@ -295,6 +296,9 @@ int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct 
         if (!i)
                 return -ENOENT;
         memcpy(ret_counter, &i->shared->counters, sizeof(*ret_counter));
+        /* Not what the worker says. */
+        ret_counter->share_iops = ret_counter->share_bandwidth = 0;
+        instance_read_share(s, i, ret_counter);
         return 0;
 }
 
@@ -319,7 +323,8 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
                                                      .report = i->shared ? &i->shared->report : NULL,
                                                      .image = i->image_file,
                                                      .shared = i->shared_file,
-                                                     .media = i->media_files};
+                                                     .media = i->media_files,
+                                                     .page = sharing_file(i->sharing)};
 
                 look(userdata, &slot);
         }

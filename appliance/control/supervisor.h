@@ -70,6 +70,7 @@ struct supervisor_slot {
         const struct vpc_report *report;      /* written by the worker, NULL: none */
         struct supervisor_file image, shared; /* memory of both processes */
         const struct supervisor_file *media;  /* persona->n_media of them */
+        const struct supervisor_file *page;   /* in which it says what it wants of its adapter, NULL: none */
 };
 /* All of them, those that are being unplugged too. */
 void supervisor_foreach_slot(const struct supervisor *supervisor,

@@ -90,11 +90,30 @@ struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow) {
         return NULL;
 }
 
+static void share_close(struct link_escrow_share *share) {
+        for (unsigned int i = 0; i < share->n_fds; i++)
+                close_fd(&share->fds[i]);
+        share->n_fds = 0;
+}
+
 void link_escrow_slot_free(struct link_escrow_slot *slot) {
         __atomic_store_n(&slot->used, 0, __ATOMIC_RELEASE);
         for (unsigned int i = 0; i < slot->n_fds; i++)
                 close_fd(&slot->fds[i]);
         slot->n_fds = 0;
+        share_close(&slot->shares[slot->share & 1]);
+}
+
+/* What a process that dies within leaves open, the next one sweeps: it is in no share that counts. */
+void link_escrow_slot_share(struct link_escrow_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds) {
+        struct link_escrow_share *old = &slot->shares[slot->share & 1], *now = &slot->shares[!(slot->share & 1)];
+
+        now->share = *share;
+        now->n_fds = n_fds;
+        if (n_fds)
+                memcpy(now->fds, fds, n_fds * sizeof(int));
+        __atomic_store_n(&slot->share, !(slot->share & 1), __ATOMIC_RELEASE);
+        share_close(old);
 }
 
 static int fd_at(const struct link_escrow_slot *slot, unsigned int i) {
@@ -233,6 +252,9 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         continue;
                 for (unsigned int k = 0; k < slot->n_fds && r == 0; k++)
                         r = list_add(&list, slot->fds[k]);
+                const struct link_escrow_share *share = &slot->shares[slot->share & 1];
+                for (unsigned int k = 0; k < share->n_fds && r == 0; k++)
+                        r = list_add(&list, share->fds[k]);
                 if (r == 0 && slot->n_fds > 2)
                         r = list_add_session(&list, slot->fds[2]);
         }

@@ -18,6 +18,12 @@
 
 #define LINK_SLOTS_MAX 256
 
+struct link_escrow_share {
+        struct link_share share;
+        uint32_t n_fds, reserved;
+        int32_t fds[1 + LINK_PEERS_MAX];
+};
+
 struct link_escrow_slot {
         uint32_t used; /* stored last, cleared first */
         uint32_t removing;
@@ -27,6 +33,8 @@ struct link_escrow_slot {
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
         struct link_message message; /* the SLOT_ADD that it was made from */
+        uint32_t share;              /* which of these counts, as of the last SLOT_SHARE */
+        struct link_escrow_share shares[2];
 };
 
 struct link_escrow {
@@ -46,6 +54,8 @@ struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow);
  * ones, which are taken over. -ENOSPC: there is no place, nothing has changed. */
 int link_escrow_slot_show(struct link_escrow *escrow, struct link_escrow_slot **slot, const struct link_message *message,
                           const int *fds, unsigned int n_fds);
+/* It has another share; the `n_fds` descriptors are taken over. */
+void link_escrow_slot_share(struct link_escrow_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
 /* A move that was cut off: forget places whose instance has a later one. */
 void link_escrow_settle(struct link_escrow *escrow);
 /* Close its descriptors and give the place back. */

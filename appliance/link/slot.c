@@ -103,8 +103,11 @@ static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, i
         struct link_slot *s = context;
 
         /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
-        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
-               medium_try(s->media[medium], io, ret_error);
+        if (s->faults || medium >= s->n_media || !s->media[medium] || !qos_ready(s->qos, io) ||
+            !medium_try(s->media[medium], io, ret_error))
+                return false;
+        qos_charge(s->qos, io);
+        return true;
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
@@ -370,6 +373,16 @@ static int slot_open_doorbells(struct link_slot *s) {
         return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
 }
 
+static int slot_open_share(struct link_slot *s) {
+        const struct link_escrow_share *e = &s->escrow->shares[s->escrow->share & 1];
+        struct share *share = NULL;
+        int r = e->n_fds ? share_new(&e->share, e->fds, e->n_fds, &share) : 0;
+
+        if (r == 0)
+                qos_set_share(s->qos, share);
+        return r;
+}
+
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
         struct vpc_environment environment = {
@@ -388,11 +401,13 @@ static int slot_bring_up(struct link_slot *s) {
         r = slot_open_shared(s);
         if (r < 0)
                 return r;
-        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        r = qos_new(s->loop, on_qos_start, s, &s->qos);
         if (r < 0)
                 return r;
         qos_set(s->qos, &s->escrow->message.limits);
-        r = slot_open_media(s);
+        r = slot_open_share(s);
+        if (r == 0)
+                r = slot_open_media(s);
         if (r == 0)
                 r = slot_open_doorbells(s);
         if (r < 0)
@@ -475,6 +490,11 @@ void link_slot_remove(struct link_slot *s) {
 void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
         s->escrow->message.limits = *limits;
         qos_set(s->qos, limits);
+}
+
+int link_slot_set_share(struct link_slot *s, const struct link_share *share, const int *fds, unsigned int n_fds) {
+        link_escrow_slot_share(s->escrow, share, fds, n_fds);
+        return slot_open_share(s);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

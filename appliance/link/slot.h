@@ -37,6 +37,8 @@ int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const str
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
+/* As a SLOT_SHARE message says. The descriptors are taken over, on failure too; then it has the share that it had. */
+int link_slot_set_share(struct link_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -204,6 +204,20 @@ static void slot_limits(struct worker *w, const struct link_message *m) {
                         link_slot_set_limits(w->slots[i], &m->limits);
 }
 
+static void slot_share(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = 0;
+
+        if (slot && n_fds <= 1 + LINK_PEERS_MAX) {
+                r = link_slot_set_share(slot, &m->share, fds, n_fds);
+                if (r < 0)
+                        tell_of(LINK_LOG, slot, LOG_WARNING, "its share of the adapter cannot be followed", 0, 0);
+                return;
+        }
+        for (unsigned int i = 0; i < n_fds; i++)
+                close(fds[i]);
+}
+
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
         if (m->type == LINK_SLOT_ADD) {
                 slot_add(w, m, fds, n);
@@ -211,6 +225,10 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
         }
         if (m->type == LINK_SLOT_MEDIA) {
                 slot_show(w, m, fds, n);
+                return;
+        }
+        if (m->type == LINK_SLOT_SHARE) {
+                slot_share(w, m, fds, n);
                 return;
         }
         for (unsigned int i = 0; i < n; i++)

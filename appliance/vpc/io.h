@@ -28,6 +28,9 @@ struct vpc_io {
         /* Called once, never from within the submission: 0 or a negative errno. Short transfers are finished before. */
         void (*done)(struct vpc_io *io, int error);
 
+        /* 0 when it is submitted; when it is done, how long it was held back before it went to the medium. */
+        uint64_t waited_ns;
+
         /* Belongs to the host and the medium: `finish` is what the medium calls, the host then calls `done`. */
         struct {
                 struct loop_io request;

@@ -145,6 +145,29 @@ teardown() {
         says 'is on it'
 }
 
+@test "an adapter is put in with rates of its own" {
+        is '' iovctl adapter insert ssd7 ssd capacity=1TiB iops=400k bandwidth=16Gbit
+        is '[400000,16000000000]' json '.adapters[0]|[.iops,.bandwidth]' iovctl adapter show ssd7 -o json
+        is '[null,null]' json '.adapters[]|select(.name=="ssd0")|[.iops,.bandwidth]' iovctl adapter list -o json
+        iovdump chassis > dumped.yaml
+        grep -q 'ssd7: .*iops: 400000, bandwidth: 16Gbit' dumped.yaml || grep -q 'ssd7: .*iops: 400k, bandwidth: 16Gbit' dumped.yaml
+        if is_live; then
+                iovd_stop
+                iovd_start
+                is '[400000,16000000000]' json '.adapters[0]|[.iops,.bandwidth]' iovctl adapter show ssd7 -o json
+        fi
+        fails 2 iovctl adapter insert x nic ports=2 rate=10Gbit iops=5
+        says 'kind nic has no "iops"'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB bandwidth=5
+        # What is not plugged in has no share.
+        iovctl volume add v ssd7 1GiB
+        iovctl qos add gold weight=300
+        iovctl vadapter add d ssd7 qos=gold
+        is '[null,300,null]' json '.vadapters[0]|[.limits.bandwidth,.limits.weight,.share]' iovctl vadapter show d -o json
+        fails 2 iovctl qos set gold weight=0
+        fails 2 iovctl qos set gold weight=1001
+}
+
 @test "adapters that make no sense are refused, and change nothing" {
         iovdump chassis > before
         fails 1 iovctl adapter insert ssd0 ssd capacity=1TiB

@@ -50,6 +50,7 @@ BATS_TESTS = \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \
+	tests/bats/share-live.bats \
 	tests/bats/scripting-live.bats \
 	tests/bats/scale.bats \
 	tests/bats/verbs.bats \

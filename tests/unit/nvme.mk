@@ -57,6 +57,7 @@ media_tests = \
 	tests/unit/test-media-file \
 	tests/unit/test-media-ram \
 	tests/unit/test-qos \
+	tests/unit/test-share \
 	tests/unit/test-media-ring
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
@@ -70,6 +71,9 @@ tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
 tests_unit_test_media_ram_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_media_ram_CFLAGS = $(nvme_cflags)
 tests_unit_test_media_ram_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_share_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_share_CFLAGS = $(nvme_cflags)
+tests_unit_test_share_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)
 tests_unit_test_qos_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_qos_CFLAGS = $(nvme_cflags)
 tests_unit_test_qos_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)

@@ -129,7 +129,7 @@ void settings_init(enum iov_kind kind, void *record) {
         if (kind == IOV_KIND_NETWORK)
                 ((struct iov_network *)record)->mtu = 1500;
         if (kind == IOV_KIND_QOS)
-                ((struct iov_qos *)record)->weight = 100;
+                ((struct iov_qos *)record)->weight = IOV_WEIGHT_DEFAULT;
         if (kind == IOV_KIND_POOL)
                 ((struct iov_pool *)record)->rest = 3600;
 }

@@ -30,7 +30,8 @@ struct nvme_command {
         uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
         int error;      /* of a request that ended within its submission */
         uint32_t n_ranges;
-        uint64_t progress; /* of a command of many requests: bytes, or ranges, that are done */
+        uint64_t waited_ns; /* its requests before they went to the medium */
+        uint64_t progress;  /* of a command of many requests: bytes, or ranges, that are done */
         struct iovec scratch;
 };
 
