@@ -380,7 +380,8 @@ static void make_prp_list(void) {
 
                 memcpy(memory + page + i * 8, &entry, sizeof(entry));
         }
-        memcpy(memory + page + 511 * 8, &(uint64_t){step & 1 ? BASE + page : odd}, sizeof(uint64_t));
+        const uint64_t last = step & 1 ? BASE + page : odd;
+        memcpy(memory + page + 511 * 8, &last, sizeof(last));
 }
 
 static void delete_queue(void) {

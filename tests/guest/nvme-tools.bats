@@ -136,6 +136,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	before=$(allocated)
 	[ "$before" -ge $((32 << 20)) ]
 	guest 'rm /mnt/f && sync && fstrim /mnt && umount /mnt'
+	echo "before: $before, left: $(allocated)"
 	[ "$(allocated)" -le $((before - (30 << 20))) ]
 }
 
