@@ -520,7 +520,7 @@ int vfio_user_client_msix_set(struct vfio_user_client *c, unsigned int first, co
 /* PCI Express Base 5.0: the command register is section 7.5.1.1.3, the chain of capabilities 7.5.1.1.11, MSI-X 7.7.2.2. */
 int vfio_user_client_msix_enable(struct vfio_user_client *c) {
         const unsigned int config = VFIO_PCI_CONFIG_REGION_INDEX;
-        unsigned char bytes[256];
+        unsigned char bytes[256] = {0};
         uint16_t control;
         int r = vfio_user_client_read(c, config, 0, bytes, sizeof(bytes));
 

@@ -63,7 +63,7 @@ teardown() {
         wait "$pid"
         is $'here\ngone' cat held
         # All of it was said by a worker that ended as it should: one that crashes on the way out is replaced, and nobody would see it.
-        until_true eval 'iovctl server show web01 -o json | jq -e ".servers[0].worker_pid | not"'
+        until_true 10 eval 'iovctl server show web01 -o json | jq -e ".servers[0].worker_pid | not"'
         is 0 json '[.events[] | select(.text | contains("crashed"))] | length' iovctl event list -o json
 }
 
