@@ -64,5 +64,5 @@ teardown() {
 
 @test "shellcheck finds nothing wrong with our scripts" {
         shellcheck "$IOV_SOURCE/man/update.sh" "$IOV_BUILD"/completions/*
-        shellcheck -x -P "$IOV_SOURCE/tests/bats" "$IOV_SOURCE"/tests/bats/*.ba*
+        shellcheck -x -P "$IOV_SOURCE/tests/bats:$IOV_SOURCE" "$IOV_SOURCE"/tests/bats/*.ba*
 }

@@ -159,13 +159,6 @@ static void *allocate(size_t size) {
 }
 
 struct fake *fake_new(void) {
-        struct vpc_persona persona;
-
-        fake_persona(&persona);
-        return fake_new_as(&persona);
-}
-
-struct fake *fake_new_as(const struct vpc_persona *persona) {
         struct fake *f = allocate(sizeof(*f));
         void *device = NULL;
 
@@ -184,7 +177,7 @@ struct fake *fake_new_as(const struct vpc_persona *persona) {
         f->ro = allocate(FAKE_WINDOW);
         for (unsigned int i = 0; i < FAKE_MEDIA; i++)
                 f->media[i] = allocate(FAKE_MEDIUM_SIZE);
-        f->persona = *persona;
+        fake_persona(&f->persona);
         f->image = allocate(nvme_model.state_size);
         f->timer = UINT64_MAX;
         assert_int_equal(nvme_model.init(f->image, &f->persona), 0);
@@ -206,6 +199,20 @@ void fake_restart(struct fake *f) {
         f->n_pending = 0;
         f->timer = UINT64_MAX;
         f->level_told = false;
+        assert_int_equal(nvme_model.attach(f->image, &f->host, &f->counters, &device), 0);
+        f->device = device;
+}
+
+void fake_power(struct fake *f, const struct vpc_persona *persona) {
+        void *device = NULL;
+
+        nvme_model.detach(f->device);
+        f->persona = *persona;
+        f->n_pending = 0;
+        f->timer = UINT64_MAX;
+        f->level_told = false;
+        memset(f->image, 0, nvme_model.state_size);
+        assert_int_equal(nvme_model.init(f->image, &f->persona), 0);
         assert_int_equal(nvme_model.attach(f->image, &f->host, &f->counters, &device), 0);
         f->device = device;
 }

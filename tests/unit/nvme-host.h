@@ -72,9 +72,10 @@ struct fake {
 /* Three namespaces: 1 of 512-byte blocks, 2 of 4096, 5 read-only. */
 void fake_persona(struct vpc_persona *persona);
 struct fake *fake_new(void);
-struct fake *fake_new_as(const struct vpc_persona *persona);
 /* A process that dies and another that attaches to the image. */
 void fake_restart(struct fake *f);
+/* Power off and on: another controller, with nothing of the last one but memory and media. */
+void fake_power(struct fake *f, const struct vpc_persona *persona);
 void fake_free(struct fake *f);
 
 uint32_t fake_read(struct fake *f, uint64_t offset);

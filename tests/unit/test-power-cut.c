@@ -502,12 +502,8 @@ static void power_on(struct test *t) {
         persona.n_media = NAMESPACES;
         for (unsigned int i = 0; i < NAMESPACES; i++)
                 persona.media[i].block_size = t->media[i].block_size;
-        t->f = fake_new_as(&persona);
-        t->f->medium_begin = medium_begin;
-        t->f->medium_end = medium_end;
-        t->f->medium_userdata = t;
-        if (pick(t, 3) == 0)
-                fake_inline(t->f);
+        fake_power(t->f, &persona);
+        t->f->is_inline = pick(t, 3) == 0;
         start_controller(t);
         for (uint32_t nsid = 1; nsid <= NAMESPACES; nsid++)
                 check_medium(t, nsid);
@@ -517,17 +513,14 @@ static void power_cut(struct test *t) {
         stop_requests(t);
         for (unsigned int i = 0; i < NAMESPACES; i++)
                 volatile_cut(&t->media[i], &t->seed);
-        t->f->timer = UINT64_MAX; /* nothing is done any more */
-        fake_free(t->f);
         t->formatting = 0;
         forget_commands(t);
         n_cuts++;
 }
 
-static void round_of(uint64_t name) {
-        struct test *t = calloc(1, sizeof(*t));
-
-        assert_non_null(t);
+static void round_of(struct test *t, uint64_t name) {
+        *t = (struct test){.f = t->f};
+        t->f->medium_userdata = t;
         t->name = name;
         t->seed = name * UINT64_C(0x9e3779b97f4a7c15);
         t->tag = 1;
@@ -549,7 +542,6 @@ static void round_of(uint64_t name) {
         power_on(t);
         power_cut(t);
         n_writes += t->tag - 1;
-        free(t);
 }
 
 static void test_power_cuts(void **state) {
@@ -557,12 +549,20 @@ static void test_power_cuts(void **state) {
         const uint64_t first = seed ? strtoull(seed, NULL, 10) : (uint64_t)time(NULL) * 1000000;
         const uint64_t n = rounds ? strtoull(rounds, NULL, 10) : 2000;
 
+        struct test *t = calloc(1, sizeof(*t));
+        assert_non_null(t);
+        t->f = fake_new();
+        fake_inline(t->f);
+        t->f->medium_begin = medium_begin;
+        t->f->medium_end = medium_end;
         print_message("# IOV_SEED=%llu IOV_ROUNDS=%llu\n", (unsigned long long)first, (unsigned long long)n);
         for (uint64_t i = 0; i < n; i++)
-                round_of(first + i);
+                round_of(t, first + i);
         print_message("# %llu power cuts, %llu writes, %llu blocks that were there\n", (unsigned long long)n_cuts,
                       (unsigned long long)n_writes, (unsigned long long)n_kept);
         assert_true(n_cuts == n * 4);
+        fake_free(t->f);
+        free(t);
 }
 
 /* The judge itself: what it must not let through. */
