@@ -46,6 +46,7 @@ BATS_TESTS = \
 	tests/bats/restart-live.bats \
 	tests/bats/restart-direct-live.bats \
 	tests/bats/restart-threads-live.bats \
+	tests/bats/results.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \
