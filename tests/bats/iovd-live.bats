@@ -214,7 +214,8 @@ PYTHON
         iovctl namespace add v/1 v
         iovctl vadapter attach v s 0
         "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock smoke
-        run ! is_direct
+        run is_direct
+        [ "$status" -eq 1 ]
         iovd_stop
         IOVD_OPTIONS='--media-cache direct' iovd_start
         until_true 10 test -S run/servers/s/0.sock
