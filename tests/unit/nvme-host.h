@@ -44,7 +44,9 @@ struct fake {
         bool polls, is_msix; /* fake_polled() */
         unsigned int n_poll_starts;
         uint32_t doorbells[1024];
-        bool is_inline; /* requests end within their submission, fake_inline() */
+        bool is_inline;                           /* requests end within their submission, fake_inline() */
+        unsigned int n_expected, n_expected_late; /* requests that were announced; those behind the first that was made */
+        uint64_t expected_bytes;
         bool no_data; /* what is at FAKE_DATA and above was taken away */
 
         struct vpc_io *pending[FAKE_PENDING];
