@@ -23,7 +23,7 @@ static int memory(size_t size) {
         return fd;
 }
 
-static int translate(const struct vpc_dma *dma, uint64_t address, size_t length, struct iovec *iov, unsigned int max) {
+static int translate(struct vpc_dma *dma, uint64_t address, size_t length, struct iovec *iov, unsigned int max) {
         return vpc_dma_translate(dma, address, length, VPC_DMA_TO_DEVICE, iov, max);
 }
 
