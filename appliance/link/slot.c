@@ -110,6 +110,13 @@ static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, i
         return true;
 }
 
+static void slot_io_expect(void *context, unsigned int medium, uint64_t offset, uint64_t length) {
+        struct link_slot *s = context;
+
+        if (medium < s->n_media && s->media[medium])
+                medium_expect(s->media[medium], offset, length);
+}
+
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
 static void slot_hurry(void *context) {
         struct link_slot *s = context;
@@ -385,8 +392,12 @@ static int slot_open_share(struct link_slot *s) {
 
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
-        struct vpc_environment environment = {
-                .context = s, .io_submit = slot_io_submit, .io_try = slot_io_try, .hurry = slot_hurry, .log = slot_log};
+        struct vpc_environment environment = {.context = s,
+                                              .io_submit = slot_io_submit,
+                                              .io_try = slot_io_try,
+                                              .io_expect = slot_io_expect,
+                                              .hurry = slot_hurry,
+                                              .log = slot_log};
         int r;
 
         if (!model || s->escrow->n_fds < 3)

@@ -132,6 +132,11 @@ bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         return true;
 }
 
+void medium_expect(struct medium *medium, uint64_t offset, uint64_t length) {
+        if (medium->ram)
+                media_ram_expect(medium->ram, offset, length);
+}
+
 void medium_submit(struct medium *medium, struct vpc_io *io) {
         if (!medium->ram) {
                 media_file_submit(medium->file, io);

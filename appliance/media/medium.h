@@ -29,5 +29,7 @@ void medium_retire(struct medium *medium, void (*done)(void *userdata), void *us
 void medium_submit(struct medium *medium, struct vpc_io *io);
 /* End a request within the call, without io->private.finish, where this kind can; false: medium_submit() it. */
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error);
+/* A request for these bytes, which need not be within the medium, is likely to come soon. */
+void medium_expect(struct medium *medium, uint64_t offset, uint64_t length);
 
 #endif

@@ -12,6 +12,9 @@
 #include "media/file.h"
 #include "util.h"
 
+#define CACHE_LINE 64u
+#define EXPECT_BYTES 512u
+
 struct media_ram {
         int fd;
         uint64_t size;
@@ -78,6 +81,19 @@ static int format(struct media_ram *media, uint64_t block_size) {
 
 bool media_ram_has(const struct media_ram *media, const struct vpc_io *io) {
         return io->length && io->offset <= media->size && io->length <= media->size - io->offset;
+}
+
+/*
+ * A block that is chosen at random is in no cache, nor is its address in the TLB, and no processor looks ahead over the end of a
+ * page: so the first lines are asked for while other requests are copied. For the rest the processor sees the pattern.
+ */
+void media_ram_expect(const struct media_ram *media, uint64_t offset, uint64_t length) {
+        if (offset > media->size || length > media->size - offset)
+                return;
+        if (length > EXPECT_BYTES)
+                length = EXPECT_BYTES;
+        for (uint64_t i = 0; i < length; i += CACHE_LINE)
+                __builtin_prefetch(media->memory + offset + i);
 }
 
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {

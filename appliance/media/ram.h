@@ -19,5 +19,7 @@ void media_ram_resize(struct media_ram *media, uint64_t size);
 bool media_ram_has(const struct media_ram *media, const struct vpc_io *io);
 /* Do a request; 0 or a negative errno, which is what it ends with. A range past the end is -EINVAL. */
 int media_ram_do(struct media_ram *media, const struct vpc_io *io);
+/* A request for these bytes is likely to come soon. A range past the end is none. */
+void media_ram_expect(const struct media_ram *media, uint64_t offset, uint64_t length);
 
 #endif

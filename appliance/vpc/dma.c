@@ -326,10 +326,24 @@ void vpc_dma_describe(const struct vpc_dma *dma, unsigned int i, struct vpc_dma_
                                                         .has_memory = w->memory != NULL};
 }
 
-int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
+/* The whole range lies in the window: most do in that of the range before. */
+static bool is_within(const struct vpc_dma_window *w, uint64_t address, size_t length) {
+        return address >= w->address && address - w->address < w->size && length <= w->size - (address - w->address);
+}
+
+int vpc_dma_translate(struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
                       unsigned int max) {
         const uint32_t need = direction == VPC_DMA_TO_DEVICE ? VPC_DMA_READABLE : VPC_DMA_WRITEABLE;
         unsigned int n = 0;
+
+        if (length && max && dma->last < dma->n_windows && is_within(dma->windows[dma->last], address, length)) {
+                const struct vpc_dma_window *w = dma->windows[dma->last];
+
+                if (!w->memory || !(w->flags & need))
+                        return -EFAULT;
+                *iov = (struct iovec){w->memory + (address - w->address), length};
+                return 1;
+        }
 
         if (length && address + (length - 1) < address)
                 return -EFAULT;
@@ -344,6 +358,7 @@ int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length
                         return -E2BIG;
                 skip = address - w->address;
                 piece = w->size - skip < length ? w->size - skip : length;
+                dma->last = i;
                 iov[n++] = (struct iovec){w->memory + skip, (size_t)piece};
                 address += piece;
                 length -= (size_t)piece;

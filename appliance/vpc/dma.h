@@ -25,6 +25,7 @@ struct vpc_dma {
         unsigned int record_hint;        /* no record before it is free */
         struct vpc_dma_window **windows; /* by address */
         unsigned int n_windows, capacity;
+        unsigned int last;                /* window of the last range that was asked for, or none any more */
         struct vpc_dma_window *dropped;   /* gone from the table, memory maybe still in use */
         struct vpc_dma_window *releasing; /* those that were dropped before the quiesce that is under way */
 };
@@ -48,7 +49,7 @@ struct vpc_dma_description {
 };
 void vpc_dma_describe(const struct vpc_dma *dma, unsigned int i, struct vpc_dma_description *ret_description);
 /* Host addresses of a range, see vpc_host.dma_map: the number of pieces, -EFAULT or -E2BIG. */
-int vpc_dma_translate(const struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
+int vpc_dma_translate(struct vpc_dma *dma, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
                       unsigned int max);
 
 #endif

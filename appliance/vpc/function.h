@@ -26,8 +26,9 @@ int vpc_image_check(const void *image, size_t size, const struct vpc_model *mode
 struct vpc_environment {
         void *context;
         void (*io_submit)(void *context, unsigned int medium, struct vpc_io *io);
-        /* Optional, see vpc_host.io_try. */
+        /* Optional, see vpc_host. */
         bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
+        void (*io_expect)(void *context, unsigned int medium, uint64_t offset, uint64_t length);
         /* Optional: what is under way is waited for; none of it must be held back. */
         void (*hurry)(void *context);
         void (*log)(void *context, int level, const char *text);

@@ -151,6 +151,12 @@ static bool host_io_try(void *context, unsigned int index, struct vpc_io *io, in
         return function->environment.io_try(function->environment.context, index, io, ret_error);
 }
 
+static void host_io_expect(void *context, unsigned int index, uint64_t offset, uint64_t length) {
+        struct vpc_function *function = context;
+
+        function->environment.io_expect(function->environment.context, index, offset, length);
+}
+
 static void on_later(struct loop_end *end) {
         struct vpc_function *function = (struct vpc_function *)((char *)end - offsetof(struct vpc_function, later));
 
@@ -235,6 +241,8 @@ void vpc_host_init(struct vpc_function *function) {
                                            .doorbells_fd = function->environment.doorbells_fd};
         if (function->environment.io_try)
                 function->host.io_try = host_io_try;
+        if (function->environment.io_expect)
+                function->host.io_expect = host_io_expect;
         if (function->model->later)
                 function->host.later = host_later;
         if (function->model->poll)

@@ -46,6 +46,8 @@ struct vpc_host {
          * would be with *ret_error.
          */
         bool (*io_try)(void *context, unsigned int index, struct vpc_io *io, int *ret_error);
+        /* Optional: such a request is likely to come soon; nothing but its speed depends on it. Any values are good. */
+        void (*io_expect)(void *context, unsigned int index, uint64_t offset, uint64_t length);
         /* CLOCK_MONOTONIC, ns. */
         uint64_t (*clock)(void *context);
         /* Call model->timer() once, `delay_ns` from now; a second call replaces the first, UINT64_MAX cancels. */

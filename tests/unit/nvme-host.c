@@ -277,6 +277,15 @@ static bool io_try(void *context, unsigned int index, struct vpc_io *io, int *re
         return true;
 }
 
+static void io_expect(void *context, unsigned int index, uint64_t offset, uint64_t length) {
+        struct fake *f = context;
+
+        assert_true(index < FAKE_MEDIA);
+        f->n_expected++;
+        f->n_expected_late += f->n_submitted[VPC_IO_READ] || f->n_submitted[VPC_IO_WRITE];
+        f->expected_bytes += length;
+}
+
 static void poll_start(void *context) {
         ((struct fake *)context)->n_poll_starts++;
 }
@@ -295,6 +304,7 @@ void fake_polled(struct fake *f) {
 void fake_inline(struct fake *f) {
         f->is_inline = true;
         f->host.io_try = io_try;
+        f->host.io_expect = io_expect;
 }
 
 void fake_end(struct fake *f, unsigned int i) {

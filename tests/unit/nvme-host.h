@@ -44,8 +44,10 @@ struct fake {
         bool polls, is_msix; /* fake_polled() */
         unsigned int n_poll_starts;
         uint32_t doorbells[1024];
-        bool is_inline; /* requests end within their submission, fake_inline() */
-        bool no_data;   /* what is at FAKE_DATA and above was taken away */
+        bool is_inline;                           /* requests end within their submission, fake_inline() */
+        unsigned int n_expected, n_expected_late; /* requests that were announced; those behind the first that was made */
+        uint64_t expected_bytes;
+        bool no_data; /* what is at FAKE_DATA and above was taken away */
 
         /* In place of the media above: a request begins, and ends, the latter with what is returned. */
         void (*medium_begin)(void *userdata, unsigned int medium, struct vpc_io *io);

@@ -23,7 +23,7 @@ static int memory(size_t size) {
         return fd;
 }
 
-static int translate(const struct vpc_dma *dma, uint64_t address, size_t length, struct iovec *iov, unsigned int max) {
+static int translate(struct vpc_dma *dma, uint64_t address, size_t length, struct iovec *iov, unsigned int max) {
         return vpc_dma_translate(dma, address, length, VPC_DMA_TO_DEVICE, iov, max);
 }
 
@@ -66,6 +66,35 @@ static void test_translate(void **state) {
         assert_int_equal(pread(fd, back, 4, 0x2ffc), 4);
         assert_memory_equal(back, "LAST", 4);
         vpc_dma_clear(&dma);
+        close(fd);
+}
+
+/* A window is looked for where the last range was found: never there when it has gone or moved on in the table. */
+static void test_translate_again(void **state) {
+        struct vpc_dma dma = {0};
+        struct iovec iov[2];
+        int fd = memory(0x2000);
+
+        assert_int_equal(pwrite(fd, "one", 4, 0), 4);
+        assert_int_equal(pwrite(fd, "two", 4, 0x1000), 4);
+        assert_int_equal(vpc_dma_map(&dma, 0x20000, 0x1000, dup(fd), 0, RW), 0);
+        for (unsigned int i = 0; i < 2; i++)
+                assert_int_equal(translate(&dma, 0x20000, 4, iov, 2), 1);
+        assert_int_equal(vpc_dma_map(&dma, 0x10000, 0x1000, dup(fd), 0x1000, VPC_DMA_READABLE), 0);
+        assert_int_equal(translate(&dma, 0x20000, 4, iov, 2), 1);
+        assert_string_equal(iov[0].iov_base, "one");
+        assert_int_equal(translate(&dma, 0x10000, 4, iov, 2), 1);
+        assert_string_equal(iov[0].iov_base, "two");
+        assert_int_equal(translate(&dma, 0x10000, 4, iov, 0), -E2BIG);
+        assert_int_equal(vpc_dma_translate(&dma, 0x10000, 4, VPC_DMA_FROM_DEVICE, iov, 2), -EFAULT);
+        assert_int_equal(translate(&dma, 0x10000, 0x1001, iov, 2), -EFAULT);
+        assert_int_equal(vpc_dma_unmap(&dma, 0x10000, 0x1000), 0);
+        assert_int_equal(translate(&dma, 0x10000, 4, iov, 2), -EFAULT);
+        assert_int_equal(translate(&dma, 0x20000, 4, iov, 2), 1);
+        assert_int_equal(vpc_dma_unmap(&dma, 0x20000, 0x1000), 0);
+        assert_int_equal(translate(&dma, 0x20000, 4, iov, 2), -EFAULT);
+        vpc_dma_clear(&dma);
+        assert_int_equal(translate(&dma, 0x20000, 4, iov, 2), -EFAULT);
         close(fd);
 }
 
@@ -153,9 +182,8 @@ static void test_many(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_translate),
-                cmocka_unit_test(test_refused),
-                cmocka_unit_test(test_unmap),
+                cmocka_unit_test(test_translate), cmocka_unit_test(test_translate_again),
+                cmocka_unit_test(test_refused),   cmocka_unit_test(test_unmap),
                 cmocka_unit_test(test_many),
         };
 

@@ -311,6 +311,38 @@ static void test_level(void **state) {
         fake_free(f);
 }
 
+/* Commands that came together are announced before the first of them is executed, and be it nonsense that they ask for. */
+static void test_expected(void **state) {
+        static const struct {
+                uint8_t opcode;
+                uint32_t nsid;
+                uint64_t block;
+                uint16_t status;
+        } commands[] = {{NVME_IO_READ, 1, 7, 0},
+                        {NVME_IO_READ, 0, 0, NVME_SC_INVALID_NAMESPACE},
+                        {NVME_IO_WRITE, UINT32_MAX, 0, NVME_SC_INVALID_NAMESPACE},
+                        {NVME_IO_READ, 1, UINT64_MAX, NVME_SC_LBA_OUT_OF_RANGE},
+                        {NVME_IO_WRITE, 1, 3, 0}};
+        struct fake_queue q;
+        struct fake *f = start(&q);
+        struct nvme_cqe cqe;
+
+        fake_inline(f);
+        nvme_poll(f->device);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+                fake_push(f, &q, fake_transfer(f, commands[i].opcode, commands[i].nsid, commands[i].block, 1, FAKE_DATA));
+        write_shadow(f, 1, false, q.tail);
+        nvme_poll(f->device);
+        assert_int_equal(f->n_expected, 3);
+        assert_int_equal(f->n_expected_late, 0);
+        assert_int_equal(f->expected_bytes, 3 * 512);
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1 & 0x7ff, commands[i].status);
+        }
+        fake_free(f);
+}
+
 static void test_inline(void **state) {
         struct fake_queue q;
         struct fake *f = start(&q);
@@ -437,8 +469,8 @@ int main(void) {
                 cmocka_unit_test(test_reset_drops),    cmocka_unit_test(test_deleted_queue),
                 cmocka_unit_test(test_late_buffer),    cmocka_unit_test(test_restart),
                 cmocka_unit_test(test_memory_goes),    cmocka_unit_test(test_level),
-                cmocka_unit_test(test_inline),         cmocka_unit_test(test_page),
-                cmocka_unit_test(test_coalescing),
+                cmocka_unit_test(test_expected),       cmocka_unit_test(test_inline),
+                cmocka_unit_test(test_page),           cmocka_unit_test(test_coalescing),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

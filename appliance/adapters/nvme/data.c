@@ -52,7 +52,19 @@ uint32_t nvme_data_map(struct nvme_command *command, uint32_t length, enum vpc_d
                               .direction = direction,
                               .iov = nvme_iov(command),
                               .sink = command->device->scratch[command->index]};
-        uint32_t outcome = sqe->flags & NVME_SQE_FLAGS_PSDT ? nvme_sgl_walk(&w, sqe, length) : nvme_prp_walk(&w, sqe, length);
+        uint32_t outcome = 0;
+
+        /* One page or less needs no second PRP [4.3], and no walk. */
+        if (length && !(sqe->flags & NVME_SQE_FLAGS_PSDT) && sqe->prp1 % 4 == 0 &&
+            length <= NVME_PAGE_SIZE - sqe->prp1 % NVME_PAGE_SIZE) {
+                int r = w.device->host->dma_map(w.device->host->context, sqe->prp1, length, direction, w.iov, NVME_IOV_MAX);
+
+                if (r < 0)
+                        return NVME_TRANSFER_ERROR(24);
+                *ret_n = (unsigned int)r;
+                return 0;
+        }
+        outcome = sqe->flags & NVME_SQE_FLAGS_PSDT ? nvme_sgl_walk(&w, sqe, length) : nvme_prp_walk(&w, sqe, length);
 
         if (!outcome)
                 outcome = nvme_walk_end(&w);

@@ -137,6 +137,18 @@ static uint32_t dispatch(struct nvme_command *command) {
         }
 }
 
+void nvme_io_expect(const struct nvme_command *command) {
+        const struct vpc_host *host = command->device->host;
+        const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
+
+        if (!host->io_expect || (sqe->opcode != NVME_IO_READ && sqe->opcode != NVME_IO_WRITE) || sqe->nsid - 1 >= NVME_NAMESPACES)
+                return;
+        const struct nvme_namespace *ns = &command->device->image->namespaces[sqe->nsid - 1];
+        if (ns->blocks)
+                host->io_expect(host->context, ns->medium, nvme_first_block(sqe) << ns->block_shift,
+                                (uint64_t)nvme_block_count(sqe) << ns->block_shift);
+}
+
 void nvme_io_execute(struct nvme_command *command) {
         uint32_t outcome = nvme_check_flags(&nvme_slot(command)->sqe, false);
 

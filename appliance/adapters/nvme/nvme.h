@@ -220,6 +220,8 @@ uint32_t nvme_data_receive(struct nvme_command *command, void *data, uint32_t le
 /* admin.c, identify.c, features.c, logs.c, events.c, io.c */
 void nvme_admin_execute(struct nvme_command *command);
 void nvme_io_execute(struct nvme_command *command);
+/* Tell the host what the command, which is not checked yet, is likely to need. */
+void nvme_io_expect(const struct nvme_command *command);
 /* A request of the command has ended. */
 void nvme_io_advance(struct nvme_command *command, int error);
 static inline uint64_t nvme_first_block(const struct nvme_sqe *sqe) {

@@ -8,6 +8,7 @@
 /* Commands fetched in one event; the rest waits for the next turn of the event loop, so that no server holds it up. */
 #define FETCH_BUDGET 64
 #define PREFETCH 2
+#define BATCH 8      /* commands that are copied before the first of them is executed */
 #define POST_BATCH 8 /* completions: two lines of most caches */
 
 void nvme_sq_init(struct nvme_sq *sq, uint64_t base, uint32_t size, uint16_t cq_id) {
@@ -178,50 +179,77 @@ static int entry_copy(struct nvme_device *device, unsigned int q, struct nvme_sq
         return device->host->dma_read(device->host->context, sq->base + i * sizeof(*ret_sqe), ret_sqe, sizeof(*ret_sqe));
 }
 
-/* Copy one command; false: not now. */
-static bool fetch_one(struct nvme_device *device, unsigned int q) {
+/* Copy one command; NULL: not now. */
+static struct nvme_command *fetch_one(struct nvme_device *device, unsigned int q) {
         struct nvme_sq *sq = &device->image->sqs[q];
         struct nvme_command *command = nvme_slot_take(device, q);
 
         if (!command)
-                return false;
+                return NULL;
         struct nvme_slot *slot = nvme_slot(command);
         int r = entry_copy(device, q, &slot->sqe);
         if (r < 0) {
                 nvme_slot_free(command);
                 if (r != -EPERM) /* without Bus Master Enable the commands wait */
                         nvme_fatal(device, "submission queue is not in memory", r);
-                return false;
+                return NULL;
         }
         slot->sq_id = (uint16_t)q;
         slot->fetched = sq->fetched + 1;
         slot->resumed = 0;
-        /* From here on the command is this slot's, whatever becomes of this process; the count follows it (resume.c). */
-        __atomic_store_n(&slot->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
+        /*
+         * From here on the command is this slot's, whatever becomes of this process; the count follows it (resume.c). Until it is
+         * begun it counts as one that waits: it is not to blame for the end of a process.
+         */
+        __atomic_store_n(&slot->state, NVME_SLOT_MEDIA, __ATOMIC_RELEASE);
         __atomic_store_n(&sq->fetched, slot->fetched, __ATOMIC_RELEASE);
-        if (q == 0) {
-                post_done(device); /* before queues go */
-                nvme_admin_execute(command);
-                nvme_media_ended(device); /* a format of a medium that is memory */
-                return true;
+        return command;
+}
+
+static unsigned int fetch_admin(struct nvme_device *device) {
+        struct nvme_command *command = fetch_one(device, 0);
+
+        if (!command)
+                return 0;
+        post_done(device); /* before queues go */
+        __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
+        nvme_admin_execute(command);
+        nvme_media_ended(device); /* a format of a medium that is memory */
+        return 1;
+}
+
+/* Several commands are copied first, and then executed: while one's data is copied, that of the next comes from memory. */
+static unsigned int fetch_batch(struct nvme_device *device, unsigned int q, unsigned int max) {
+        struct nvme_sq *sq = &device->image->sqs[q];
+        struct nvme_command *batch[BATCH];
+        unsigned int n = 0;
+
+        while (n < max && n < BATCH && sq->fetched != sq->tail && (batch[n] = fetch_one(device, q))) {
+                nvme_slot(batch[n])->start_ns = device->now;
+                nvme_io_expect(batch[n++]);
         }
-        slot->start_ns = device->now;
-        if (device->n_inflight++ == 0)
-                device->busy_since = slot->start_ns;
+        if (n && device->n_inflight == 0)
+                device->busy_since = device->now;
+        device->n_inflight += n;
         __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
-        nvme_io_execute(command);
-        nvme_media_ended(device);
-        return true;
+        for (unsigned int i = 0; i < n; i++) {
+                __atomic_store_n(&nvme_slot(batch[i])->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
+                nvme_io_execute(batch[i]);
+                nvme_media_ended(device);
+        }
+        return n;
 }
 
 /* Returns how many commands were fetched; the queue stays pending where there are more. */
 static unsigned int fetch_queue(struct nvme_device *device, unsigned int q, unsigned int max) {
         struct nvme_sq *sq = &device->image->sqs[q];
-        unsigned int n = 0;
+        unsigned int n = 0, more = 1;
 
-        while (n < max && sq->fetched != sq->tail && !sq->deleting && can_fetch(device) &&
-               !device->image->cqs[sq->cq_id].n_held && fetch_one(device, q))
-                n++;
+        while (more && n < max && sq->fetched != sq->tail && !sq->deleting && can_fetch(device) &&
+               !device->image->cqs[sq->cq_id].n_held) {
+                more = q ? fetch_batch(device, q, max - n) : fetch_admin(device);
+                n += more;
+        }
         if (sq->fetched == sq->tail)
                 device->pending &= ~(UINT64_C(1) << q);
         return n;

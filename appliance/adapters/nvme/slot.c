@@ -158,7 +158,8 @@ static void request_end(struct nvme_command *command, int error) {
                         nvme_io_advance(command, error);
                 else
                         nvme_admin_advance(command, error);
-                nvme_delete_sq_finish(device, sq_id);
+                if (device->image->sqs[sq_id].deleting)
+                        nvme_delete_sq_finish(device, sq_id);
         }
 }
 
