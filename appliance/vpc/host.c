@@ -151,6 +151,24 @@ static bool host_io_try(void *context, unsigned int index, struct vpc_io *io, in
         return function->environment.io_try(function->environment.context, index, io, ret_error);
 }
 
+static const struct vpc_reservation_page *host_reservations(void *context, unsigned int index) {
+        struct vpc_function *function = context;
+
+        return function->environment.reservations(function->environment.context, index);
+}
+
+static void host_reserve(void *context, const struct vpc_reserve_request *request) {
+        struct vpc_function *function = context;
+
+        function->environment.reserve(function->environment.context, request);
+}
+
+static void host_fenced(void *context, unsigned int index, uint64_t change) {
+        struct vpc_function *function = context;
+
+        function->environment.fenced(function->environment.context, index, change);
+}
+
 static void on_later(struct loop_end *end) {
         struct vpc_function *function = (struct vpc_function *)((char *)end - offsetof(struct vpc_function, later));
 
@@ -235,6 +253,11 @@ void vpc_host_init(struct vpc_function *function) {
                                            .doorbells_fd = function->environment.doorbells_fd};
         if (function->environment.io_try)
                 function->host.io_try = host_io_try;
+        if (function->environment.reservations) {
+                function->host.reservations = host_reservations;
+                function->host.reserve = host_reserve;
+                function->host.fenced = host_fenced;
+        }
         if (function->model->later)
                 function->host.later = host_later;
         if (function->model->poll)
