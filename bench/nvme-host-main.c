@@ -2,6 +2,7 @@
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
+ * nvme-host reserve VADAPTER_SOCKET...
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
@@ -166,6 +167,8 @@ static int hold(const char *path) {
 }
 
 int main(int argc, char **argv) {
+        if (argc >= 3 && strcmp(argv[1], "reserve") == 0)
+                return reserve(argv + 2, (unsigned int)argc - 2);
         if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
         if (argc == 3 && strcmp(argv[2], "hold") == 0)
@@ -190,8 +193,9 @@ int main(int argc, char **argv) {
                 hostile_messages(argv[1]);
                 hostile_floods(argv[1]);
         } else {
-                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
-                            "share-nothing|memory|eventfd and another");
+                measure_die(
+                        "usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
+                        "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);
         return n_failed != 0;

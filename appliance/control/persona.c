@@ -24,8 +24,12 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
                 if (!volume)
                         continue;
                 ret_volumes[p->n_media] = volume;
-                p->media[p->n_media++] = (struct vpc_medium){
-                        .id = nsid, .block_size = 512, .size = volume->size, .unique_id = volume->id, .read_only = ns->read_only};
+                p->media[p->n_media++] = (struct vpc_medium){.id = nsid,
+                                                             .block_size = 512,
+                                                             .size = volume->size,
+                                                             .unique_id = volume->id,
+                                                             .read_only = ns->read_only,
+                                                             .shared = volume->shared};
         }
         return adapter ? vpc_model_for_adapter((enum iov_adapter_kind)adapter->kind) : NULL;
 }

@@ -48,7 +48,7 @@ static const char *volume_check(const struct iov_volume *v) {
                 return "size is beyond 1EiB";
         if (!iov_on_remove_to_string(v->on_remove))
                 return "on_remove is neither delete nor retain";
-        return NULL;
+        return v->shared > 1 ? "shared is neither 0 nor 1" : NULL;
 }
 
 static const char *vlans_check(const struct iov_network *n) {

@@ -93,6 +93,9 @@ void link_escrow_slot_free(struct link_escrow_slot *slot) {
         for (unsigned int i = 0; i < slot->n_fds; i++)
                 close_fd(&slot->fds[i]);
         slot->n_fds = 0;
+        if (slot->reservations_fd > 0)
+                close_fd(&slot->reservations_fd);
+        slot->reservations_fd = 0;
 }
 
 static int fd_at(const struct link_escrow_slot *slot, unsigned int i) {
@@ -206,6 +209,8 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         continue;
                 for (unsigned int k = 0; k < slot->n_fds && r == 0; k++)
                         r = list_add(&list, slot->fds[k]);
+                if (r == 0)
+                        r = list_add(&list, slot->reservations_fd);
                 if (r == 0 && slot->n_fds > 2)
                         r = list_add_session(&list, slot->fds[2]);
         }

@@ -24,6 +24,7 @@ struct link_escrow_slot {
         uint32_t peer_pid, peer_uid;
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
+        int32_t reservations_fd;     /* 0: none yet */
         struct link_message message; /* the SLOT_ADD that it was made from */
 };
 

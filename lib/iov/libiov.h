@@ -77,6 +77,13 @@ int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void 
  * end. -EOPNOTSUPP: the appliance does not tell.
  */
 int iov_isolation_read(struct iov_appliance *appliance, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
+/*
+ * Who has registered with shared volumes, volume by volume; the caller frees the rows, whose strings end. A volume with nobody
+ * has one row without a host. -EOPNOTSUPP: the appliance does not tell.
+ */
+int iov_reservations_read(struct iov_appliance *appliance, struct iov_mb_reservation_row **ret_rows, size_t *ret_n);
+/* End all registrations with a shared volume, and its reservation, such as those of a server that is dead. */
+int iov_reservation_clear(struct iov_appliance *appliance, const char *volume, struct iov_mb_error *ret_error);
 /* The appliance's log text that it still has; the caller frees it. */
 int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
 /*
@@ -167,8 +174,8 @@ const struct iov_namespace *iov_namespace_get(const struct iov_model *model, con
 int iov_namespace_init(struct iov_namespace *ns, const char *vadapter, uint32_t nsid);
 /* The vAdapter that is in a slot of a server, NULL: free. */
 const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, const char *server, uint32_t slot);
-/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without links,
- * such as one from YAML: true. */
+/* Whether the server that a vAdapter is in can see it: the link is up, and no fault on demand has pulled it. Of a model without
+ * links, such as one from YAML: true. */
 bool iov_vadapter_is_reachable(const struct iov_model *model, const struct iov_vadapter *vadapter);
 /* Letters, digits, '.', '_' and '-', starting with a letter or digit, at most IOV_NAME_MAX. */
 bool iov_name_is_valid(const char *name);
@@ -253,8 +260,8 @@ int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeou
 
 /* Bring a link up or down, or retrain it. Durable, but no generation. -ENOENT, -EINVAL. */
 int iov_link_control(struct iov_appliance *appliance, uint32_t link, enum iov_link_action action, struct iov_mb_error *ret_error);
-/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it, -EOPNOTSUPP:
- * the chassis is a file of the operator's. */
+/* Put an adapter into a software chassis (CONFIG fields), or take one out. -EEXIST, -ENOENT, -EBUSY: something is on it,
+ * -EOPNOTSUPP: the chassis is a file of the operator's. */
 int iov_adapter_insert(struct iov_appliance *appliance, const struct iov_adapter *adapter, struct iov_mb_error *ret_error);
 int iov_adapter_remove(struct iov_appliance *appliance, const char *name, struct iov_mb_error *ret_error);
 /* A fault on demand: type, object, first, count and value of `fault`; *ret_fault is what it was made, with its number as name. */

@@ -154,6 +154,7 @@ static const struct key volume_keys[] = {
          .offset = offsetof(struct iov_volume, on_remove),
          .from_string = iov_on_remove_from_string,
          .words = "delete, retain"},
+        {.name = "shared", .read = reader_read_bool, .offset = offsetof(struct iov_volume, shared)},
 };
 
 static int read_volume(struct reader *r, const struct subject *subject) {
@@ -218,5 +219,6 @@ static const struct key topology_keys[] = {
 
 int iov_topology_read(struct iov_model *model, const char *file, const char *text, size_t length,
                       struct iov_diagnostics *diagnostics) {
-        return reader_document(model, file, text, length, diagnostics, "topology", topology_keys, ARRAY_LENGTH(topology_keys), NULL);
+        return reader_document(model, file, text, length, diagnostics, "topology", topology_keys, ARRAY_LENGTH(topology_keys),
+                               NULL);
 }

@@ -115,6 +115,8 @@ static void write_volume(const void *record, FILE *stream) {
                 iov_size_format(volume->size, size));
         if (on_remove && volume->on_remove != IOV_ON_REMOVE_DELETE)
                 fprintf(stream, ", on_remove: %s", on_remove);
+        if (volume->shared)
+                fprintf(stream, ", shared: true");
         fprintf(stream, "}\n");
 }
 

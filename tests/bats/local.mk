@@ -37,6 +37,8 @@ BATS_TESTS = \
 	tests/bats/plan.bats \
 	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/reservations.bats \
+	tests/bats/reservations-live.bats \
 	tests/bats/restart-live.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \

@@ -158,7 +158,7 @@ static void complete_list(enum value_type type, const char *current) {
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
                 {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
-                {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete"}},
+                {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete", "shared=true", "shared=false"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
                   "qos=", "interrupts=", "polling=adaptive", "polling=always"}},

@@ -75,6 +75,16 @@ static int set_vlans(const struct tool *tool, const struct setting *s, void *rec
         return STATUS_DONE;
 }
 
+/* A yes or no. */
+static int set_flag(const struct tool *tool, const struct setting *s, void *record, const char *value) {
+        const uint32_t flag = strcmp(value, "true") == 0;
+
+        if (!flag && strcmp(value, "false") != 0)
+                return report_error(tool, STATUS_USAGE, "%s '%s': true or false is wanted", s->key, value);
+        memcpy((char *)record + s->offset, &flag, sizeof(flag));
+        return STATUS_DONE;
+}
+
 /* ---- keys ---- */
 
 #define AT(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
@@ -85,6 +95,7 @@ static const struct setting settings[] = {
         {IOV_KIND_VOLUME, "size", set_quantity, AT(iov_volume, size), "a size with its unit, such as 64GiB,", NULL,
          iov_size_parse},
         {IOV_KIND_VOLUME, "on_remove", set_word, AT(iov_volume, on_remove), "retain or delete", iov_on_remove_from_string, NULL},
+        {IOV_KIND_VOLUME, "shared", set_flag, AT(iov_volume, shared), NULL, NULL, NULL},
         {IOV_KIND_VADAPTER, "serial", set_identity, offsetof(struct iov_vadapter, serial), IOV_SERIAL_MAX + 1, "", NULL, NULL},
         {IOV_KIND_VADAPTER, "mac", set_identity, AT(iov_vadapter, mac), "address", NULL, NULL},
         {IOV_KIND_VADAPTER, "wwnn", set_identity, AT(iov_vadapter, wwnn), "address", NULL, NULL},

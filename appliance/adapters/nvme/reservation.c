@@ -39,7 +39,6 @@ bool nvme_reservation_read(struct nvme_device *device, uint32_t nsid, struct vpc
 /* UINT32_MAX: not known. */
 static uint32_t find_rights(struct nvme_device *device, uint32_t nsid) {
         const struct vpc_reservation_page *page = page_of(device, nsid);
-        const struct vpc_initiator who = nvme_initiator(device->image);
         struct nvme_rights *known = &device->rights[nsid - 1];
         uint32_t rights = UINT32_MAX;
         uint64_t current = 0;
@@ -50,6 +49,7 @@ static uint32_t find_rights(struct nvme_device *device, uint32_t nsid) {
                         return UINT32_MAX;
                 if (known->current == current)
                         return known->rights;
+                const struct vpc_initiator who = nvme_initiator(device->image);
                 const struct vpc_reservation *r = &page->copies[current & 1];
                 rights =
                         r->volume == device->image->namespaces[nsid - 1].unique_id ? vpc_reservation_rights(r, &who) : UINT32_MAX;
