@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,24 +64,13 @@ int reservation_file_decode(const void *bytes, size_t size, struct vpc_reservati
 
 int reservation_file_read(int directory, const char *name, struct vpc_reservation *ret_state) {
         CLEANUP_CLOSE int fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        CLEANUP_FILE FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
         const size_t room = sizeof(struct header) + sizeof(struct vpc_reservation) + 1; /* longer is damaged, too */
         CLEANUP_FREE char *bytes = malloc(room);
-        size_t size = 0;
 
-        if (fd < 0)
+        if (!file || !bytes)
                 return -errno;
-        if (!bytes)
-                return -ENOMEM;
-        while (size < room) {
-                ssize_t n = read(fd, bytes + size, room - size);
-
-                if (n < 0 && errno == EINTR)
-                        continue;
-                if (n < 0)
-                        return -errno;
-                if (n == 0)
-                        break;
-                size += (size_t)n;
-        }
-        return reservation_file_decode(bytes, size, ret_state);
+        take_fd(&fd);
+        const size_t size = fread(bytes, 1, room, file);
+        return ferror(file) ? -EIO : reservation_file_decode(bytes, size, ret_state);
 }

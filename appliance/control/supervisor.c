@@ -85,6 +85,24 @@ static void slot_forget(struct process *p, uint64_t instance) {
         link_send(p->channel, &m, NULL, 0);
 }
 
+static void slot_removed(struct supervisor *s, struct instance *i) {
+        if (!i->removing)
+                return;
+        journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
+                      i->slot, i->server);
+        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
+        instance_free(s, i);
+        supervisor_reconcile(s);
+}
+
+static void slot_shown(struct supervisor *s, struct instance *i) {
+        if (!i->showing)
+                return;
+        i->showing = false;
+        memset(i->leaving, 0, sizeof(i->leaving));
+        supervisor_reconcile(s);
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
@@ -128,23 +146,13 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 instance_drive(s, i);
                 break;
         case LINK_REMOVED:
-                if (!i->removing)
-                        return;
-                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
-                              i->slot, i->server);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
-                instance_free(s, i);
-                supervisor_reconcile(s);
+                slot_removed(s, i);
                 break;
         case LINK_STATUS:
                 slot_status(s, i, m);
                 break;
         case LINK_SHOWN:
-                if (!i->showing)
-                        return;
-                i->showing = false;
-                memset(i->leaving, 0, sizeof(i->leaving));
-                supervisor_reconcile(s);
+                slot_shown(s, i);
                 break;
         case LINK_RESERVE:
         case LINK_RESERVATIONS_SEEN:
