@@ -40,6 +40,7 @@ BATS_TESTS = \
 	tests/bats/reservations.bats \
 	tests/bats/reservations-live.bats \
 	tests/bats/restart-live.bats \
+	tests/bats/results.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \
