@@ -9,6 +9,10 @@
  *   N release ACTION TYPE CRKEY              ACTION 0 release, 1 clear
  *   N report                                 generation, type, PTPLS, then controller, status, host and key of each
  *   N read|write BLOCK
+ *   N burst PATTERN         start writes of that byte to 16 places, and wait for none
+ *   N collect               wait for them: how many were good, in conflict, aborted
+ *   N fill PATTERN          write that byte to those places, and wait for each
+ *   N check PATTERN         read them: same, or which differs
  *   N log                                    Reservation Notification: count, type, how many more
  *   N identify                               NMIC, RESCAP, the NGUID, CMIC, CNTLID
  *   N reset
@@ -26,6 +30,7 @@
 
 #define SERVERS_MAX 4u
 #define MEMORY (1u << 20)
+#define BURST 16u
 #define PATIENCE 4u /* times 5 s */
 
 enum {
@@ -39,9 +44,16 @@ enum {
 
 struct server {
         struct nvme_host host;
-        unsigned char *page;
-        uint64_t iova;
+        unsigned char *page, *data;
+        uint64_t iova, data_iova;
 };
+
+static void get_memory(struct server *s) {
+        s->page = nvme_host_alloc(&s->host, NVME_HOST_PAGE, &s->iova);
+        s->data = nvme_host_alloc(&s->host, NVME_HOST_PAGE, &s->data_iova);
+        if (!s->page || !s->data)
+                measure_die("no memory");
+}
 
 static void say(int r, const struct nvme_host_completion *completion) {
         if (r < 0)
@@ -134,11 +146,75 @@ static void transfer(struct server *s, unsigned int opcode, uint64_t block) {
         say(carry_out(&s->host, &s->host.io, &command, &completion), &completion);
 }
 
+static void place(const struct server *s, unsigned int i, unsigned int opcode, struct nvme_host_command *ret_command) {
+        const unsigned int blocks = NVME_HOST_PAGE / s->host.block_size;
+
+        nvme_host_rw(ret_command, opcode, &s->host, (uint64_t)i * blocks, blocks, s->data_iova);
+        ret_command->cid = (uint16_t)i;
+}
+
+static void burst(struct server *s, int pattern) {
+        struct nvme_host_command command;
+
+        memset(s->data, pattern, NVME_HOST_PAGE);
+        for (unsigned int i = 0; i < BURST; i++) {
+                place(s, i, NVME_IO_WRITE, &command);
+                nvme_host_put(&s->host.io, &command);
+        }
+        if (nvme_host_ring(&s->host, &s->host.io) < 0)
+                measure_die("no doorbell");
+        printf("000");
+}
+
+static void collect(struct server *s) {
+        struct nvme_host_completion completion = {0};
+        unsigned int n[3] = {0};
+
+        for (unsigned int done = 0; done < BURST;) {
+                int r = 0;
+
+                for (unsigned int i = 0; i < PATIENCE && (r = nvme_host_wait(&s->host, &s->host.io)) == -ETIMEDOUT; i++)
+                        ;
+                if (r < 0)
+                        measure_die("no completion: %s", strerror(-r));
+                for (; nvme_host_take(&s->host.io, &completion); done++) {
+                        const unsigned int status = NVME_HOST_STATUS(&completion);
+
+                        if (status != 0 && status != 0x83 && status != 0x1b)
+                                measure_die("a write ends with %03x", status);
+                        n[status == 0 ? 0 : status == 0x83 ? 1 : 2]++;
+                }
+                nvme_host_ack(&s->host, &s->host.io);
+        }
+        printf("000 good %u conflict %u aborted %u", n[0], n[1], n[2]);
+}
+
+static void each(struct server *s, unsigned int opcode, int pattern) {
+        struct nvme_host_completion completion = {0};
+        struct nvme_host_command command;
+
+        for (unsigned int i = 0; i < BURST; i++) {
+                memset(s->data, opcode == NVME_IO_WRITE ? pattern : ~pattern, NVME_HOST_PAGE);
+                place(s, i, opcode, &command);
+                int r = carry_out(&s->host, &s->host.io, &command, &completion);
+                if (r < 0 || NVME_HOST_STATUS(&completion)) {
+                        say(r, &completion);
+                        return;
+                }
+                for (unsigned int k = 0; k < NVME_HOST_PAGE; k++)
+                        if (s->data[k] != (unsigned char)pattern) {
+                                printf("000 place %u differs", i);
+                                return;
+                        }
+        }
+        printf("000 same");
+}
+
 static void reset(struct server *s) {
         s->host.memory_used = 0;
         if (nvme_host_start(&s->host) < 0 || nvme_host_make_queue(&s->host, 32, false) < 0)
                 measure_die("no reset");
-        s->page = nvme_host_alloc(&s->host, NVME_HOST_PAGE, &s->iova);
+        get_memory(s);
         printf("000");
 }
 
@@ -171,6 +247,12 @@ static bool obey(struct server *s, const char *word, const uint64_t n[4], int gi
                 identify(s);
         } else if (strcmp(word, "reset") == 0) {
                 reset(s);
+        } else if (strcmp(word, "burst") == 0 && given == 1) {
+                burst(s, (int)n[0]);
+        } else if (strcmp(word, "collect") == 0) {
+                collect(s);
+        } else if (given == 1 && (strcmp(word, "fill") == 0 || strcmp(word, "check") == 0)) {
+                each(s, *word == 'f' ? NVME_IO_WRITE : NVME_IO_READ, (int)n[0]);
         } else if (given == 1 && (strcmp(word, "read") == 0 || strcmp(word, "write") == 0)) {
                 transfer(s, *word == 'r' ? NVME_IO_READ : NVME_IO_WRITE, n[0]);
         } else {
@@ -190,7 +272,7 @@ int reserve(char *const *paths, unsigned int n_paths) {
         for (unsigned int i = 0; i < n_paths; i++) {
                 if (nvme_host_open(&servers[i].host, paths[i], MEMORY, 32, false) < 0)
                         return 1;
-                servers[i].page = nvme_host_alloc(&servers[i].host, NVME_HOST_PAGE, &servers[i].iova);
+                get_memory(&servers[i]);
         }
         puts("ready");
         fflush(stdout);

@@ -138,9 +138,9 @@ static int entry_add(struct reservations *r, uint64_t id, int arg_fd, struct ent
         struct entry *e = calloc(1, sizeof(*e));
         int error = e ? map_kept(fd, &e->kept) : -ENOMEM;
 
-        if (error < 0 || !e) {
+        if (error < 0 || !e || !e->kept) {
                 free(e);
-                return error;
+                return error < 0 ? error : -ENOMEM;
         }
         e->id = id;
         e->fd = take_fd(&fd);

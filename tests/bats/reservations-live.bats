@@ -112,6 +112,51 @@ reserved() {
         gets '000 gen 5 type 0 ptpl 0' 0 report
 }
 
+# What was let through before is over when the preempt is acknowledged, however late it is: what is written after it stays.
+@test "no write comes after a preempt: late on its way to the medium" {
+        hosts_start
+        reserved
+        iovctl inject latency da 300ms
+        gets 000 0 burst 11
+        gets 000 1 acquire 1 1 bb aa
+        gets '000 same' 1 fill 22
+        gets '000 good 16 conflict 0 aborted 0' 0 collect
+        gets '000 same' 1 check 22
+        gets 083 0 fill 33
+}
+
+@test "no write comes after a preempt: waiting for its qos, or let in by another worker" {
+        iovctl qos add slow write_iops=5
+        iovctl vadapter set da qos=slow
+        hosts_start
+        reserved
+        gets 000 0 burst 11
+        gets 000 1 acquire 1 1 bb aa
+        gets '000 same' 1 fill 22
+        gets '000 good * aborted 0' 0 collect
+        gets '000 same' 1 check 22
+        gets 000 0 register 0 0 aa
+        gets 000 0 acquire 1 1 aa bb
+        gets 000 0 burst 33
+        kill -9 "$(worker_of a)"
+        gets 000 1 register 0 0 bb
+        gets 000 1 acquire 1 1 bb aa
+        gets '000 same' 1 fill 44
+        gets '000 good * aborted 0' 0 collect
+        gets '000 same' 1 check 44
+}
+
+@test "preempt and abort: the victim's commands have ended, and with their own status" {
+        hosts_start
+        reserved
+        iovctl inject latency da 300ms
+        gets 000 0 burst 11
+        gets 000 1 acquire 2 1 bb aa
+        gets '000 same' 1 fill 22
+        gets '000 good 0 conflict 0 aborted 16' 0 collect
+        gets '000 same' 1 check 22
+}
+
 @test "a reset keeps a registration; one without a host identifier it ends" {
         hosts_start
         reserved
@@ -225,6 +270,29 @@ reserved() {
         hosts_start
         is '[true,true]' json '[.isolation[]|select(.type=="medium")|.verified and .overlap==null]' iovdump isolation -o json
         is 0 json '[.isolation[]|select(.type=="mapping")]|length' iovdump isolation -o json
+}
+
+@test "shared, and not any more, while a server runs with it" {
+        iovctl vadapter detach db
+        iovctl namespace remove db/1 --yes
+        iovctl volume set v shared=false
+        mkfifo in out
+        "$IOV_BUILD/bench/nvme-host" reserve run/servers/a/0.sock < in > out 2> host.log 3>&- &
+        HOST_PID=$!
+        exec 8> in 9< out
+        read -r -t 20 _ <&9
+        gets '000 nmic 0 rescap 00 *' 0 identify
+        gets '002' 0 register 0 0 aa
+        iovctl volume set v shared=true
+        until_true 20 gets '000 nmic 1 rescap ff *' 0 identify
+        until_true 20 gets '000' 0 write 1
+        gets 000 0 register 0 0 aa
+        gets 000 0 acquire 0 2 aa 0
+        gets 000 0 read 1
+        iovctl volume set v shared=false
+        until_true 20 gets '000 nmic 0 rescap 00 *' 0 identify
+        gets 000 0 write 1
+        is '[]' json '.reservations' iovctl reservation list -o json
 }
 
 @test "a worker that hangs is killed, and whom it held up goes on" {
