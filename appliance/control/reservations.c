@@ -301,10 +301,18 @@ void reservations_progress(struct reservations *r) {
 static int question_add(struct entry *e, uint64_t instance, bool is_clear, const struct vpc_reserve_request *request) {
         struct question **at = &e->questions;
 
-        /* The way out of a state that cannot be read is not to wait for those who need one. */
-        for (; *at && !(is_clear && e->is_damaged); at = &(*at)->next)
-                if (instance && (*at)->instance == instance && (*at)->request.ticket == request->ticket)
+        /* The way out of a state that cannot be read is not to wait for those who need one. Of a function one question waits:
+         * what it asked before its controller was reset is of no interest any more. */
+        for (; *at && !(is_clear && e->is_damaged); at = &(*at)->next) {
+                if (!instance || (*at)->instance != instance)
+                        continue;
+                if ((*at)->request.ticket == request->ticket)
                         return 0; /* it is being seen to */
+                if (*at == e->questions && e->has_question)
+                        continue;
+                (*at)->request = *request;
+                return 0;
+        }
         struct question *q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
@@ -338,17 +346,21 @@ int reservations_clear(struct reservations *r, uint64_t volume) {
 
 /* ---- volumes that come and go ---- */
 
-static void forget(struct reservations *r, struct entry *e) {
+static void file_remove(struct reservations *r, const struct entry *e) {
         char name[24];
 
+        snprintf(name, sizeof(name), "%" PRIu64, e->id);
+        if (unlinkat(r->directory, name, 0) == 0)
+                fsync(r->directory);
+}
+
+static void forget(struct reservations *r, struct entry *e) {
         for (struct entry **at = &r->entries; *at; at = &(*at)->following)
                 if (*at == e) {
                         *at = e->following;
                         break;
                 }
-        snprintf(name, sizeof(name), "%" PRIu64, e->id);
-        if (unlinkat(r->directory, name, 0) == 0 || r->saving == e)
-                fsync(r->directory);
+        file_remove(r, e);
         for (const struct question *q = e->questions; q; q = q->next)
                 if (q->instance)
                         r->events->answer(r->userdata, q->instance, q->request.ticket, VPC_RESERVE_FAILED);
@@ -357,7 +369,7 @@ static void forget(struct reservations *r, struct entry *e) {
 }
 
 /* It was there before this process: what the last one was about is not known. All are shown what holds, once more, and the file
- * is what it should be. */
+ * is what it should be, or is not there: it may be of a change that was never shown. */
 static void take_up(struct reservations *r, struct entry *e) {
         e->is_known = true;
         if (e->is_damaged)
@@ -365,8 +377,10 @@ static void take_up(struct reservations *r, struct entry *e) {
         e->next = *state_of(e);
         e->result = VPC_RESERVE_DONE;
         e->phase = PHASE_TO_SAVE;
-        if (!e->next.persists)
-                show(r, e);
+        if (e->next.persists)
+                return;
+        file_remove(r, e);
+        show(r, e);
 }
 
 void reservations_sync(struct reservations *r, const struct iov_model *model) {

@@ -90,7 +90,7 @@ static bool shows(const struct instance *i, unsigned int medium, uint64_t volume
 static bool show_one(struct supervisor *s, struct instance *i, unsigned int medium, const struct vpc_reservation *state) {
         int r = i->reservations ? 0 : open_pages(i);
 
-        if (r < 0) {
+        if (r < 0 || !i->reservations) {
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter,
                               "no memory for the reservations on its volumes: %s", strerror(-r));
                 return false;
@@ -259,7 +259,8 @@ static void ask(struct supervisor *s, const struct instance *i, const struct lin
 
         /* Who asks is not the worker's to say, as far as it is known here. */
         request.initiator.owner = i->persona.unique_id;
-        if (request.medium >= i->persona.n_media || !medium->size || !medium->shared || !request.ticket)
+        if (request.medium >= i->persona.n_media || !medium->size || !medium->shared || !request.ticket ||
+            medium->unique_id != request.volume)
                 on_answer(s, i->number, request.ticket, VPC_RESERVE_FAILED);
         else
                 reservations_ask(s->reservations, medium->unique_id, i->number, &request);

@@ -88,6 +88,7 @@ struct vpc_reserve_request {
         uint64_t ticket; /* of a function one is higher than the one before; the same one again is the same request */
         struct vpc_initiator initiator;
         uint64_t key, new_key; /* the current one; and the new one, or that which is preempted */
+        uint64_t volume;       /* unique_id of the medium, which may be another one by then */
         uint32_t medium;
         uint8_t op, type, ignore_key, persist;
 };

@@ -191,6 +191,7 @@ static void test_ask(void **state) {
         assert_int_equal(asked.persist, VPC_PERSIST_ON);
         assert_int_equal(asked.initiator.host[0], 1);
         assert_int_equal(asked.initiator.owner, 7);
+        assert_int_equal(asked.volume, f->persona.media[0].unique_id);
         const uint64_t ticket = asked.ticket;
 
         /* What the guest writes there now is not looked at again. */

@@ -155,9 +155,19 @@ static void test_order(void **state) {
         assert_int_equal(f->instance, 20);
         assert_int_equal(f->shown.n_registrants, 2);
         assert_false(f->file_was_there);
-        assert_int_equal(reservations_get(f->reservations, VOLUME)->generation, 2);
+        /* Of what one asks while another is under way, the last waits. */
+        f->is_held = false;
+        for (uint64_t ticket = 2; ticket < 10; ticket++) {
+                q = registers(1, ticket, 0);
+                reservations_ask(f->reservations, VOLUME, 10, &q);
+        }
+        f->is_held = true;
+        reservations_progress(f->reservations);
+        assert_int_equal(f->n_answers, 4);
+        assert_int_equal(f->ticket, 9);
+        assert_int_equal(reservations_get(f->reservations, VOLUME)->generation, 4);
         assert_null(reservations_get(f->reservations, VOLUME + 1));
-        q.ticket = 9;
+        q.ticket = 10;
         reservations_ask(f->reservations, VOLUME + 1, 10, &q);
         assert_int_equal(f->result, VPC_RESERVE_FAILED);
 }

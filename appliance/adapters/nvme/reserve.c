@@ -100,6 +100,7 @@ static void ask(struct nvme_device *device, uint32_t slot, uint32_t nsid, struct
 
         request->ticket = ++image->reserve_ticket;
         request->initiator = nvme_initiator(image);
+        request->volume = image->namespaces[nsid - 1].unique_id;
         request->medium = image->namespaces[nsid - 1].medium;
         if (request->op == VPC_RESERVE_REGISTER) {
                 static const uint8_t none[16];
