@@ -11,6 +11,7 @@
 #include "control/control.h"
 #include "control/keeper.h"
 #include "link/worker.h"
+#include "media/direct.h"
 
 #define EXIT_USAGE 2
 
@@ -20,7 +21,8 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N] [--read-group G]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--media-cache MODE] "
+             "[--log-level N] [--read-group G]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
@@ -29,6 +31,7 @@ static void print_help(void) {
              "  --chassis FILE  the hardware, kind: chassis (default STATE/chassis.yaml, else built in)\n"
              "  --unplug-timeout S  1 to 600: seconds a guest has to let go of a vAdapter (default 30)\n"
              "  --poll-time US  0 to 1000: microseconds that a worker looks out for work after the last at most (default 50)\n"
+             "  --media-cache MODE  auto, page or direct: whether media go through the page cache (default auto: files do)\n"
              "  --log-level N   0 to 7, highest syslog level written to stderr (default 6)\n"
              "  --read-group G  members of this group may look, and change nothing\n"
              "  --sim-fd FD     serve one management connection on FD and nothing else; used by sim:\n"
@@ -43,6 +46,18 @@ static int number(const char *s, long max, int *ret_value) {
                 return -1;
         *ret_value = (int)v;
         return 0;
+}
+
+static int cache_mode(const char *s, unsigned int *ret_mode) {
+        static const char *const words[MEDIA_CACHES] = {
+                [MEDIA_CACHE_AUTO] = "auto", [MEDIA_CACHE_PAGE] = "page", [MEDIA_CACHE_DIRECT] = "direct"};
+
+        for (unsigned int i = 0; i < MEDIA_CACHES; i++)
+                if (strcmp(words[i], s) == 0) {
+                        *ret_mode = i;
+                        return 0;
+                }
+        return -1;
 }
 
 /* This process becomes the keeper, one with the same arguments the control process. */
@@ -69,6 +84,7 @@ int main(int argc, char *argv[]) {
                 OPT_LOG_LEVEL,
                 OPT_UNPLUG,
                 OPT_POLL,
+                OPT_CACHE,
                 OPT_SIM_FD,
                 OPT_READ_GROUP,
                 OPT_KEEPER_FD,
@@ -81,6 +97,7 @@ int main(int argc, char *argv[]) {
                                                 {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
                                                 {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
                                                 {"poll-time", required_argument, NULL, OPT_POLL},
+                                                {"media-cache", required_argument, NULL, OPT_CACHE},
                                                 {"sim-fd", required_argument, NULL, OPT_SIM_FD},
                                                 {"read-group", required_argument, NULL, OPT_READ_GROUP},
                                                 {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
@@ -124,6 +141,10 @@ int main(int argc, char *argv[]) {
                         if (number(optarg, 1000, &microseconds) < 0)
                                 return usage_error("--poll-time takes 0 to 1000", optarg);
                         o.poll_us = (unsigned int)microseconds;
+                        break;
+                case OPT_CACHE:
+                        if (cache_mode(optarg, &o.cache) < 0)
+                                return usage_error("--media-cache takes auto, page or direct", optarg);
                         break;
                 case OPT_SIM_FD:
                         if (number(optarg, 65535, &o.sim_fd) < 0)

@@ -37,6 +37,16 @@ void measure_pin(pid_t pid, unsigned int cpu) {
                 fprintf(stderr, "cannot pin process %d to processor %u, go on without: figures will vary\n", (int)pid, cpu);
 }
 
+void measure_unpin(pid_t pid) {
+        cpu_set_t set;
+
+        CPU_ZERO(&set);
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+                CPU_SET(cpu, &set);
+        if (sched_setaffinity(pid, sizeof(set), &set) < 0)
+                fprintf(stderr, "process %d stays on its processor: figures will vary\n", (int)pid);
+}
+
 void measure_die(const char *format, ...) {
         va_list args;
 

@@ -13,6 +13,8 @@ uint64_t measure_ns(void);
 double measure_median(double *values, size_t n);
 /* Keep a process (0: this thread) on one processor, where there are two at least; does nothing otherwise. */
 void measure_pin(pid_t pid, unsigned int cpu);
+/* Let it have any processor again. */
+void measure_unpin(pid_t pid);
 /* Print to stderr and exit(1). */
 void measure_die(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify
+ * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host reserve VADAPTER_SOCKET...
+ * nvme-host VADAPTER_SOCKET format 512|4096
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
  * A server without QEMU: say what the vAdapter is, write and read it, try everything that a server should not, or be there until
  * the vAdapter is not any more. smoke and hostile print TAP and destroy the first blocks of the first namespace. read and write
- * transfer one block, which write destroys, and print the status of the command as NVMe 1.4 figure 124 has it. verify goes
- * on until standard input ends. The others are two servers, see share().
+ * transfer one block, which write destroys, format all of them, and print the status of the command as NVMe 1.4 figure 124 has
+ * it. verify goes on until standard input ends. The others are two servers, see share().
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -132,6 +133,13 @@ static int identify(const char *path) {
         return r < 0 || NVME_HOST_STATUS(&completion) != 0;
 }
 
+#define NVME_IO_WRITE_ZEROES 0x08
+#define DEALLOCATE (UINT32_C(1) << 25)
+
+static void print_status(const struct nvme_host_completion *completion) {
+        printf("type %u code 0x%02x\n", NVME_HOST_STATUS(completion) >> 8 & 7, NVME_HOST_STATUS(completion) & 0xff);
+}
+
 static int transfer(const char *path, unsigned int opcode, uint64_t block) {
         struct nvme_host h;
         struct nvme_host_command command;
@@ -142,10 +150,27 @@ static int transfer(const char *path, unsigned int opcode, uint64_t block) {
                 return 1;
         int r = nvme_host_alloc(&h, 4096, &iova) ? 0 : -1;
         nvme_host_rw(&command, opcode, &h, block, 1, iova);
+        if (opcode == NVME_IO_WRITE_ZEROES) /* of a page, by NVMe 1.4 section 6.16 deallocated */
+                command.cdw12 = DEALLOCATE | (4096 / h.block_size - 1);
         if (r == 0)
                 r = nvme_host_run(&h, &h.io, &command, &completion);
         if (r >= 0)
-                printf("type %u code 0x%02x\n", NVME_HOST_STATUS(&completion) >> 8 & 7, NVME_HOST_STATUS(&completion) & 0xff);
+                print_status(&completion);
+        nvme_host_close(&h);
+        return r < 0;
+}
+
+static int format(const char *path, const char *block_size) {
+        struct nvme_host h;
+        struct nvme_host_completion completion = {0};
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+                return 1;
+        struct nvme_host_command command = {
+                .opcode = NVME_ADMIN_FORMAT, .nsid = h.nsid, .cdw10 = strcmp(block_size, "4096") == 0};
+        int r = nvme_host_run(&h, &h.admin, &command, &completion);
+        if (r >= 0)
+                print_status(&completion);
         nvme_host_close(&h);
         return r < 0;
 }
@@ -166,13 +191,48 @@ static int hold(const char *path) {
         return r != -ECONNRESET;
 }
 
+/* Eight reads under way, until it is killed or one fails. */
+static int load(const char *path) {
+        struct nvme_host h;
+        struct nvme_host_command command;
+        struct nvme_host_completion completion = {0};
+        unsigned int under_way = 0;
+        uint64_t iova = 0;
+        int r = 0;
+
+        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0 || !nvme_host_alloc(&h, 4096, &iova))
+                return 1;
+        while (r >= 0 && NVME_HOST_STATUS(&completion) == 0) {
+                for (; under_way < 8; under_way++) {
+                        nvme_host_rw(&command, NVME_IO_READ, &h, under_way, 1, iova);
+                        nvme_host_put(&h.io, &command);
+                }
+                r = nvme_host_ring(&h, &h.io);
+                if (r >= 0)
+                        r = nvme_host_wait(&h, &h.io);
+                while (NVME_HOST_STATUS(&completion) == 0 && nvme_host_take(&h.io, &completion))
+                        under_way--;
+                if (r >= 0)
+                        r = nvme_host_ack(&h, &h.io);
+        }
+        fprintf(stderr, "%s: %s, status 0x%x\n", path, strerror(r < 0 ? -r : 0), NVME_HOST_STATUS(&completion));
+        nvme_host_close(&h);
+        return 1;
+}
+
 int main(int argc, char **argv) {
         if (argc >= 3 && strcmp(argv[1], "reserve") == 0)
                 return reserve(argv + 2, (unsigned int)argc - 2);
         if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
+        if (argc == 4 && strcmp(argv[2], "format") == 0)
+                return format(argv[1], argv[3]);
+        if (argc == 4 && strcmp(argv[2], "deallocate") == 0)
+                return transfer(argv[1], NVME_IO_WRITE_ZEROES, strtoull(argv[3], NULL, 10));
         if (argc == 3 && strcmp(argv[2], "hold") == 0)
                 return hold(argv[1]);
+        if (argc == 3 && strcmp(argv[2], "load") == 0)
+                return load(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)
                 return identify(argv[1]);
         if (argc == 4 && strncmp(argv[2], "share-", 6) == 0)
@@ -193,9 +253,9 @@ int main(int argc, char **argv) {
                 hostile_messages(argv[1]);
                 hostile_floods(argv[1]);
         } else {
-                measure_die(
-                        "usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|verify, read|write BLOCK, or "
-                        "share-nothing|memory|eventfd and another");
+                measure_die("usage: nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify, "
+                            "read|write|deallocate BLOCK, format SIZE, or "
+                            "share-nothing|memory|eventfd and another");
         }
         printf("1..%u\n", n_tap);
         return n_failed != 0;

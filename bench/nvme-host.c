@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -20,8 +21,6 @@
 #define BAR0 0
 #define CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 #define PCI_COMMAND 0x04
-#define PCI_CAPABILITIES 0x34
-#define PCI_CAP_MSIX 0x11
 
 _Static_assert(sizeof(struct nvme_host_command) == 64, "submission queue entry");
 _Static_assert(sizeof(struct nvme_host_completion) == 16, "completion queue entry");
@@ -138,7 +137,10 @@ static int spin(struct nvme_host *h, const struct nvme_host_queue *q) {
 #else
                 __asm__ volatile("" ::: "memory");
 #endif
-        return !has_completion(q) && poll(&p, 1, 0) > 0 ? -ECONNRESET : 0;
+        if (has_completion(q))
+                return 0;
+        sched_yield(); /* whoever it waits for may have to have this very processor */
+        return poll(&p, 1, 0) > 0 && !has_completion(q) ? -ECONNRESET : 0;
 }
 
 int nvme_host_wait(struct nvme_host *h, struct nvme_host_queue *q) {
@@ -246,41 +248,6 @@ int nvme_host_start(struct nvme_host *h) {
         return identify(h);
 }
 
-/* MSI-X, as QEMU does it: the table is the client's business, the device gets eventfds. */
-static int msix_set(struct nvme_host *h, unsigned int vector, int fd) {
-        struct {
-                struct vfio_irq_set set;
-        } request = {{.argsz = sizeof(request),
-                      .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-                      .index = VFIO_PCI_MSIX_IRQ_INDEX,
-                      .start = vector,
-                      .count = 1}};
-        struct vfio_user_call call = {.command = VFIO_USER_DEVICE_SET_IRQS,
-                                      .request = &request,
-                                      .request_size = sizeof(request),
-                                      .fds = &fd,
-                                      .n_fds = 1};
-
-        return vfio_user_client_call(h->client, &call);
-}
-
-static int msix_enable(struct nvme_host *h) {
-        unsigned char config[256];
-        int r = vfio_user_client_read(h->client, CONFIG, 0, config, sizeof(config));
-
-        if (r < 0)
-                return r;
-        for (unsigned int at = config[PCI_CAPABILITIES], hops = 0; at >= 0x40 && hops < 48; at = config[at + 1] & 0xfcu, hops++) {
-                if (config[at] != PCI_CAP_MSIX)
-                        continue;
-                /* PCI Express Base 5.0 section 7.7.2.2: MSI-X Enable, Function Mask clear */
-                uint16_t control = (uint16_t)(config[at + 2] | config[at + 3] << 8);
-                control = (uint16_t)((control | 0x8000u) & ~0x4000u);
-                return vfio_user_client_write(h->client, CONFIG, at + 2, &control, sizeof(control), false);
-        }
-        return -ENOENT;
-}
-
 int nvme_host_make_queue(struct nvme_host *h, unsigned int entries, bool interrupt) {
         struct nvme_host_command features = {.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = 7}, cq, sq;
         int r = queue_alloc(h, &h->io, 1, entries);
@@ -291,7 +258,8 @@ int nvme_host_make_queue(struct nvme_host *h, unsigned int entries, bool interru
                 h->io.eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
                 if (h->io.eventfd < 0)
                         return -errno;
-                if ((r = msix_set(h, 1, h->io.eventfd)) < 0 || (r = msix_enable(h)) < 0)
+                if ((r = vfio_user_client_msix_set(h->client, 1, &h->io.eventfd, 1)) < 0 ||
+                    (r = vfio_user_client_msix_enable(h->client)) < 0)
                         return r;
         }
         if ((r = admin(h, &features, "Set Features, number of queues")) < 0)

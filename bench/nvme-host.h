@@ -36,6 +36,7 @@ enum {
         NVME_ADMIN_IDENTIFY = 0x06,
         NVME_ADMIN_SET_FEATURES = 0x09,
         NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
+        NVME_ADMIN_FORMAT = 0x80,
         NVME_IO_FLUSH = 0x00,
         NVME_IO_WRITE = 0x01,
         NVME_IO_READ = 0x02,

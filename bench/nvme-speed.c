@@ -15,28 +15,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench/batch.h"
 #include "bench/measure.h"
-#include "bench/nvme-host.h"
 #include "bench/processes.h"
 #include "util.h"
 
 #define BATCHES 5
-#define BLOCK 4096u
+#define BLOCK BATCH_BLOCK
 #define DEPTH_MAX 128u
 #define ENTRIES 1024u
 #define BUFFER (UINT64_C(256) << 20)
-
-struct pattern {
-        uint64_t state, n_blocks;
-};
-
-/* xorshift64 */
-static uint64_t next_block(struct pattern *p) {
-        p->state ^= p->state << 13;
-        p->state ^= p->state >> 7;
-        p->state ^= p->state << 17;
-        return p->state % p->n_blocks;
-}
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -97,7 +85,7 @@ static double copy_batch(const unsigned char *buffer, unsigned char *to, struct 
         uint64_t start = measure_ns();
 
         for (unsigned int i = 0; i < count; i++) {
-                memcpy(to + (size_t)(i % DEPTH_MAX) * BLOCK, buffer + next_block(&p) * BLOCK, BLOCK);
+                memcpy(to + (size_t)(i % DEPTH_MAX) * BLOCK, buffer + pattern_next(&p) * BLOCK, BLOCK);
                 __asm__ volatile("" ::: "memory");
         }
         return (double)(measure_ns() - start) / count;
@@ -105,91 +93,16 @@ static double copy_batch(const unsigned char *buffer, unsigned char *to, struct 
 
 /* ---- ours ---- */
 
-struct target {
-        struct nvme_host host;
-        unsigned char *data;
-        uint64_t iova;
-};
-
-static void put_read(struct target *t, unsigned int slot, uint64_t block) {
-        struct nvme_host_command command;
-        uint64_t factor = BLOCK / t->host.block_size;
-
-        nvme_host_rw(&command, NVME_IO_READ, &t->host, block * factor, (unsigned int)factor, t->iova + (uint64_t)slot * BLOCK);
-        command.cid = (uint16_t)slot;
-        nvme_host_put(&t->host.io, &command);
-}
-
-static void check(const unsigned char *data, uint64_t block) {
-        uint64_t first, last;
-
-        memcpy(&first, data, sizeof(first));
-        memcpy(&last, data + BLOCK - sizeof(last), sizeof(last));
-        if (first != block || last != block + ((BLOCK / sizeof(last) - 1) << 32))
-                measure_die("block %llu has the wrong contents", (unsigned long long)block);
-}
-
-/* ns a read. What was read is looked at in the warm-up only: the copy loop and other clients do not look at theirs either. */
-static double nvme_batch(struct target *t, struct pattern p, unsigned int depth, unsigned int count, bool is_checked) {
-        struct nvme_host *h = &t->host;
-        uint64_t blocks[DEPTH_MAX];
-        unsigned int started = 0, done = 0;
-        uint64_t start = measure_ns();
-        int r;
-
-        for (; started < depth; started++)
-                put_read(t, started, blocks[started] = next_block(&p));
-        while (done < count) {
-                struct nvme_host_completion completion;
-
-                if ((r = nvme_host_ring(h, &h->io)) < 0 || (r = nvme_host_wait(h, &h->io)) < 0)
-                        measure_die("NVMe read: %s", strerror(-r));
-                while (nvme_host_take(&h->io, &completion)) {
-                        unsigned int slot = completion.cid;
-
-                        if (NVME_HOST_STATUS(&completion) || slot >= depth)
-                                measure_die("NVMe read: status 0x%x, command %u", NVME_HOST_STATUS(&completion), slot);
-                        if (is_checked)
-                                check(t->data + (size_t)slot * BLOCK, blocks[slot]);
-                        done++;
-                        if (started == count)
-                                continue;
-                        started++;
-                        put_read(t, slot, blocks[slot] = next_block(&p));
-                }
-                if ((r = nvme_host_ack(h, &h->io)) < 0)
-                        measure_die("NVMe doorbell: %s", strerror(-r));
-        }
-        return (double)(measure_ns() - start) / count;
-}
-
-static void fill(struct target *t) {
-        uint64_t *page = (uint64_t *)(void *)t->data;
-
-        for (uint64_t b = 0; b < BUFFER / BLOCK; b++) {
-                struct nvme_host_command command;
-                struct nvme_host_completion completion;
-
-                for (size_t i = 0; i < BLOCK / sizeof(*page); i++)
-                        page[i] = b + (i << 32);
-                nvme_host_rw(&command, NVME_IO_WRITE, &t->host, b * (BLOCK / t->host.block_size), BLOCK / t->host.block_size,
-                             t->iova);
-                int r = nvme_host_run(&t->host, &t->host.io, &command, &completion);
-                if (r < 0 || NVME_HOST_STATUS(&completion))
-                        measure_die("NVMe write: %s, status 0x%x", strerror(-r), NVME_HOST_STATUS(&completion));
-        }
-}
-
-static void target_open(struct target *t, const char *path, bool mapped) {
-        if (nvme_host_open(&t->host, path, 4 << 20, ENTRIES, false) < 0)
+static void target_open(struct block_reads *t, const char *path, bool mapped) {
+        if (nvme_host_open(t->host, path, 4 << 20, ENTRIES, false) < 0)
                 exit(1);
-        int r = mapped ? nvme_host_map_doorbells(&t->host) : nvme_host_shadow(&t->host);
+        int r = mapped ? nvme_host_map_doorbells(t->host) : nvme_host_shadow(t->host);
         if (r < 0)
                 measure_die("%s: no doorbells in memory: %s", path, strerror(-r));
-        t->data = nvme_host_alloc(&t->host, (size_t)DEPTH_MAX * BLOCK, &t->iova);
-        if (!t->data || t->host.n_blocks * t->host.block_size < BUFFER)
+        t->data = nvme_host_alloc(t->host, (size_t)DEPTH_MAX * BLOCK, &t->iova);
+        if (!t->data || t->host->n_blocks * t->host->block_size < BUFFER)
                 measure_die("%s: a namespace that cannot be used", path);
-        fill(t);
+        blocks_fill(t->host, t->data, t->iova, BUFFER / BLOCK);
 }
 
 static void report(const char *what, double ours, double peer, double ratio, double goal) {
@@ -197,21 +110,23 @@ static void report(const char *what, double ours, double peer, double ratio, dou
                ratio <= goal ? "held" : "missed");
 }
 
-static void depth_one(struct target *t, const char *name) {
+static void depth_one(struct block_reads *t, const char *name) {
         double ours[BATCHES], peers[BATCHES], ratios[BATCHES];
         char what[64];
 
         for (unsigned int i = 0; i < BATCHES + 1; i++) { /* the first warms up */
-                struct pattern p = {.state = UINT64_C(88172645463325252) + i, .n_blocks = BUFFER / BLOCK};
+                const struct pattern p = pattern_of(i, BUFFER / BLOCK);
                 unsigned int slot = i ? i - 1 : 0;
 
-                ours[slot] = nvme_batch(t, p, 1, 30000, i == 0);
+                t->pattern = p;
+                t->is_checked = i == 0; /* the copy loop and other clients do not look at theirs either */
+                ours[slot] = block_reads_run(t, 1, 30000);
                 peers[slot] = 0;
                 ratios[slot] = 0;
         }
         /* The polling worker and the ping-pong would share a processor: first one, then the other. */
-        if (t->host.page)
-                nvme_host_close(&t->host);
+        if (t->host->page)
+                nvme_host_close(t->host);
         for (unsigned int i = 0; i < BATCHES; i++) {
                 peers[i] = ping_pong(200000);
                 ratios[i] = ours[i] / peers[i];
@@ -220,30 +135,35 @@ static void depth_one(struct target *t, const char *name) {
         report(what, measure_median(ours, BATCHES), measure_median(peers, BATCHES), measure_median(ratios, BATCHES), 3);
 }
 
-static void depth_many(struct target *t, const unsigned char *buffer, unsigned char *to, unsigned int depth, const char *name) {
+static void depth_many(struct block_reads *t, const unsigned char *buffer, unsigned char *to, unsigned int depth,
+                       const char *name) {
         const unsigned int count = 100000;
         double ours[BATCHES], peers[BATCHES], ratios[BATCHES];
         char what[64];
         uint64_t rings = 0;
 
         for (unsigned int i = 0; i < BATCHES + 1; i++) {
-                struct pattern p = {.state = UINT64_C(88172645463325252) + i, .n_blocks = BUFFER / BLOCK};
+                const struct pattern p = pattern_of(i, BUFFER / BLOCK);
                 unsigned int slot = i ? i - 1 : 0;
 
                 peers[slot] = copy_batch(buffer, to, p, count);
-                rings = t->host.n_rings;
-                ours[slot] = nvme_batch(t, p, depth, count, i == 0);
+                rings = t->host->n_rings;
+                t->pattern = p;
+                t->is_checked = i == 0;
+                ours[slot] = block_reads_run(t, depth, count);
                 ratios[slot] = ours[slot] / peers[slot];
         }
         snprintf(what, sizeof(what), "RAM, 4 KiB random read, depth %u, %s", depth, name);
         report(what, measure_median(ours, BATCHES), measure_median(peers, BATCHES), measure_median(ratios, BATCHES), 1 / 0.6);
         snprintf(what, sizeof(what), "register writes per read, depth %u, %s", depth, name);
-        printf("%-46s %12.4f %12s %7s  0.05 %s\n", what, (double)(t->host.n_rings - rings) / count, "-", "-",
-               (double)(t->host.n_rings - rings) / count < 0.05 ? "held" : "missed");
+        printf("%-46s %12.4f %12s %7s  0.05 %s\n", what, (double)(t->host->n_rings - rings) / count, "-", "-",
+               (double)(t->host->n_rings - rings) / count < 0.05 ? "held" : "missed");
 }
 
 int main(int argc, char **argv) {
-        struct target t;
+        struct nvme_host host;
+        uint64_t blocks[DEPTH_MAX];
+        struct block_reads t = {.host = &host, .blocks = blocks};
 
         if (argc != 4)
                 measure_die("usage: nvme-speed MGMT_SOCKET SHADOW_SOCKET MAPPED_SOCKET");
@@ -262,7 +182,7 @@ int main(int argc, char **argv) {
                 depth_many(&t, buffer, to, 32, name);
                 depth_many(&t, buffer, to, 128, name);
                 depth_one(&t, name);
-                nvme_host_close(&t.host);
+                nvme_host_close(&host);
         }
         free(buffer);
         free(to);

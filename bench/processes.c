@@ -47,6 +47,14 @@ void processes_pin(const char *mgmt_path, unsigned int cpu) {
                 measure_pin(pids[i], cpu);
 }
 
+void processes_unpin(const char *mgmt_path) {
+        pid_t pids[64];
+        size_t n = processes_find(mgmt_path, pids, ARRAY_LENGTH(pids));
+
+        for (size_t i = 0; i < n; i++)
+                measure_unpin(pids[i]);
+}
+
 /* utime and stime are the 14th and 15th field of proc(5)'s stat; the second is a name in parentheses, with anything in it. */
 static uint64_t ticks_read(pid_t pid) {
         char path[64], line[1024] = "", *s;

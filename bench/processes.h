@@ -11,6 +11,8 @@
 size_t processes_find(const char *mgmt_path, pid_t *ret_pids, size_t max);
 /* The same, and keep each on one processor. */
 void processes_pin(const char *mgmt_path, unsigned int cpu);
+/* ... or on none. */
+void processes_unpin(const char *mgmt_path);
 
 struct cost {
         uint64_t resident;                   /* bytes, of its own and shared */

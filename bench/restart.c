@@ -256,18 +256,7 @@ static int scratch_unmap(struct run *r) {
 
 /* The eventfd of the I/O queue's vector, again: a new descriptor for the same. */
 static int eventfd_set(struct run *r) {
-        struct vfio_irq_set set = {.argsz = sizeof(set),
-                                   .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-                                   .index = VFIO_PCI_MSIX_IRQ_INDEX,
-                                   .start = 1,
-                                   .count = 1};
-        struct vfio_user_call call = {.command = VFIO_USER_DEVICE_SET_IRQS,
-                                      .request = &set,
-                                      .request_size = sizeof(set),
-                                      .fds = &r->host.io.eventfd,
-                                      .n_fds = 1};
-
-        return vfio_user_client_call(r->host.client, &call);
+        return vfio_user_client_msix_set(r->host.client, 1, &r->host.io.eventfd, 1);
 }
 
 /* Something besides I/O, each with a reply; a window that is mapped twice, or not there any more, is an error. */

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Start an iovd of its own with 64 vAdapters under four servers, and two in memory, run the benchmarks against it, end it. Figures go to stdout.
-# BENCH_IDLE_SECONDS shortens the idle measurement. BENCH_LAUNCH goes before each command: on a busy machine 'chrt -f 10' (as root) keeps
-# others out of the figures.
+# BENCH_IDLE_SECONDS shortens the idle measurement, BENCH_ONLY names those that are to be run. BENCH_LAUNCH goes
+# before each command: on a busy machine 'chrt -f 10' (as root) keeps others out of the figures.
 set -eu
 build=${IOV_BUILD:-.}
 seconds=${BENCH_IDLE_SECONDS:-10}
@@ -49,11 +49,12 @@ slots='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15'
 chassis() {
 	echo 'version: 1'
 	echo 'kind: chassis'
-	echo 'links: 6'
+	echo 'links: 9'
 	echo 'slots: 16'
 	echo 'adapters:'
 	echo '  ssd0: {kind: ssd, capacity: 64GiB}'
 	echo '  ram0: {kind: ssd, capacity: 1GiB, media: ram}'
+	echo '  shared0: {kind: ssd, capacity: 1GiB, media: ram, iops: 20k}'
 }
 
 topology() {
@@ -63,15 +64,26 @@ topology() {
 	for s in $servers; do echo "  srv$s: {link: $s}"; done
 	echo '  ram: {link: 4}'
 	echo '  mapped: {link: 5}'
+	echo '  new: {link: 6}'
+	echo '  heavy: {link: 7}'
+	echo '  light: {link: 8}'
 	echo 'volumes:'
 	echo '  ram: {adapter: ram0, size: 256MiB}'
 	echo '  mapped: {adapter: ram0, size: 256MiB}'
+	echo '  heavy: {adapter: shared0, size: 64MiB}'
+	echo '  light: {adapter: shared0, size: 64MiB}'
+	for v in $slots; do echo "  new.$v: {adapter: ssd0, size: 16MiB}"; done
 	for s in $servers; do for v in $slots; do
 		size=16MiB
+		[ "$v" = 0 ] && size=64MiB
 		[ "$s.$v" = 0.0 ] && size=256MiB
 		echo "  vol$s.$v: {adapter: ssd0, size: $size}"
 	done; done
+	echo 'qos:'
+	echo '  heavy: {weight: 300}'
 	echo 'vadapters:'
+	echo '  heavy: {adapter: shared0, qos: heavy, namespaces: [{volume: heavy}], attach: {server: heavy, slot: 0}}'
+	echo '  light: {adapter: shared0, namespaces: [{volume: light}], attach: {server: light, slot: 0}}'
 	echo '  ram: {adapter: ram0, namespaces: [{volume: ram}], attach: {server: ram, slot: 0}}'
 	echo '  mapped: {adapter: ram0, polling: always, namespaces: [{volume: mapped}], attach: {server: mapped, slot: 0}}'
 	for s in $servers; do for v in $slots; do
@@ -101,21 +113,40 @@ sleep 1
 echo "iov-tools bench: $(nproc) processors, $(uname -r), media on $kind"
 echo
 printf '%-46s %12s %12s %7s  %s\n' measurement ours peer ratio goal
-# shellcheck disable=SC2086 # a command and its arguments
-$launch "$build/bench/register-read" "$mgmt" "$first" || die 'register-read failed'
-# shellcheck disable=SC2086 # a command and its arguments
-$launch "$build/bench/nvme-read" "$mgmt" "$first" "$work/state/media/ssd0" || die 'nvme-read failed'
+# bench NAME ARGUMENT...: run one, unless BENCH_ONLY names others
+bench() {
+	name=$1
+	shift
+	case " ${BENCH_ONLY:-$name} " in
+	*" $name "*) ;;
+	*) return ;;
+	esac
+	# shellcheck disable=SC2086 # a command and its arguments
+	$launch "$build/bench/$name" "$@" || die "$name failed"
+}
+
+# medium VOLUME: its file
+medium() {
+	number=$("$build/iovctl" -a "unix:$mgmt" volume show "$1" -o json | sed -n 's/.*"id": *\([0-9]*\).*/\1/p')
+	printf '%s/state/media/ssd0/%s.img' "$work" "$number"
+}
+
+bench register-read "$mgmt" "$first"
+bench nvme-read "$mgmt" "$first" "$(medium vol0.0)"
+bench nvme-speed "$mgmt" "$work/run/servers/ram/0.sock" "$work/run/servers/mapped/0.sock"
+bench nvme-file "$mgmt" "$first" "$(medium vol0.0)"
+four=
+for s in $servers; do
+	four="$four $work/run/servers/srv$s/0.sock $(medium "vol$s.0")"
+done
 # shellcheck disable=SC2086 # one argument each
-$launch "$build/bench/nvme-speed" "$mgmt" "$work/run/servers/ram/0.sock" "$work/run/servers/mapped/0.sock" || die 'nvme-speed failed'
-# The first medium that anything was written to.
-file=$(find "$work/state/media/ssd0" -name '*.img' -size +1000k)
-# shellcheck disable=SC2086 # a command and its arguments
-$launch "$build/bench/nvme-file" "$mgmt" "$first" "$file" || die 'nvme-file failed'
+bench nvme-four "$mgmt" 64 $four
+bench weights "$work/run/servers/heavy/0.sock" "$work/run/servers/light/0.sock" 20000
 # shellcheck disable=SC2086 # one argument each
-$launch "$build/bench/idle" "$mgmt" "$seconds" $sockets || die 'idle failed'
+bench idle "$mgmt" "$seconds" $sockets
+bench create "$mgmt" "$work/run" new 16
 # Durable is what apply is to be: on a disk, where there is one.
 scale=$(mktemp -d "${TMPDIR:-/tmp}/iov-bench-XXXXXX")
-# shellcheck disable=SC2086 # a command and its arguments
-$launch "$build/bench/scale" "$build" "$scale" || die 'scale failed'
+bench scale "$build" "$scale"
 echo
-echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read: io_uring straight on the file; idle: nothing; scale: named in the row'
+echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read and file: io_uring straight on the file, or fio; idle: nothing; create: posix_spawn of true; scale: named in the row'

@@ -26,6 +26,7 @@ struct table {
         unsigned char *rows;
         size_t n_mapped; /* bytes of `rows` */
         unsigned int n_rows, n_allocated, n_used, first_free_hint;
+        uint32_t highest_number; /* of members: no row has ever had a higher one */
         struct bucket *buckets;
         unsigned int n_buckets;
 };
@@ -116,6 +117,13 @@ static unsigned int table_free_row(struct table *t) {
         return t->first_free_hint;
 }
 
+static void note_number(struct table *t, enum iov_kind kind, const void *record) {
+        const struct iov_member *member = record;
+
+        if (iov_member_info(kind) && member->number > t->highest_number)
+                t->highest_number = member->number;
+}
+
 static int table_put(struct table *t, unsigned int row, uint32_t hash, const void *record) {
         int r = table_reserve(t, row + 1);
 
@@ -190,6 +198,7 @@ static int table_copy(struct table *to, const struct table *from) {
         to->n_rows = from->n_rows;
         to->n_used = from->n_used;
         to->first_free_hint = from->first_free_hint;
+        to->highest_number = from->highest_number;
         to->n_buckets = from->n_buckets;
         return 0;
 }
@@ -266,6 +275,7 @@ int iov_model_set(struct iov_model *m, enum iov_kind kind, const void *record) {
         if (!iov_kind_is_object(kind) || !*name || !memchr(name, 0, IOV_NAME_SIZE))
                 return -EINVAL;
         struct table *t = &m->tables[kind];
+        note_number(t, kind, record);
         uint32_t hash = name_hash(name);
         unsigned int b = t->n_used ? table_bucket(t, name, hash) : 0;
         if (t->n_used && t->buckets[b].entry) {
@@ -310,6 +320,7 @@ int model_rows_end(struct iov_model *m, enum iov_kind kind, unsigned int n, unsi
                 }
                 t->buckets[b] = (struct bucket){hash, row + 1};
                 t->n_used++;
+                note_number(t, kind, name);
         }
         if (r == 0)
                 t->n_rows = n;
@@ -343,6 +354,10 @@ unsigned int iov_model_rows(const struct iov_model *m, enum iov_kind kind) {
 
 unsigned int iov_model_row(const struct iov_model *m, enum iov_kind kind, const void *record) {
         return (unsigned int)((size_t)((const unsigned char *)record - m->tables[kind].rows) / m->tables[kind].record_size);
+}
+
+uint32_t model_highest_number(const struct iov_model *m, enum iov_kind kind) {
+        return iov_kind_is_object(kind) ? m->tables[kind].highest_number : 0;
 }
 
 void *model_edit(struct iov_model *m, enum iov_kind kind, const void *record) {

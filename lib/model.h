@@ -15,5 +15,7 @@ int model_rows_begin(struct iov_model *model, enum iov_kind kind, unsigned int n
 int model_rows_end(struct iov_model *model, enum iov_kind kind, unsigned int n, unsigned int *ret_row);
 /* A record of the model, to be changed in place: anything but its name. No copy is made and nothing looked up. */
 void *model_edit(struct iov_model *model, enum iov_kind kind, const void *record);
+/* No member of that kind (namespace, logical unit, ...) has a higher number: to look for all of a parent's no further. */
+uint32_t model_highest_number(const struct iov_model *model, enum iov_kind kind);
 
 #endif

@@ -11,6 +11,7 @@ static const char *const adapter_kinds[] = {[IOV_ADAPTER_NIC] = "nic",
                                             [IOV_ADAPTER_SSD] = "ssd",
                                             [IOV_ADAPTER_SATA] = "sata"};
 static const char *const on_removes[] = {[IOV_ON_REMOVE_DELETE] = "delete", [IOV_ON_REMOVE_RETAIN] = "retain"};
+static const char *const provisionings[] = {[IOV_PROVISIONING_THIN] = "thin", [IOV_PROVISIONING_FULL] = "full"};
 static const char *const vlan_modes[] = {[IOV_VLAN_ACCESS] = "access", [IOV_VLAN_TRUNK] = "trunk"};
 static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
                                          [IOV_INTERRUPTS_MSIX] = "msix",
@@ -65,6 +66,14 @@ const char *iov_on_remove_to_string(uint32_t v) {
 
 int iov_on_remove_from_string(const char *s, uint32_t *ret_v) {
         return word_find(on_removes, ARRAY_LENGTH(on_removes), s, ret_v);
+}
+
+const char *iov_provisioning_to_string(uint32_t v) {
+        return word(provisionings, ARRAY_LENGTH(provisionings), v);
+}
+
+int iov_provisioning_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(provisionings, ARRAY_LENGTH(provisionings), s, ret_v);
 }
 
 const char *iov_server_state_to_string(uint32_t state) {

@@ -60,6 +60,52 @@ lint_sanitizers() {
 	tree sanitizers CC=clang CFLAGS="-g -O1" --enable-asan --enable-ubsan && make -j "$jobs" check
 }
 
+# fuzz_target NAME   runs one for a while; what it finds stays in the folder found/ of its build tree
+fuzz_target() {
+	local name=$1 seconds=${IOV_FUZZ_SECONDS:-60} status=0 file work
+	local -a dictionary=()
+	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-fuzz.XXXXXX") || return
+	mkdir "$work/corpus" && touch "$work/.began"
+	if [[ -e $top/tests/fuzz/$name.dict ]]; then
+		dictionary=("-dict=$top/tests/fuzz/$name.dict")
+	fi
+	"tests/fuzz/fuzz-$name" -max_total_time="$seconds" -timeout=60 -print_final_stats=1 -artifact_prefix="found/$name-" \
+		"${dictionary[@]}" "$work/corpus" "$top/tests/fuzz/corpus/$name" >"found/$name.log" 2>&1 || status=$?
+	if ((status != 0)); then
+		tail -n 30 "found/$name.log"
+		find found -name "$name-*" -newer "$work/.began" | while read -r file; do
+			printf 'fuzz-%s: to see it again: %s %s\n' "$name" "$PWD/tests/fuzz/fuzz-$name" "$PWD/$file"
+		done
+	fi
+	rm -rf "$work"
+	((status == 0)) || return
+	: >"found/$name.ok"
+	printf 'fuzz-%s: %s runs in %d s\n' "$name" "$(awk '/number_of_executed_units/ { print $2 }' "found/$name.log")" "$seconds"
+}
+
+lint_fuzz() {
+	local name
+	local -a names
+	export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+	mapfile -t names < <(cd "$top/tests/fuzz" && printf '%s\n' fuzz-*.c | sed 's/^fuzz-//; s/\.c$//')
+	mkdir -p "$trees/fuzz" && cd "$trees/fuzz" || return
+	if [[ ! -e Makefile || $top/configure -nt config.status ]]; then
+		"$top/configure" CC=clang CFLAGS="-g -O1" --disable-static --enable-fuzz --enable-asan --enable-ubsan || return
+	fi
+	make -j "$jobs" "${names[@]/#/tests/fuzz/fuzz-}" || return
+	mkdir -p found && rm -f found/*.ok
+	for name in "${names[@]}"; do
+		if (($(jobs -pr | wc -l) >= 2)); then
+			wait -n || :
+		fi
+		fuzz_target "$name" &
+	done
+	wait
+	for name in "${names[@]}"; do
+		[[ -e found/$name.ok ]] || return
+	done
+}
+
 lint_distcheck() {
 	make -C "$IOV_BUILD" -j "$jobs" distcheck
 }
@@ -97,6 +143,7 @@ run() (
 	shellcheck) step_test shellcheck "mend what shellcheck warns of" lint_shellcheck ;;
 	mandoc) step_test mandoc "mend what mandoc warns of" lint_mandoc ;;
 	sanitizers) step_tests sanitizers "see the .log of the failed test below build/trees/sanitizers/tests" lint_sanitizers ;;
+	fuzz) step_test fuzz "mend it, and add the input that the log names to tests/fuzz/corpus" lint_fuzz ;;
 	distcheck) step_test distcheck "is a file missing in EXTRA_DIST, or does a test write into the source tree?" lint_distcheck ;;
 	*)
 		printf 'lint.sh: %s: no such step; there are: %s\n' "$1" "${steps[*]}" >&2
@@ -105,7 +152,7 @@ run() (
 	esac
 )
 
-steps=(clang clang-tidy cppcheck shellcheck mandoc sanitizers distcheck)
+steps=(clang clang-tidy cppcheck shellcheck mandoc sanitizers fuzz distcheck)
 if (($# == 0)); then
 	set -- "${steps[@]}"
 fi

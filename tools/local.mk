@@ -15,10 +15,10 @@ libiov_tools_la_SOURCES = \
 	tools/common/objects.c tools/common/objects.h tools/common/objects-private.h \
 	tools/common/objects-config.c \
 	tools/common/objects-operate.c \
-	tools/common/progress.c tools/common/progress.h \
 	tools/common/objects-storage.c \
 	tools/common/output.h \
 	tools/common/parse.c \
+	tools/common/progress.c tools/common/progress.h \
 	tools/common/report.c tools/common/report.h \
 	tools/common/session.c tools/common/session.h \
 	tools/common/status.c tools/common/status.h \
@@ -27,7 +27,8 @@ libiov_tools_la_SOURCES = \
 	tools/common/tool.c tools/common/tool.h \
 	tools/common/tree.c \
 	tools/common/user.c tools/common/user.h \
-	tools/common/view.c tools/common/view.h
+	tools/common/view.c tools/common/view.h \
+	tools/common/wait.c tools/common/wait.h
 TOOLS_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)
 TOOLS_CFLAGS = $(AM_CFLAGS) $(JSON_CFLAGS) $(SMARTCOLS_CFLAGS) $(YAML_CFLAGS)
 TOOLS_LIBS = libiov-tools.la libiov.la $(JSON_LIBS) $(SMARTCOLS_LIBS) $(YAML_LIBS)
@@ -64,8 +65,7 @@ iovprov_SOURCES = \
 	tools/iovprov/iovprov.h \
 	tools/iovprov/main.c \
 	tools/iovprov/saved.c \
-	tools/iovprov/validate.c \
-	tools/iovprov/wait.c
+	tools/iovprov/validate.c
 iovprov_CPPFLAGS = $(TOOLS_CPPFLAGS)
 iovprov_CFLAGS = $(TOOLS_CFLAGS)
 iovprov_LDADD = $(TOOLS_LIBS)

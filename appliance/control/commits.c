@@ -10,6 +10,7 @@
 
 #include "control/asked.h"
 #include "control/chassis.h"
+#include "control/preallocation.h"
 #include "control/volumes.h"
 #include "iove/faults.h"
 #include "iove/links.h"
@@ -149,6 +150,7 @@ static void finish(struct control *c, int result) {
         struct control_commit *commit = TAKE_PTR(c->writing);
 
         c->candidate = iov_model_unref(c->candidate);
+        preallocation_free(TAKE_PTR(c->preallocation));
         if (commit)
                 commit->done(commit, result);
         commits_next(c);
@@ -157,8 +159,12 @@ static void finish(struct control *c, int result) {
 static void on_saved(void *userdata, int result) {
         struct control *c = userdata;
 
+        struct iove_refusal refusal = {0};
+
         if (result == 0)
                 adopt(c);
+        else if (preallocation_refuse(c->preallocation, result, c->writing ? &c->writing->refusal : &refusal))
+                result = -EBADMSG;
         else
                 journal_event(c->journal, LOG_ERR, c->candidate_info.uid, "",
                               "the state cannot be saved: %s; nothing was changed", strerror(-result));
@@ -170,36 +176,38 @@ static void on_saved(void *userdata, int result) {
 
 /* Give the candidate to the saver. */
 static int candidate_write(struct control *c) {
-        uint64_t *expired = NULL;
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.model = c->candidate, .info = &c->candidate_info};
         int r = history_reserve(c->history);
 
-        if (r == 0)
-                r = state_encode(c->candidate, &c->candidate_info, &bytes, &size);
-        c->n_expired = 0;
         if (r == 0 && c->candidate_info.generation != c->info.generation)
-                r = history_expired(c->history, c->candidate_info.time_ns, &expired, &c->n_expired);
+                r = history_expired(c->history, c->candidate_info.time_ns, &job.expired, &job.n_expired);
+        c->n_expired = job.n_expired;
+        if (r == 0)
+                r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
         if (r < 0) {
-                free(bytes);
+                free(job.expired);
                 return r;
         }
-        return saver_start(c->saver, NULL, bytes, size, expired, c->n_expired, on_saved, c);
+        if (c->preallocation) {
+                job.run = preallocation_run;
+                job.undo = preallocation_undo;
+                job.userdata = c->preallocation;
+        }
+        return saver_start(c->saver, &job, on_saved, c);
 }
 
 /* The chassis is a file that people read, too. */
 static int chassis_write(struct control *c, struct iove_refusal *refusal) {
-        void *bytes = NULL;
-        size_t size = 0;
+        struct saver_job job = {.name = "chassis.yaml"};
         char why[200];
         int r = history_reserve(c->history);
 
         if (r == 0)
-                r = chassis_encode(c->ctx, c->candidate, &bytes, &size, why);
+                r = chassis_encode(c->ctx, c->candidate, &job.bytes, &job.size, why);
         if (r == -EBADMSG)
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s", why);
         c->n_expired = 0;
-        return r < 0 ? r : saver_start(c->saver, "chassis.yaml", bytes, size, NULL, 0, on_saved, c);
+        return r < 0 ? r : saver_start(c->saver, &job, on_saved, c);
 }
 
 static int amendment_make(struct control *c, struct control_commit *commit) {
@@ -289,6 +297,7 @@ static void commits_next(struct control *c) {
                         return;
                 }
                 c->candidate = iov_model_unref(c->candidate);
+                preallocation_free(TAKE_PTR(c->preallocation));
                 commit->done(commit, r);
         }
 }

@@ -20,6 +20,7 @@
 #include "control/faults.h"
 #include "control/isolation.h"
 #include "control/persona.h"
+#include "control/preallocation.h"
 #include "control/volumes.h"
 #include "host/host.h"
 #include "iove/faults.h"
@@ -352,7 +353,7 @@ static int serve_servers(struct control *c) {
         if (r < 0)
                 return r;
         r = supervisor_new(c->loop, c->journal, c->keeping, state_get_directory(c->state), run, c->options->unplug_s,
-                           c->options->poll_us, &supervisor_events, c, &c->supervisor);
+                           c->options->poll_us, c->options->cache, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
         if (!c->late)
@@ -368,9 +369,7 @@ static int bring_up(struct control *c) {
         int r = loop_new(&c->loop, 128);
 
         if (r < 0) {
-                iov_log(c->ctx, LOG_ERR,
-                        "io_uring is not available: %s; it needs Linux 5.19 and must not be forbidden (kernel.io_uring_disabled)",
-                        strerror(-r));
+                iov_log(c->ctx, LOG_ERR, "there is no event loop: %s", strerror(-r));
                 return r;
         }
         sigemptyset(&signals);
@@ -411,6 +410,7 @@ static void tear_down(struct control *c) {
         c->supervisor = supervisor_free(c->supervisor);
         remove_run_directory(c);
         c->saver = saver_free(c->saver);
+        preallocation_free(c->preallocation);
         loop_source_remove(c->confirm_timer);
         loop_source_remove(c->signals);
         iov_model_unref(c->candidate);
@@ -447,6 +447,11 @@ int control_main(const struct control_options *options) {
                 if (options->run_directory) {
                         journal_log(c.journal, LOG_INFO, "ready: state %s, sockets %s", options->state_directory,
                                     options->run_directory);
+                        if (!loop_has_ring(c.loop))
+                                journal_log(
+                                        c.journal, LOG_NOTICE,
+                                        "io_uring is not to be had: files are read and written by threads, which is slower; it "
+                                        "needs Linux 5.19 and must not be forbidden (kernel.io_uring_disabled)");
                         sd_notify(0, "READY=1");
                 }
                 r = loop_run(c.loop);

@@ -21,6 +21,7 @@ struct control_options {
         uint32_t read_group;   /* who may look only (access.h) */
         int keeper_fd;         /* socket to the keeper (keeper.h); -1: none */
         unsigned int unplug_s; /* how long a guest has to let go of a device */
+        unsigned int cache;    /* enum media_cache: of media in files and on block devices */
         unsigned int poll_us;  /* how long a worker looks out for work after the last, at most */
 };
 

@@ -182,13 +182,24 @@ static struct worker *worker_of(struct collection *c, const struct supervisor_sl
         return w;
 }
 
+/* What vAdapters want of an adapter, which its own worker writes and others read (link/share.h). */
+static bool is_share(const struct collection *c, const struct worker *w, const struct extent *m) {
+        for (size_t i = 0; i < c->n_slots; i++) {
+                const struct supervisor_file *page = c->slots[i].page;
+
+                if (page && page->device == m->device && page->inode == m->inode)
+                        return is_served_by(&c->slots[i], w) || !(m->flags & IOV_ISOLATION_WRITE);
+        }
+        return false;
+}
+
 /* Memory that a worker has and does not tell of. */
 static void add_mappings(struct collection *c, struct worker *w) {
         extents_sort(&w->told);
         for (size_t i = 0; i < w->mappings.n; i++) {
                 const struct extent *m = &w->mappings.items[i];
 
-                if (extents_cover(&w->told, m))
+                if (extents_cover(&w->told, m) || is_share(c, w, m))
                         continue;
                 struct iov_mb_isolation_row *row = row_new(c, IOV_ISOLATION_MAPPING, w->server);
                 if (!row)

@@ -22,6 +22,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
+	appliance/control/preallocation.c appliance/control/preallocation.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
 	appliance/control/reservation-file.c appliance/control/reservation-file.h \
 	appliance/control/reservation-state.c appliance/control/reservation-state.h \
@@ -37,6 +38,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor-media.c \
 	appliance/control/supervisor-processes.c \
 	appliance/control/supervisor-reservations.c \
+	appliance/control/supervisor-share.c \
 	appliance/control/tables.c appliance/control/tables.h \
 	appliance/control/volumes.c appliance/control/volumes.h \
 	appliance/control/worker-process.c appliance/control/worker-process.h

@@ -306,6 +306,14 @@ static void on_listener(void *userdata, int fd, uint32_t events) {
                             strerror(-r));
 }
 
+static void on_event(void *userdata) {
+        const struct mgmt *m = userdata;
+
+        for (const struct client *c = m->clients; c; c = c->next)
+                if (c->host)
+                        c->host->irq_raise(c->host->context, VECTOR_EVENTS);
+}
+
 static int mgmt_new(struct control *control, struct mgmt **ret_mgmt) {
         struct mgmt *m = calloc(1, sizeof(*m));
 
@@ -313,6 +321,7 @@ static int mgmt_new(struct control *control, struct mgmt **ret_mgmt) {
                 return -ENOMEM;
         m->control = control;
         m->listener = -1;
+        tables_on_event(control_get_tables(control), on_event, m);
         *ret_mgmt = m;
         return 0;
 }
@@ -406,6 +415,7 @@ struct mgmt *mgmt_free(struct mgmt *m) {
         if (!m)
                 return NULL;
         m->stop_when_closed = false;
+        tables_on_event(control_get_tables(m->control), NULL, NULL);
         loop_source_remove(m->source);
         close_fd(&m->listener);
         if (*m->path) {

@@ -3,9 +3,12 @@
 
 #include <string.h>
 
+#include "model.h"
+
 const struct vpc_model *persona_make(const struct iov_model *model, const struct iov_vadapter *va,
                                      struct vpc_persona *ret_persona, const struct iov_volume *ret_volumes[VPC_MEDIA_MAX]) {
         const struct iov_adapter *adapter = iov_model_get(model, IOV_KIND_ADAPTER, va->adapter);
+        const uint32_t highest = model_highest_number(model, IOV_KIND_NAMESPACE);
         struct vpc_persona *p = ret_persona;
 
         memset(p, 0, sizeof(*p));
@@ -17,7 +20,7 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
         memcpy(p->nqn, va->nqn, sizeof(p->nqn));
         p->unique_id = va->id;
         p->interrupts = va->interrupts;
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX && p->n_media < VPC_MEDIA_MAX; nsid++) {
+        for (uint32_t nsid = 1; nsid <= highest && p->n_media < VPC_MEDIA_MAX; nsid++) {
                 const struct iov_namespace *ns = iov_namespace_get(model, va->name, nsid);
                 const struct iov_volume *volume = ns ? iov_model_get(model, IOV_KIND_VOLUME, ns->volume) : NULL;
 
@@ -29,7 +32,8 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
                                                              .size = volume->size,
                                                              .unique_id = volume->id,
                                                              .read_only = ns->read_only,
-                                                             .shared = volume->shared};
+                                                             .shared = volume->shared,
+                                                             .keeps_space = volume->provisioning == IOV_PROVISIONING_FULL};
         }
         return adapter ? vpc_model_for_adapter((enum iov_adapter_kind)adapter->kind) : NULL;
 }

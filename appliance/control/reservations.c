@@ -249,8 +249,9 @@ static void save(struct reservations *r) {
                 return;
         int error = reservation_file_encode(&e->next, &bytes, &size);
         snprintf(r->saving_name, sizeof(r->saving_name), "%" PRIu64, e->id);
+        const struct saver_job job = {.name = r->saving_name, .bytes = bytes, .size = size};
         if (error == 0)
-                error = saver_start(r->saver, r->saving_name, bytes, size, NULL, 0, on_saved, r);
+                error = saver_start(r->saver, &job, on_saved, r);
         r->saving = e;
         e->phase = PHASE_SAVING;
         if (error < 0)

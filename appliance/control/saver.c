@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "control/history.h"
-#include "control/state.h"
 #include "util.h"
 
 struct saver {
@@ -19,24 +18,41 @@ struct saver {
         struct loop_source *source;
         bool busy;
         pthread_t thread;
-        const char *name; /* NULL: the state */
-        void *bytes;
-        size_t size;
-        uint64_t *expired;
-        size_t n_expired;
+        struct saver_job job;
         int result; /* written by the thread before the eventfd, read after pthread_join() */
         void (*done)(void *userdata, int result);
         void *userdata;
 };
 
+static void job_free(struct saver_job *job) {
+        free(job->bytes);
+        free(job->expired);
+        *job = (struct saver_job){0};
+}
+
+static int job_run(int directory, struct saver_job *job) {
+        int r = job->run ? job->run(job->userdata) : 0;
+
+        if (r < 0)
+                return r;
+        if (job->name)
+                r = state_write_file(directory, job->name, job->bytes, job->size);
+        else
+                r = state_encode(job->model, job->info, &job->bytes, &job->size);
+        if (r == 0 && !job->name)
+                r = state_write(directory, job->bytes, job->size);
+        if (r == 0)
+                history_remove(directory, job->expired, job->n_expired);
+        else if (job->undo)
+                job->undo(job->userdata);
+        return r;
+}
+
 static void *saver_thread(void *userdata) {
         struct saver *s = userdata;
         uint64_t one = 1;
 
-        s->result = s->name ? state_write_file(s->directory, s->name, s->bytes, s->size)
-                            : state_write(s->directory, s->bytes, s->size);
-        if (s->result == 0)
-                history_remove(s->directory, s->expired, s->n_expired);
+        s->result = job_run(s->directory, &s->job);
         while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
                 ;
         return NULL;
@@ -45,8 +61,7 @@ static void *saver_thread(void *userdata) {
 static int saver_collect(struct saver *s) {
         pthread_join(s->thread, NULL);
         s->busy = false;
-        free(TAKE_PTR(s->bytes));
-        free(TAKE_PTR(s->expired));
+        job_free(&s->job);
         return s->result;
 }
 
@@ -87,24 +102,19 @@ struct saver *saver_free(struct saver *s) {
         return NULL;
 }
 
-int saver_start(struct saver *s, const char *name, void *bytes, size_t size, uint64_t *expired, size_t n_expired,
-                void (*done)(void *userdata, int result), void *userdata) {
+int saver_start(struct saver *s, const struct saver_job *job, void (*done)(void *userdata, int result), void *userdata) {
+        struct saver_job copy = *job;
+
         if (s->busy) {
-                free(bytes);
-                free(expired);
+                job_free(&copy);
                 return -EBUSY;
         }
-        s->name = name;
-        s->bytes = bytes;
-        s->size = size;
-        s->expired = expired;
-        s->n_expired = n_expired;
+        s->job = copy;
         s->done = done;
         s->userdata = userdata;
         int r = pthread_create(&s->thread, NULL, saver_thread, s);
         if (r) {
-                free(TAKE_PTR(s->bytes));
-                free(TAKE_PTR(s->expired));
+                job_free(&s->job);
                 return -r;
         }
         s->busy = true;

@@ -46,6 +46,7 @@ void instance_free(struct supervisor *s, struct instance *gone) {
         keeping_remove(s->keeping, KEPT_INSTANCE | gone->number);
         if (!gone->removing && *gone->socket)
                 unlink(gone->socket);
+        sharing_free(gone->sharing);
         if (gone->image)
                 munmap(gone->image, gone->image_size);
         if (gone->shared)
@@ -54,9 +55,7 @@ void instance_free(struct supervisor *s, struct instance *gone) {
         free(gone);
 }
 
-/* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
- * the other's feet. */
-static int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd) {
+int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd) {
         CLEANUP_CLOSE int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
         if (fd < 0 || ftruncate(fd, (off_t)size) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
@@ -134,6 +133,7 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         }
         m->type = LINK_SLOT_ADD;
         m->poll_us = s->poll_us;
+        m->cache = s->cache;
         m->instance = i->number;
         m->n_media = i->persona.n_media;
         field_set(m->model, sizeof(m->model), model->name);

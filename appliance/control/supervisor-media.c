@@ -19,9 +19,8 @@ int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct
         const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
 
         *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
-        if (*ret_kind == MEDIUM_RAM)
-                return ram_volumes_open(s->ram_volumes, volume, ret_fd);
-        int r = volume_open(s->state_directory, volume, medium->read_only, ret_fd);
+        int r = *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
+                                        : volume_open(s->state_directory, volume, medium->read_only, ret_fd);
         uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
         if (block_size)
                 medium->block_size = block_size;

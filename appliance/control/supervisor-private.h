@@ -70,6 +70,7 @@ struct instance {
         enum iov_interrupts interrupts;
         enum iov_vadapter_state shown;
         char reason[104];
+        struct sharing *sharing; /* of an adapter that has rates of its own, else NULL */
         struct instance *next;
 };
 
@@ -85,7 +86,7 @@ struct supervisor {
         struct process *processes;
         struct instance *instances;
         struct ram_volumes *ram_volumes;
-        unsigned int poll_us;
+        unsigned int poll_us, cache;
         uint64_t next_number;
         struct loop_source *removal_timer;
         struct reservations *reservations;
@@ -108,6 +109,9 @@ void instance_unplug(struct supervisor *s, struct instance *i);
 /* `auto` is decided. */
 void instance_choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model);
 struct supervisor_file supervisor_file_of(int fd);
+/* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
+ * the other's feet. */
+int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memory, int *ret_fd);
 /* A worker that does not let go in time is killed. */
 void supervisor_watch_removals(struct supervisor *s);
 
@@ -151,6 +155,14 @@ void instance_forget_nameless(struct supervisor *s, const struct instance *i);
 /* A worker that will be dead in a moment. */
 void supervisor_await_death(struct supervisor *s, pid_t worker);
 void supervisor_free_ghosts(struct supervisor *s);
+/* supervisor-share.c: */
+/* Shares follow the model, and who is plugged in. */
+void supervisor_share(struct supervisor *s);
+/* What it may have of its adapter now. */
+void instance_read_share(const struct supervisor *s, const struct instance *i, struct iov_counter *counter);
+/* NULL: it has none */
+const struct supervisor_file *sharing_file(const struct sharing *sharing);
+struct sharing *sharing_free(struct sharing *sharing);
 
 /* supervisor-adopt.c: */
 int process_keep(struct supervisor *s, const struct process *p);

@@ -280,6 +280,7 @@ void supervisor_reconcile(struct supervisor *s) {
                 else
                         plug(s, va);
         }
+        supervisor_share(s);
         process_end_idle(s);
         reservations_progress(s->reservations);
         ram_volumes_sweep(s->ram_volumes, model);
@@ -313,6 +314,9 @@ int supervisor_read_counters(struct supervisor *s, const char *vadapter, struct 
         if (!i)
                 return -ENOENT;
         memcpy(ret_counter, &i->shared->counters, sizeof(*ret_counter));
+        /* Not what the worker says. */
+        ret_counter->share_iops = ret_counter->share_bandwidth = 0;
+        instance_read_share(s, i, ret_counter);
         return 0;
 }
 
@@ -338,7 +342,8 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
                                                      .image = i->image_file,
                                                      .shared = i->shared_file,
                                                      .reservations = i->reservations_file,
-                                                     .media = i->media_files};
+                                                     .media = i->media_files,
+                                                     .page = sharing_file(i->sharing)};
 
                 look(userdata, &slot);
         }
@@ -347,8 +352,8 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 /* ---- life ---- */
 
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
-                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events,
-                   void *userdata, struct supervisor **ret_supervisor) {
+                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
+                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
         struct supervisor *s = calloc(1, sizeof(*s));
 
         if (!s)
@@ -357,6 +362,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->journal = journal;
         s->state_directory = state_directory;
         s->poll_us = poll_us;
+        s->cache = cache;
         field_set(s->run_directory, sizeof(s->run_directory), run_directory);
         s->events = events;
         s->userdata = userdata;

@@ -40,10 +40,11 @@ struct supervisor_events {
 };
 
 /* What `keeping` has of a control process before this one is taken over: links that serve go on serving. A guest has `unplug_s`
- * seconds to let go of a device; workers poll for `poll_us` at most. */
+ * seconds to let go of a device; workers poll for `poll_us` at most, and their media are
+ * cached as `cache` (enum media_cache) says. */
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
-                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, const struct supervisor_events *events,
-                   void *userdata, struct supervisor **ret_supervisor);
+                   const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
+                   const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);
@@ -76,6 +77,7 @@ struct supervisor_slot {
         struct supervisor_file image, shared; /* memory of both processes */
         struct supervisor_file reservations;  /* and what the worker may only read; inode 0: none */
         const struct supervisor_file *media;  /* persona->n_media of them */
+        const struct supervisor_file *page;   /* in which it says what it wants of its adapter, NULL: none */
 };
 /* All of them, those that are being unplugged too. */
 void supervisor_foreach_slot(const struct supervisor *supervisor,

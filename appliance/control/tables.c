@@ -21,6 +21,8 @@ struct tables {
         unsigned char *memory;
         unsigned int rows[IOV_KIND_COUNT]; /* as in the directory */
         uint64_t event_head;
+        void (*added)(void *userdata);
+        void *userdata;
 };
 
 static uint64_t *sequence(const struct tables *t) {
@@ -165,7 +167,15 @@ uint64_t tables_add_event(struct tables *t, const struct iov_event *event) {
         tables_begin(t);
         memcpy(row_at(t, IOV_KIND_EVENT, (unsigned int)(t->event_head % IOV_EVENT_MAX)), &e, sizeof(e));
         tables_end(t);
-        return ++t->event_head;
+        t->event_head++;
+        if (t->added)
+                t->added(t->userdata);
+        return t->event_head;
+}
+
+void tables_on_event(struct tables *t, void (*added)(void *userdata), void *userdata) {
+        t->added = added;
+        t->userdata = userdata;
 }
 
 uint64_t tables_get_event_head(const struct tables *t) {

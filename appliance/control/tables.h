@@ -21,6 +21,8 @@ void tables_publish_record(struct tables *tables, const struct iov_model *model,
 void tables_set_counter(struct tables *tables, unsigned int row, const struct iov_counter *counter);
 void tables_begin(struct tables *tables);
 void tables_end(struct tables *tables);
+/* Call it after each event that is added; NULL: nobody. */
+void tables_on_event(struct tables *tables, void (*added)(void *userdata), void *userdata);
 /* Add an event to the ring; returns EVENT_HEAD after it. */
 uint64_t tables_add_event(struct tables *tables, const struct iov_event *event);
 uint64_t tables_get_event_head(const struct tables *tables);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -68,6 +69,72 @@ int volume_open(int state_directory, const struct iov_volume *volume, bool read_
         return 0;
 }
 
+static int trim_file(int directory, const char *name, uint64_t size) {
+        struct stat st;
+
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size <= size)
+                return 0;
+        CLEANUP_CLOSE int fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+        return fd < 0 || ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
+}
+
+static bool is_there(int state_directory, const struct iov_volume *volume, struct stat *ret_st) {
+        CLEANUP_CLOSE int directory = -1;
+        char name[32];
+
+        file_name(volume, name);
+        return adapter_directory(state_directory, volume->adapter, &directory) == 0 &&
+               fstatat(directory, name, ret_st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Asked for before it is taken: a file system is not filled up to the last block, only to be told that it was too small. */
+static int has_room(int fd, uint64_t size) {
+        struct statvfs fs;
+        struct stat st;
+
+        if (fstat(fd, &st) < 0 || fstatvfs(fd, &fs) < 0)
+                return -errno;
+        const uint64_t has = (uint64_t)st.st_blocks * 512;
+        return size > has && (size - has) / fs.f_frsize > fs.f_bavail ? -ENOSPC : 0;
+}
+
+int volume_allocate(int state_directory, const struct iov_volume *volume, struct volume_before *ret_before) {
+        CLEANUP_CLOSE int fd = -1;
+        struct stat st = {0};
+        struct volume_before before = {.is_made = !is_there(state_directory, volume, &st), .size = (uint64_t)st.st_size};
+        int r = volume_open(state_directory, volume, false, &fd);
+
+        if (r < 0)
+                return r;
+        r = has_room(fd, volume->size);
+        while (r == 0 && fallocate(fd, 0, 0, (off_t)volume->size) < 0)
+                if (errno != EINTR)
+                        r = -errno;
+        if (r == 0 && fsync(fd) < 0)
+                r = -errno;
+        if (r < 0) {
+                volume_unallocate(state_directory, volume, &before);
+                return r;
+        }
+        *ret_before = before;
+        return 0;
+}
+
+void volume_unallocate(int state_directory, const struct iov_volume *volume, const struct volume_before *before) {
+        CLEANUP_CLOSE int directory = -1;
+        char name[32];
+
+        if (adapter_directory(state_directory, volume->adapter, &directory) < 0)
+                return;
+        file_name(volume, name);
+        if (before->is_made)
+                unlinkat(directory, name, 0);
+        else
+                trim_file(directory, name, before->size);
+}
+
 uint32_t volume_block_size(int fd) {
         char text[16] = "";
         ssize_t n = fgetxattr(fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text) - 1);
@@ -95,17 +162,6 @@ int volume_discard(int state_directory, const struct iov_volume *volume) {
         if (renameat(directory, name, retained, to) < 0)
                 return errno == ENOENT ? 0 : -errno;
         return fsync(retained) < 0 ? -errno : 0;
-}
-
-static int trim_file(int directory, const char *name, uint64_t size) {
-        struct stat st;
-
-        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return errno == ENOENT ? 0 : -errno;
-        if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size <= size)
-                return 0;
-        CLEANUP_CLOSE int fd = openat(directory, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 || ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
 int volume_trim(int state_directory, const struct iov_volume *volume) {

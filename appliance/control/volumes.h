@@ -16,6 +16,17 @@
 int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd);
 /* The size of blocks that a volume's file was formatted with by a server; 0: by none, and the appliance chooses. */
 uint32_t volume_block_size(int fd);
+/*
+ * All of a volume's space is set aside in its file, durably; what it has is kept. Blocks, and touches nothing but the directory,
+ * so that a thread can do it. -ENOSPC: there is not enough, -EOPNOTSUPP: this file system cannot; what came of it is then undone,
+ * or later by volume_unallocate(), with what was there before.
+ */
+struct volume_before {
+        bool is_made; /* the file was not there */
+        uint64_t size;
+};
+int volume_allocate(int state_directory, const struct iov_volume *volume, struct volume_before *ret_before);
+void volume_unallocate(int state_directory, const struct iov_volume *volume, const struct volume_before *before);
 /* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
  * volume that never had a file is fine. */
 int volume_discard(int state_directory, const struct iov_volume *volume);

@@ -7,8 +7,12 @@
 #include "util.h"
 
 int adapters_insert(struct iov_model *candidate, const struct iov_adapter *adapter, struct iove_refusal *refusal) {
-        struct iov_adapter a = {
-                .kind = adapter->kind, .ports = adapter->ports, .capacity = adapter->capacity, .rate = adapter->rate};
+        struct iov_adapter a = {.kind = adapter->kind,
+                                .ports = adapter->ports,
+                                .capacity = adapter->capacity,
+                                .rate = adapter->rate,
+                                .iops = adapter->iops,
+                                .bandwidth = adapter->bandwidth};
 
         if (!memchr(adapter->name, 0, sizeof(adapter->name)) || !iov_name_is_valid(adapter->name) ||
             !memchr(adapter->model, 0, sizeof(adapter->model)))

@@ -48,6 +48,8 @@ static const char *volume_check(const struct iov_volume *v) {
                 return "size is beyond 1EiB";
         if (!iov_on_remove_to_string(v->on_remove))
                 return "on_remove is neither delete nor retain";
+        if (!iov_provisioning_to_string(v->provisioning))
+                return "provisioning is neither thin nor full";
         return v->shared > 1 ? "shared is neither 0 nor 1" : NULL;
 }
 
@@ -179,6 +181,10 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: %s is a %s, it has no media", v->name, a->name,
                                            iov_adapter_kind_to_string(a->kind));
+                if (v->provisioning == IOV_PROVISIONING_FULL && a->media == IOV_MEDIA_RAM)
+                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                           "volume %s: provisioning full is for files, and %s has its media in memory", v->name,
+                                           a->name);
                 uint64_t *sum = &used[iov_model_row(m, IOV_KIND_ADAPTER, a)];
                 if (v->size > a->capacity - *sum) {
                         char asked[32], left[32];

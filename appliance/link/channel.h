@@ -15,6 +15,7 @@
 
 #define LINK_CHANNEL_FD 3 /* where a worker finds it */
 #define LINK_FDS_MAX (4 + VPC_MEDIA_MAX)
+#define LINK_PEERS_MAX 63 /* of a vAdapter: others on its adapter that it looks at */
 
 enum link_message_type {
         /* control to worker */
@@ -28,6 +29,8 @@ enum link_message_type {
         LINK_RESERVATIONS, /* `change` of those on `medium`; fd: the slot's page, the same or another. RESERVATIONS_SEEN and, */
                            /* when nothing from before it is under way, RESERVATIONS_HELD answer */
         LINK_RESERVED,     /* the answer to RESERVE: ticket, `result` */
+        LINK_SLOT_SHARE, /* so is `share`; fds: its page, to write, and that of each peer, to read; none where there are no rates
+                          */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -67,6 +70,15 @@ struct link_limits {
         uint64_t bandwidth;             /* bit/s */
 };
 
+/* Its part in an adapter that has rates of its own, share.h. */
+struct link_share {
+        uint64_t iops, bandwidth; /* of the adapter; both 0: it has none */
+        uint32_t weight, n_peers;
+        uint32_t rest, reserved; /* the weights of those on the adapter that it does not look at */
+        uint32_t weights[LINK_PEERS_MAX];
+        uint32_t reserved1;
+};
+
 /* `instance` numbers every bringing-up of a slot, so that nothing that is said late is taken for something else. */
 struct link_message {
         uint32_t type;
@@ -83,11 +95,12 @@ struct link_message {
         struct media_fault fault;
         uint64_t hits;
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
-        uint32_t poll_us, reserved;        /* SLOT_ADD: of the worker, the same each time */
+        uint32_t poll_us, cache;           /* SLOT_ADD: of the worker, the same each time; enum media_cache */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
         uint32_t medium, result;           /* RESERVATIONS..., RESERVED */
         uint64_t change;
         struct vpc_reserve_request reserve;
+        struct link_share share; /* SLOT_SHARE */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

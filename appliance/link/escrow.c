@@ -2,6 +2,8 @@
 #include "link/escrow.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -88,6 +90,12 @@ struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow) {
         return NULL;
 }
 
+static void share_close(struct link_escrow_share *share) {
+        for (unsigned int i = 0; i < share->n_fds; i++)
+                close_fd(&share->fds[i]);
+        share->n_fds = 0;
+}
+
 void link_escrow_slot_free(struct link_escrow_slot *slot) {
         __atomic_store_n(&slot->used, 0, __ATOMIC_RELEASE);
         for (unsigned int i = 0; i < slot->n_fds; i++)
@@ -96,6 +104,19 @@ void link_escrow_slot_free(struct link_escrow_slot *slot) {
         if (slot->reservations_fd > 0)
                 close_fd(&slot->reservations_fd);
         slot->reservations_fd = 0;
+        share_close(&slot->shares[slot->share & 1]);
+}
+
+/* What a process that dies within leaves open, the next one sweeps: it is in no share that counts. */
+void link_escrow_slot_share(struct link_escrow_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds) {
+        struct link_escrow_share *old = &slot->shares[slot->share & 1], *now = &slot->shares[!(slot->share & 1)];
+
+        now->share = *share;
+        now->n_fds = n_fds;
+        if (n_fds)
+                memcpy(now->fds, fds, n_fds * sizeof(int));
+        __atomic_store_n(&slot->share, !(slot->share & 1), __ATOMIC_RELEASE);
+        share_close(old);
 }
 
 static int fd_at(const struct link_escrow_slot *slot, unsigned int i) {
@@ -197,10 +218,35 @@ static int compare(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
+/* The kernel lets go of the files in an io_uring when all its requests have ended, so the pipe has no writer any more then. */
+void link_escrow_watch(struct link_escrow *escrow, struct loop *loop) {
+        int fds[2];
+
+        if (!loop_has_ring(loop) || pipe2(fds, O_CLOEXEC) < 0)
+                return;
+        escrow->drain_fd = fds[0]; /* should this process end here, the other one is swept */
+        loop_file_add(loop, fds[1]);
+        close(fds[1]);
+}
+
+void link_escrow_drain(struct link_escrow *escrow) {
+        struct pollfd p = {.fd = escrow->drain_fd};
+        bool is_direct = false;
+
+        for (unsigned int i = 0; i < LINK_SLOTS_MAX; i++)
+                is_direct |= escrow->slots[i].used && escrow->slots[i].is_direct;
+        if (!escrow->drain_fd)
+                return;
+        while (is_direct && poll(&p, 1, -1) < 0 && errno == EINTR)
+                ;
+        escrow->drain_fd = 0;
+        close(p.fd);
+}
+
 int link_escrow_sweep(const struct link_escrow *escrow) {
         struct fd_list list = {0};
         unsigned int next = LINK_CHANNEL_FD + 1;
-        int r = 0;
+        int r = list_add(&list, escrow->drain_fd ? escrow->drain_fd : -1);
 
         for (unsigned int i = 0; i < LINK_SLOTS_MAX && r == 0; i++) {
                 const struct link_escrow_slot *slot = &escrow->slots[i];
@@ -211,6 +257,9 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         r = list_add(&list, slot->fds[k]);
                 if (r == 0)
                         r = list_add(&list, slot->reservations_fd);
+                const struct link_escrow_share *share = &slot->shares[slot->share & 1];
+                for (unsigned int k = 0; k < share->n_fds && r == 0; k++)
+                        r = list_add(&list, share->fds[k]);
                 if (r == 0 && slot->n_fds > 2)
                         r = list_add_session(&list, slot->fds[2]);
         }

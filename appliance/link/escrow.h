@@ -14,22 +14,33 @@
 #include <stdint.h>
 
 #include "link/channel.h"
+#include "loop/loop.h"
 
 #define LINK_SLOTS_MAX 256
+
+struct link_escrow_share {
+        struct link_share share;
+        uint32_t n_fds, reserved;
+        int32_t fds[1 + LINK_PEERS_MAX];
+};
 
 struct link_escrow_slot {
         uint32_t used; /* stored last, cleared first */
         uint32_t removing;
         uint32_t generation; /* of two places of one instance the higher one counts */
         uint32_t peer_pid, peer_uid;
+        uint32_t is_direct; /* requests to its media may go on after the process that made them */
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
         int32_t reservations_fd;     /* 0: none yet */
         struct link_message message; /* the SLOT_ADD that it was made from */
+        uint32_t share;              /* which of these counts, as of the last SLOT_SHARE */
+        struct link_escrow_share shares[2];
 };
 
 struct link_escrow {
         uint32_t starts;    /* of workers */
+        int32_t drain_fd;   /* of a pipe that hangs up when the last io_uring is done; 0: none */
         uint32_t is_worker; /* the mark in the command line, for people and their scripts */
         struct link_escrow_slot slots[LINK_SLOTS_MAX];
 };
@@ -44,10 +55,17 @@ struct link_escrow_slot *link_escrow_slot_take(struct link_escrow *escrow);
  * ones, which are taken over. -ENOSPC: there is no place, nothing has changed. */
 int link_escrow_slot_show(struct link_escrow *escrow, struct link_escrow_slot **slot, const struct link_message *message,
                           const int *fds, unsigned int n_fds);
+/* It has another share; the `n_fds` descriptors are taken over. */
+void link_escrow_slot_share(struct link_escrow_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
 /* A move that was cut off: forget places whose instance has a later one. */
 void link_escrow_settle(struct link_escrow *escrow);
 /* Close its descriptors and give the place back. */
 void link_escrow_slot_free(struct link_escrow_slot *slot);
+/* Another io_uring: put something into it by which link_escrow_drain() finds out when it is done. */
+void link_escrow_watch(struct link_escrow *escrow, struct loop *loop);
+/* Wait for what the process before this one has left in its io_uring, after the sweep: a request to a medium with direct I/O may
+ * still be reading or writing the server's memory, which would be somebody else's by then. */
+void link_escrow_drain(struct link_escrow *escrow);
 /* Close every descriptor that no slot knows: what a worker that died has left, its io_uring first of all. */
 int link_escrow_sweep(const struct link_escrow *escrow);
 

@@ -5,6 +5,7 @@ liblink_la_SOURCES = \
 	appliance/link/escrow.c appliance/link/escrow.h \
 	appliance/link/qos.c appliance/link/qos.h \
 	appliance/link/sandbox.c appliance/link/sandbox.h \
+	appliance/link/share.c appliance/link/share.h \
 	appliance/link/slot.c appliance/link/slot.h \
 	appliance/link/worker.c appliance/link/worker.h
 liblink_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)

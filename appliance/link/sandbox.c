@@ -103,6 +103,7 @@ static const int calls[] = {
         SCMP_SYS(fstat),
         SCMP_SYS(newfstatat),
         SCMP_SYS(fstatfs),
+        SCMP_SYS(statx),
         SCMP_SYS(write),
         SCMP_SYS(preadv2),
         SCMP_SYS(pwritev),
@@ -112,6 +113,7 @@ static const int calls[] = {
         SCMP_SYS(memfd_create),
         SCMP_SYS(ftruncate),
         SCMP_SYS(fallocate),
+        SCMP_SYS(fsetxattr),
         /* memory */
         SCMP_SYS(brk),
         SCMP_SYS(munmap),
@@ -129,6 +131,12 @@ static const int calls[] = {
         SCMP_SYS(sched_yield),
         SCMP_SYS(exit),
         SCMP_SYS(exit_group),
+};
+
+/* Of a loop without an io_uring, and its threads. */
+static const int thread_calls[] = {
+        SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(timerfd_settime), SCMP_SYS(read),
+        SCMP_SYS(preadv),     SCMP_SYS(pwritev),     SCMP_SYS(fsync),     SCMP_SYS(fdatasync),       SCMP_SYS(fsetxattr),
 };
 
 /* What the run-time of a sanitizer does besides, mostly in order to report. */
@@ -199,7 +207,7 @@ static void on_refused(int signal, siginfo_t *info, void *context) {
         syscall(SYS_tgkill, getpid(), gettid(), SIGSYS);
 }
 
-int link_sandbox_filter(void) {
+int link_sandbox_filter(bool has_threads) {
         const struct sigaction action = {.sa_sigaction = on_refused, .sa_flags = SA_SIGINFO};
         scmp_filter_ctx filter = NULL;
         int r = sigaction(SIGSYS, &action, NULL) < 0 ? -errno : 0;
@@ -208,6 +216,10 @@ int link_sandbox_filter(void) {
                 r = -ENOMEM;
         if (r == 0)
                 r = allow(filter, calls, ARRAY_LENGTH(calls));
+        if (r == 0 && has_threads)
+                r = allow(filter, thread_calls, ARRAY_LENGTH(thread_calls));
+        if (r == 0 && has_threads) /* for all of them, or for none */
+                r = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
         if (r == 0 && IS_SANITIZED)
                 r = allow(filter, sanitizer_calls, ARRAY_LENGTH(sanitizer_calls));
         if (r == 0)

@@ -109,8 +109,11 @@ static bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, i
         struct link_slot *s = context;
 
         /* A fault on demand must not be passed by; where there are limits, it is them that decide when. */
-        return !s->faults && medium < s->n_media && s->media[medium] && !qos_is_limited(s->qos) &&
-               medium_try(s->media[medium], io, ret_error);
+        if (s->faults || medium >= s->n_media || !s->media[medium] || !qos_ready(s->qos, io) ||
+            !medium_try(s->media[medium], io, ret_error))
+                return false;
+        qos_charge(s->qos, io);
+        return true;
 }
 
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
@@ -248,6 +251,12 @@ static void on_retired(void *userdata) {
         shown_if_done(s);
 }
 
+static void set_up(struct link_slot *s, const struct vpc_medium *m, struct medium *medium) {
+        medium_set_keeps_space(medium, m->keeps_space);
+        if (medium_set_cache(medium, s->escrow->message.cache))
+                s->escrow->is_direct = true;
+}
+
 static int open_fresh(struct link_slot *s, const struct link_message *m, const int *fds, unsigned int n_fds,
                       struct medium *fresh[VPC_MEDIA_MAX]) {
         unsigned int next = 0;
@@ -262,6 +271,7 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, const i
                 int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
                 if (r < 0)
                         return r;
+                set_up(s, &m->media[i], fresh[i]);
         }
         return next == n_fds ? 0 : -EBADMSG;
 }
@@ -280,10 +290,12 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
 
                 if (s->media[i] && (!is_shown || fresh[i]))
                         old[i] = TAKE_PTR(s->media[i]);
-                if (fresh[i])
+                if (fresh[i]) {
                         s->media[i] = fresh[i];
-                else if (s->media[i])
+                } else if (s->media[i]) {
                         medium_resize(s->media[i], m->media[i].size);
+                        medium_set_keeps_space(s->media[i], m->media[i].keeps_space);
+                }
         }
         s->n_media = VPC_MEDIA_MAX;
         vpc_function_show(s->function, m->media, m->n_media);
@@ -395,6 +407,7 @@ static int slot_open_media(struct link_slot *s) {
 
                 if (r < 0)
                         return r;
+                set_up(s, &m->media[i], s->media[i]);
         }
         s->n_media = m->n_media;
         return 0;
@@ -436,6 +449,16 @@ static int slot_open_doorbells(struct link_slot *s) {
         return map_fd(s->doorbells_fd, LINK_DOORBELLS_SIZE, &s->doorbells);
 }
 
+static int slot_open_share(struct link_slot *s) {
+        const struct link_escrow_share *e = &s->escrow->shares[s->escrow->share & 1];
+        struct share *share = NULL;
+        int r = e->n_fds ? share_new(&e->share, e->fds, e->n_fds, &share) : 0;
+
+        if (r == 0)
+                qos_set_share(s->qos, share);
+        return r;
+}
+
 static int slot_bring_up(struct link_slot *s) {
         const struct vpc_model *model = vpc_model_find(s->escrow->message.model);
         struct vpc_environment environment = {.context = s,
@@ -460,11 +483,13 @@ static int slot_bring_up(struct link_slot *s) {
         r = slot_open_shared(s);
         if (r < 0)
                 return r;
-        r = qos_new(s->loop, on_qos_start, s, &s->shared->counters.qos_ns, &s->qos);
+        r = qos_new(s->loop, on_qos_start, s, &s->qos);
         if (r < 0)
                 return r;
         qos_set(s->qos, &s->escrow->message.limits);
-        r = slot_open_media(s);
+        r = slot_open_share(s);
+        if (r == 0)
+                r = slot_open_media(s);
         if (r == 0 && s->escrow->reservations_fd > 0)
                 r = slot_open_reservations(s, s->escrow->reservations_fd);
         if (r == 0)
@@ -551,6 +576,11 @@ void link_slot_remove(struct link_slot *s) {
 void link_slot_set_limits(struct link_slot *s, const struct link_limits *limits) {
         s->escrow->message.limits = *limits;
         qos_set(s->qos, limits);
+}
+
+int link_slot_set_share(struct link_slot *s, const struct link_share *share, const int *fds, unsigned int n_fds) {
+        link_escrow_slot_share(s->escrow, share, fds, n_fds);
+        return slot_open_share(s);
 }
 
 uint64_t link_slot_instance(const struct link_slot *s) {

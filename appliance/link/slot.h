@@ -47,6 +47,8 @@ int link_slot_reservations(struct link_slot *slot, const struct link_message *me
 void link_slot_reserved(struct link_slot *slot, const struct link_message *message);
 /* events->reserve once more for what has no answer yet. */
 void link_slot_reserve_again(struct link_slot *slot);
+/* As a SLOT_SHARE message says. The descriptors are taken over, on failure too; then it has the share that it had. */
+int link_slot_set_share(struct link_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

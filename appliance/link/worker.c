@@ -234,6 +234,20 @@ static void slot_reservations(struct worker *w, const struct link_message *m, co
                 tell_of(LINK_LOG, slot, LOG_ERR, "the reservations on its media cannot be read", 0, 0);
 }
 
+static void slot_share(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = 0;
+
+        if (slot && n_fds <= 1 + LINK_PEERS_MAX) {
+                r = link_slot_set_share(slot, &m->share, fds, n_fds);
+                if (r < 0)
+                        tell_of(LINK_LOG, slot, LOG_WARNING, "its share of the adapter cannot be followed", 0, 0);
+                return;
+        }
+        for (unsigned int i = 0; i < n_fds; i++)
+                close(fds[i]);
+}
+
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
         if (m->type == LINK_SLOT_ADD) {
                 slot_add(w, m, fds, n);
@@ -245,6 +259,10 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
         }
         if (m->type == LINK_RESERVATIONS) {
                 slot_reservations(w, m, fds, n);
+                return;
+        }
+        if (m->type == LINK_SLOT_SHARE) {
+                slot_share(w, m, fds, n);
                 return;
         }
         for (unsigned int i = 0; i < n; i++)
@@ -294,10 +312,13 @@ static int serve(struct link_escrow *escrow) {
         link_escrow_settle(escrow);
         int r = escrow->starts ? link_escrow_sweep(escrow) : 0;
 
+        link_escrow_drain(escrow);
         if (r == 0)
                 r = loop_new_confined(&w.loop, 256);
         if (r == 0)
-                r = link_sandbox_filter(); /* from here on bytes that a server chose are looked at */
+                link_escrow_watch(escrow, w.loop);
+        if (r == 0)
+                r = link_sandbox_filter(!loop_has_ring(w.loop)); /* from here on bytes that a server chose are looked at */
         if (r == 0)
                 r = loop_add_fd(w.loop, LINK_CHANNEL_FD, POLLIN, on_channel, &w, &w.channel);
         for (unsigned int i = 0; r == 0 && i < LINK_SLOTS_MAX; i++)

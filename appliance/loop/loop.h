@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The event loop: one thread round one io_uring. Nothing here allocates or takes a lock once a source is added; at rest the
- * thread sleeps in one io_uring_enter(2) and costs nothing.
+ * thread sleeps in one io_uring_enter(2) and costs nothing. Where there is no io_uring to be had the thread waits with epoll(7),
+ * and other threads, as many as there are from the beginning, do the file I/O. Which of them it is makes no difference here.
  *
  * All callbacks run from loop_run(), never from within the call that asked for them. A loop belongs to the thread that made it
  * (IORING_SETUP_SINGLE_ISSUER): not to another thread, not to a forked child.
@@ -17,14 +18,18 @@
 struct loop;
 struct loop_source;
 
-/* `entries`: submission queue entries; the completion queue has four times as many. -ENOSYS or -EPERM: no io_uring here. */
+/* `entries`: submission queue entries; the completion queue has four times as many. IOV_LOOP=threads in the environment: do
+ * without an io_uring, though there may be one. */
 int loop_new(struct loop **ret_loop, unsigned int entries);
-/* The same, but the io_uring can do nothing that this interface does not ask of it, whatever is written into its memory. -EACCES at
- * once for the rest. */
+/* The same, but the io_uring can do nothing that this interface does not ask of it, whatever is written into its memory. -EACCES
+ * at once for the rest. Threads run when this returns, and need nothing but the calls that they are asked for. */
 int loop_new_confined(struct loop **ret_loop, unsigned int entries);
+bool loop_has_ring(const struct loop *loop);
+/* What waits and does file I/O, for people. */
+const char *loop_backend_name(const struct loop *loop);
 /* Operations in flight are cancelled without their callbacks. Takes NULL. */
 void loop_free(struct loop *loop);
-/* Run until loop_stop(); returns what was given to it, or a negative errno of io_uring itself. A stop before the run ends it at
+/* Run until loop_stop(); returns what was given to it, or a negative errno of waiting itself. A stop before the run ends it at
  * once; after it returned, the loop can be run again. */
 int loop_run(struct loop *loop);
 void loop_stop(struct loop *loop, int result);
@@ -32,9 +37,9 @@ void loop_stop(struct loop *loop, int result);
 /*
  * Call `fn` whenever `fd` is ready for `events` (POLLIN, POLLOUT; POLLHUP and POLLERR always): level-triggered, as poll(2).
  * With `events` 0 the source sleeps and reports nothing at all, not even a hang-up, until it is set again.
- * The loop does not own the fd; remove the source before closing it (the kernel lets go of the file in the loop's next round).
- * After loop_source_remove() `fn` is not called again, also not for what is already pending; it may be called from within `fn`.
- * Takes NULL, returns NULL.
+ * One source an fd at a time. The loop does not own the fd; remove the source before closing it (the kernel lets go of the file
+ * in the loop's next round). After loop_source_remove() `fn` is not called again, also not for what is already pending; it may be
+ * called from within `fn`. Takes NULL, returns NULL.
  */
 typedef void (*loop_fd_fn)(void *userdata, int fd, uint32_t events);
 int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn fn, void *userdata, struct loop_source **ret_source);
@@ -96,6 +101,15 @@ void loop_end_cancel(struct loop *loop, struct loop_end *end);
  */
 struct loop_io {
         void (*done)(struct loop_io *io, int32_t result);
+        /* The loop's, while it is under way in a thread. */
+        struct {
+                uint32_t op;
+                int32_t fd, mode, result;
+                uint32_t n;
+                const void *data, *name;
+                uint64_t offset, length;
+                struct loop_io *next;
+        } private;
 };
 int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);

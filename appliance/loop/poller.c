@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Polling instead of sleeping, and how long it pays. */
 #include <errno.h>
-#include <time.h>
 
 #include "loop/loop-private.h"
 #include "util.h"
@@ -22,13 +21,6 @@ struct loop_poller {
         uint64_t spin_ns;    /* what it has at present */
         struct loop_poller *next;
 };
-
-static uint64_t now_ns(void) {
-        struct timespec t = {0};
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 int loop_add_poller(struct loop *loop, const struct loop_poller_callbacks *callbacks, void *userdata,
                     struct loop_poller **ret_poller) {
@@ -51,7 +43,7 @@ static void adapt(struct loop_poller *poller) {
         const uint64_t max = poller->loop->spin_ns;
         uint64_t spin = poller->spin_ns;
 
-        if (poller->slept && now_ns() - poller->slept > max)
+        if (poller->slept && loop_clock_ns() - poller->slept > max)
                 spin /= 2;
         else if (poller->slept)
                 spin = spin * 2 > SPIN_FIRST_NS ? spin * 2 : SPIN_FIRST_NS;
@@ -73,7 +65,7 @@ void loop_poller_stop(struct loop_poller *poller) {
                 return;
         poller->polling = false;
         poller->loop->n_polling--;
-        poller->slept = now_ns();
+        poller->slept = loop_clock_ns();
 }
 
 struct loop_poller *loop_poller_remove(struct loop_poller *poller) {
@@ -103,7 +95,7 @@ static bool is_over(struct loop_poller *poller) {
                 return true;
         if (poller->rounds++ % ROUNDS_PER_LOOK)
                 return false;
-        now = now_ns();
+        now = loop_clock_ns();
         if (!poller->since)
                 poller->since = now;
         return now - poller->since >= poller->spin_ns;

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <linux/falloc.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,7 +34,9 @@ struct media_file {
         int fd;
         int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
-        bool is_memory;                 /* on tmpfs */
+        bool is_memory; /* on tmpfs */
+        bool keeps_space;
+        uint32_t direct;                /* what memory must be aligned to for direct I/O; 0: through the page cache */
         unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
         struct loop_source *timer;
         struct list waiting; /* for room in the ring */
@@ -104,7 +107,18 @@ enum { WAY_ZERO, WAY_PUNCH, WAY_WRITE };
 /* The steps of a format. */
 enum { FORMAT_SET, FORMAT_SYNC };
 
-static unsigned char zeroes[65536]; /* never written to, so it costs no memory */
+static unsigned int first_way(const struct media_file *media, const struct vpc_io *io) {
+        if (io->op == VPC_IO_FORMAT)
+                return FORMAT_SET;
+        return io->op == VPC_IO_DISCARD && !media->keeps_space ? WAY_PUNCH : WAY_ZERO;
+}
+
+/* Who keeps space must not punch, which comes next where a range cannot be zeroed otherwise. */
+static unsigned int next_way(const struct media_file *media, const struct vpc_io *io) {
+        return media->keeps_space ? WAY_WRITE : io->private.way + 1;
+}
+
+static alignas(4096) unsigned char zeroes[65536]; /* never written to, so it costs no memory */
 
 static bool is_clearing(const struct vpc_io *io) {
         return io->op == VPC_IO_DISCARD || io->op == VPC_IO_ZERO;
@@ -136,6 +150,53 @@ static int start_format(struct media_file *media, struct vpc_io *io) {
                               (unsigned int)n);
 }
 
+/* Between the pieces of a request, from where it is, and a bounce buffer. */
+static void copy_bounced(const struct vpc_io *io, unsigned char *bounce, size_t length) {
+        uint64_t skip = io->private.progress;
+
+        for (unsigned int i = 0; i < io->n_iov && length; i++) {
+                const uint64_t skipped = skip < io->iov[i].iov_len ? skip : io->iov[i].iov_len;
+                const size_t left = io->iov[i].iov_len - skipped, n = left < length ? left : length;
+                char *at = (char *)io->iov[i].iov_base + skipped;
+
+                if (io->op == VPC_IO_WRITE)
+                        memcpy(bounce, at, n);
+                else
+                        memcpy(at, bounce, n);
+                skip -= skipped;
+                bounce += n;
+                length -= n;
+        }
+}
+
+/*
+ * Direct I/O from memory that does not suit it, as much as the buffer holds. The page cache would take it as well, but a page
+ * that is written there while another part of it is written past it brings back what that part was.
+ */
+static int start_bounced(struct media_file *media, struct vpc_io *io) {
+        const uint64_t left = io->length - io->private.progress;
+        const size_t n = left < DIRECT_BOUNCE_SIZE ? left : DIRECT_BOUNCE_SIZE;
+        int r = 0;
+
+        io->private.bounce = direct_bounce_take();
+        if (!io->private.bounce)
+                return -EAGAIN;
+        if (io->op == VPC_IO_WRITE)
+                copy_bounced(io, io->private.bounce, n);
+        io->private.rest = (struct iovec){io->private.bounce, n};
+        r = (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->io_fd, &io->private.rest,
+                                                               1, io->offset + io->private.progress);
+        if (r < 0)
+                direct_bounce_give(TAKE_PTR(io->private.bounce));
+        return r;
+}
+
+static void end_bounced(struct vpc_io *io, int32_t result) {
+        if (result > 0 && io->op == VPC_IO_READ)
+                copy_bounced(io, io->private.bounce, (size_t)result);
+        direct_bounce_give(TAKE_PTR(io->private.bounce));
+}
+
 static int start(struct media_file *media, struct vpc_io *io) {
         unsigned int n = 0;
         const struct iovec *iov = NULL;
@@ -149,6 +210,8 @@ static int start(struct media_file *media, struct vpc_io *io) {
         iov = rest_of(io, &n);
         if (n == 0)
                 return -EINVAL;
+        if (media->direct && !direct_suits(iov, n, media->direct))
+                return start_bounced(media, io);
         return (io->op == VPC_IO_READ ? loop_readv : loop_writev)(media->loop, &io->private.request, media->io_fd, iov, n,
                                                                   io->offset + io->private.progress);
 }
@@ -205,17 +268,29 @@ static void zero_rest(struct vpc_io *io) {
         }
 }
 
+/* A direct read that ends within a block ends with the file, and what is behind cannot be asked for. */
+static bool is_cut_off(const struct media_file *media, const struct vpc_io *io) {
+        return media->direct && io->op == VPC_IO_READ && io->private.progress % 512;
+}
+
 static void on_done(struct loop_io *request, int32_t result) {
         struct vpc_io *io = (struct vpc_io *)((char *)request - offsetof(struct vpc_io, private.request));
         struct media_file *media = io->private.medium;
         int error = result < 0 ? result : 0;
 
+        if (io->private.bounce)
+                end_bounced(io, result);
+        if (result == -EINVAL && media->direct && has_bytes(io) && !is_clearing(io)) {
+                direct_stop(media->fd); /* it said that it can, and cannot */
+                media->direct = 0;
+                result = -EAGAIN;
+        }
         if (result == -EINTR || result == -EAGAIN) {
                 start_or_wait(media, io);
                 return;
         }
         if (result == -EOPNOTSUPP && is_clearing(io) && io->private.way != WAY_WRITE) {
-                io->private.way++;
+                io->private.way = next_way(media, io);
                 start_or_wait(media, io);
                 return;
         }
@@ -226,11 +301,11 @@ static void on_done(struct loop_io *request, int32_t result) {
         }
         if (!error && has_bytes(io) && !(is_clearing(io) && io->private.way != WAY_WRITE)) {
                 io->private.progress += (uint64_t)result;
-                if (result > 0 && io->private.progress < io->length) {
+                if (result > 0 && io->private.progress < io->length && !is_cut_off(media, io)) {
                         start_or_wait(media, io);
                         return;
                 }
-                if (result == 0 && io->op == VPC_IO_READ)
+                if (io->op == VPC_IO_READ && io->private.progress < io->length)
                         zero_rest(io);
                 else if (result == 0)
                         error = -EIO;
@@ -276,6 +351,8 @@ static void missed(struct media_file *media) {
 bool media_file_try(struct media_file *media, const struct vpc_io *io, int *ret_error) {
         ssize_t n = -1;
 
+        if (media->direct) /* that would be waited for */
+                return false;
         if ((io->op != VPC_IO_READ && (io->op != VPC_IO_WRITE || !media->is_memory)) || media->waiting.first || io->length == 0 ||
             io->length > TRY_MAX || io->n_iov > IOV_MAX || io->offset > media->size || io->length > media->size - io->offset)
                 return false;
@@ -310,6 +387,15 @@ void media_file_resize(struct media_file *media, uint64_t size) {
         media->size = size;
 }
 
+bool media_file_set_cache(struct media_file *media, enum media_cache cache) {
+        media->direct = direct_start(media->fd, cache);
+        return media->direct;
+}
+
+void media_file_set_keeps_space(struct media_file *media, bool keeps) {
+        media->keeps_space = keeps;
+}
+
 void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata) {
         media->retired = done;
         media->retired_userdata = userdata;
@@ -321,7 +407,8 @@ void media_file_submit(struct media_file *media, struct vpc_io *io) {
         media->under_way++;
         io->private.medium = media;
         io->private.progress = 0;
-        io->private.way = io->op == VPC_IO_DISCARD ? WAY_PUNCH : io->op == VPC_IO_FORMAT ? FORMAT_SET : WAY_ZERO;
+        io->private.bounce = NULL;
+        io->private.way = first_way(media, io);
         io->private.request.done = on_done;
         if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);

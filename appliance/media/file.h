@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "loop/loop.h"
+#include "media/direct.h"
 #include "vpc/io.h"
 
 /* Where a file says how large the blocks are that it was formatted with, in decimal; without it that is nobody's choice yet. */
@@ -19,6 +20,10 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
 void media_file_free(struct media_file *media);
 /* The medium has grown. */
 void media_file_resize(struct media_file *media, uint64_t size);
+/* A range that is discarded reads as zeroes and keeps its space; by default it gives it back. */
+void media_file_set_keeps_space(struct media_file *media, bool keeps);
+/* Before the first request. true: it goes without the page cache now. */
+bool media_file_set_cache(struct media_file *media, enum media_cache cache);
 /* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
 void media_file_retire(struct media_file *media, void (*done)(void *userdata), void *userdata);
 /* Start a request. The caller has set io->private.finish, in which it ends, never from within;

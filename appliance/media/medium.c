@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "media/file.h"
+#include "media/ram-clear.h"
 #include "media/ram.h"
 #include "util.h"
 
@@ -12,6 +13,7 @@ struct medium {
         struct loop *loop;
         struct media_file *file;
         struct media_ram *ram;
+        struct ram_clear *clear; /* of memory: what is not done at once */
         /* Requests of memory that were submitted nevertheless: they are done, and end in their turn. */
         struct loop_end end;
         struct vpc_io *ended, **ended_end;
@@ -34,6 +36,10 @@ static void on_file_retired(void *userdata) {
         retire(userdata);
 }
 
+static bool is_idle(const struct medium *medium) {
+        return !medium->ended && ram_clear_is_idle(medium->clear);
+}
+
 static void on_end(struct loop_end *end) {
         struct medium *medium = (struct medium *)((char *)end - offsetof(struct medium, end));
         struct vpc_io *io = TAKE_PTR(medium->ended), *next = NULL;
@@ -45,6 +51,16 @@ static void on_end(struct loop_end *end) {
                 next = io->private.next;
                 io->private.finish(io, -(int)io->private.progress);
         }
+        if (is_last && is_idle(medium))
+                retire(medium);
+}
+
+/* Last of all: whoever is told may free the medium, where it is not retired. */
+static void on_cleared(void *userdata, struct vpc_io *io, int error) {
+        struct medium *medium = userdata;
+        const bool is_last = medium->retired && is_idle(medium);
+
+        io->private.finish(io, error);
         if (is_last)
                 retire(medium);
 }
@@ -62,8 +78,12 @@ int medium_new(struct loop *loop, unsigned int kind, int arg_fd, uint64_t size, 
         *medium = (struct medium){.loop = loop, .end = {.fn = on_end}, .ended_end = &medium->ended};
         r = kind == MEDIUM_RAM ? media_ram_new(take_fd(&fd), size, &medium->ram)
                                : media_file_new(loop, take_fd(&fd), size, &medium->file);
-        if (r < 0)
+        if (r == 0 && medium->ram)
+                r = ram_clear_new(loop, medium->ram, on_cleared, medium, &medium->clear);
+        if (r < 0) {
+                media_ram_free(medium->ram);
                 return r;
+        }
         *ret_medium = TAKE_PTR(medium);
         return 0;
 }
@@ -73,6 +93,7 @@ void medium_free(struct medium *medium) {
                 return;
         loop_end_cancel(medium->loop, &medium->end);
         media_file_free(medium->file);
+        ram_clear_free(medium->clear);
         media_ram_free(medium->ram);
         free(medium);
 }
@@ -84,18 +105,29 @@ void medium_resize(struct medium *medium, uint64_t size) {
                 media_file_resize(medium->file, size);
 }
 
+void medium_set_keeps_space(struct medium *medium, bool keeps) {
+        if (medium->file)
+                media_file_set_keeps_space(medium->file, keeps);
+}
+
+bool medium_set_cache(struct medium *medium, enum media_cache cache) {
+        return medium->file && media_file_set_cache(medium->file, cache);
+}
+
 void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata) {
         medium->retired = done;
         medium->retired_userdata = userdata;
         if (medium->file)
                 media_file_retire(medium->file, on_file_retired, medium);
-        else if (!medium->ended)
+        else if (is_idle(medium))
                 retire(medium);
 }
 
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
                 return media_file_try(medium->file, io, ret_error);
+        if (ram_clear_is_long(io) && media_ram_has(medium->ram, io))
+                return false;
         *ret_error = media_ram_do(medium->ram, io);
         return true;
 }
@@ -103,6 +135,10 @@ bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
 void medium_submit(struct medium *medium, struct vpc_io *io) {
         if (!medium->ram) {
                 media_file_submit(medium->file, io);
+                return;
+        }
+        if (ram_clear_is_long(io) && media_ram_has(medium->ram, io)) {
+                ram_clear_submit(medium->clear, io);
                 return;
         }
         io->private.progress = (uint64_t)-media_ram_do(medium->ram, io);

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "loop/loop.h"
+#include "media/direct.h"
 #include "vpc/io.h"
 
 enum medium_kind { MEDIUM_FILE, MEDIUM_RAM, MEDIUM_KINDS };
@@ -18,6 +19,10 @@ int medium_new(struct loop *loop, unsigned int kind, int fd, uint64_t size, stru
 void medium_free(struct medium *medium);
 /* It has grown or shrunk; of memory, what it is on has grown already. Nothing may be under way behind a new end. */
 void medium_resize(struct medium *medium, uint64_t size);
+/* What is deallocated stays set aside for it, or (the default) is given back. */
+void medium_set_keeps_space(struct medium *medium, bool keeps);
+/* Before the first request. true: it goes without the page cache now. */
+bool medium_set_cache(struct medium *medium, enum media_cache cache);
 /* Free it as soon as nothing is under way, maybe at once; then `done`. No request may be submitted any more. */
 void medium_retire(struct medium *medium, void (*done)(void *userdata), void *userdata);
 /* Start a request; it ends in io->private.finish, which the caller has set, never from within. */

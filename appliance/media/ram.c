@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
+#include "media/file.h"
 #include "util.h"
 
 struct media_ram {
@@ -65,12 +68,24 @@ void media_ram_resize(struct media_ram *media, uint64_t size) {
         media->size = size;
 }
 
+/* In an attribute of the memory's file, as of any other (Linux 6.6 and later have them there). */
+static int format(struct media_ram *media, uint64_t block_size) {
+        char text[24];
+        int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)block_size);
+
+        return fsetxattr(media->fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, (size_t)n, 0) < 0 ? -errno : 0;
+}
+
+bool media_ram_has(const struct media_ram *media, const struct vpc_io *io) {
+        return io->length && io->offset <= media->size && io->length <= media->size - io->offset;
+}
+
 int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
-        if (io->op == VPC_IO_FORMAT) /* it has nowhere to keep that */
-                return -EOPNOTSUPP;
+        if (io->op == VPC_IO_FORMAT)
+                return format(media, io->length);
         if (io->op == VPC_IO_FLUSH) /* what is written is as durable as it gets */
                 return 0;
-        if (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)
+        if (!media_ram_has(media, io))
                 return -EINVAL;
         char *at = media->memory + io->offset;
         switch (io->op) {

@@ -3,6 +3,8 @@
 #ifndef IOV_MEDIA_RAM_H
 #define IOV_MEDIA_RAM_H
 
+#include <stdbool.h>
+
 #include "vpc/io.h"
 
 struct media_ram;
@@ -13,6 +15,8 @@ int media_ram_new(int fd, uint64_t size, struct media_ram **ret_media);
 void media_ram_free(struct media_ram *media);
 /* The memory file has another size. Where it has not, or there is no room for it, the medium stays as it was. */
 void media_ram_resize(struct media_ram *media, uint64_t size);
+/* The range of a request is within the medium. */
+bool media_ram_has(const struct media_ram *media, const struct vpc_io *io);
 /* Do a request; 0 or a negative errno, which is what it ends with. A range past the end is -EINVAL. */
 int media_ram_do(struct media_ram *media, const struct vpc_io *io);
 

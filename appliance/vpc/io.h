@@ -21,12 +21,15 @@ enum vpc_io_op {
 struct vpc_io {
         /* filled in by the model */
         enum vpc_io_op op;
-        uint64_t offset;            /* bytes from the start of the medium; the model has checked the range */
-        const struct iovec *iov;    /* guest memory, from host->dma_map(); of READ and WRITE; stays until done */
+        uint64_t offset;         /* bytes from the start of the medium; the model has checked the range */
+        const struct iovec *iov; /* guest memory, from host->dma_map(); of READ and WRITE; stays until done */
         unsigned int n_iov;
-        uint64_t length;            /* bytes: of READ and WRITE the sum of iov; unused by FLUSH */
+        uint64_t length; /* bytes: of READ and WRITE the sum of iov; unused by FLUSH */
         /* Called once, never from within the submission: 0 or a negative errno. Short transfers are finished before. */
         void (*done)(struct vpc_io *io, int error);
+
+        /* 0 when it is submitted; when it is done, how long it was held back before it went to the medium. */
+        uint64_t waited_ns;
 
         /* Belongs to the host and the medium: `finish` is what the medium calls, the host then calls `done`. */
         struct {
@@ -36,6 +39,7 @@ struct vpc_io {
                 struct vpc_io *next;
                 uint64_t progress;
                 struct iovec rest;
+                void *bounce;     /* memory for direct I/O, where its own does not suit; NULL: none */
                 unsigned int way; /* of DISCARD, ZERO and FORMAT: the medium's choice, or how far it is */
                 char text[16];
                 unsigned int epoch;

@@ -47,7 +47,9 @@ static int dma_unmap(struct vpc_function *function, struct server_message *m, st
         int r = 0;
 
         memcpy(&unmap, m->payload, sizeof(unmap));
-        if (unmap.argsz < sizeof(unmap))
+        /* vfio-user.rst, VFIO_USER_DMA_UNMAP, knows no descriptor, but SPDK's client sends that of the window along: it is
+         * closed. */
+        if (unmap.argsz < sizeof(unmap) || m->n_fds > 1)
                 return -EINVAL;
         if (unmap.flags & ~VFIO_USER_DMA_UNMAP_ALL) /* the dirty bitmap of old versions, or something new */
                 return -ENOTSUP;
@@ -261,7 +263,7 @@ static const struct {
         [VFIO_USER_VERSION] = {server_version, sizeof(struct vfio_user_version),
                                sizeof(struct vfio_user_version) + VERSION_TEXT_MAX, false},
         [VFIO_USER_DMA_MAP] = {dma_map, sizeof(struct vfio_user_dma_map), sizeof(struct vfio_user_dma_map), true},
-        [VFIO_USER_DMA_UNMAP] = {dma_unmap, sizeof(struct vfio_user_dma_unmap), sizeof(struct vfio_user_dma_unmap), false},
+        [VFIO_USER_DMA_UNMAP] = {dma_unmap, sizeof(struct vfio_user_dma_unmap), sizeof(struct vfio_user_dma_unmap), true},
         /* <linux/vfio.h> has made these structs grow; what lies behind the part that vfio-user knows is not looked at. */
         [VFIO_USER_DEVICE_GET_INFO] = {get_info, sizeof(struct device_info), 64, false},
         [VFIO_USER_DEVICE_GET_REGION_INFO] = {get_region_info, sizeof(struct vfio_region_info), 4096, false},

@@ -28,7 +28,9 @@ struct vpc_medium {
         uint64_t size;      /* bytes, a multiple of block_size */
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
         uint32_t read_only;
-        uint32_t shared; /* other functions may write to it; host->reservations() says what the server may do */
+        uint32_t keeps_space; /* what is deallocated stays set aside for it */
+        uint32_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
+        uint32_t reserved;
 };
 struct vpc_persona {
         char name[IOV_NAME_SIZE];

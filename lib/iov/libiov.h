@@ -185,6 +185,8 @@ const char *iov_adapter_kind_to_string(uint32_t kind);
 int iov_adapter_kind_from_string(const char *s, uint32_t *ret_kind);
 const char *iov_on_remove_to_string(uint32_t v);
 int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
+const char *iov_provisioning_to_string(uint32_t v);
+int iov_provisioning_from_string(const char *s, uint32_t *ret_v);
 const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
@@ -253,8 +255,14 @@ int iov_events_get_head(struct iov_appliance *appliance, uint64_t *ret_number);
  * one.
  */
 int iov_events_read(struct iov_appliance *appliance, uint64_t *number, struct iov_event *ret_events, size_t max, size_t *ret_n);
-/* Wait until there is an event `number`: 1, or 0 after the time. It looks for it ten times a second. */
+/* Wait until there is an event `number`: 1, or 0 after the time. Over pci: it looks for it ten times a second. */
 int iov_events_wait(struct iov_appliance *appliance, uint64_t number, int timeout_ms);
+/*
+ * A descriptor for poll(2), the appliance's until close: readable when there may be another event, or the appliance is gone;
+ * iov_events_wait() with a time of 0 looks, and makes it wait for the next. Events that came before the first call are not told.
+ * -EOPNOTSUPP: there is none, over pci:.
+ */
+int iov_events_get_fd(struct iov_appliance *appliance);
 
 /* ---- links, adapters, faults on demand: `ret_error` as of iov_command() ---- */
 

@@ -16,7 +16,7 @@ extern "C" {
 #define IOV_MAGIC UINT32_C(0x4d564f49)
 #define IOV_TABLE_MAGIC UINT32_C(0x54564f49)
 #define IOV_VERSION_MAJOR 1
-#define IOV_VERSION_MINOR 1
+#define IOV_VERSION_MINOR 2
 
 /* PCI identity of the management function. 0x1b36 (Red Hat/QEMU) is not ours; 0x1af4:0x10ff.. are reserved for
  * experiments, which is what this function is until an id is assigned. */
@@ -25,6 +25,7 @@ extern "C" {
 #define IOV_MGMT_CLASS 0x088000 /* base system peripheral, other */
 
 #define IOV_BAR0_SIZE UINT64_C(0x40000)    /* registers and mailbox */
+#define IOV_WEIGHT_DEFAULT 100             /* of a qos, and of a vAdapter that has none */
 #define IOV_BAR2_SIZE UINT64_C(0x10000000) /* tables; sparse, only rows in use cost memory */
 #define IOV_MB_PAYLOAD_SHIFT 16            /* payload area: 64 KiB */
 #define IOV_MB_PAYLOAD_BYTES (1u << IOV_MB_PAYLOAD_SHIFT)
@@ -79,6 +80,7 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_8(type, name) iov_type_##type name[8];
 #define IOV_DECLARE_12(type, name) iov_type_##type name[12];
 #define IOV_DECLARE_24(type, name) iov_type_##type name[24];
+#define IOV_DECLARE_48(type, name) iov_type_##type name[48];
 #define IOV_DECLARE_64(type, name) iov_type_##type name[64];
 #define IOV_DECLARE_72(type, name) iov_type_##type name[72];
 #define IOV_DECLARE_80(type, name) iov_type_##type name[80];
@@ -112,6 +114,10 @@ enum iov_retcode {
 
 enum iov_adapter_kind { IOV_ADAPTER_NIC = 1, IOV_ADAPTER_HBA, IOV_ADAPTER_RAID, IOV_ADAPTER_SSD, IOV_ADAPTER_SATA };
 enum iov_on_remove { IOV_ON_REMOVE_DELETE, IOV_ON_REMOVE_RETAIN };
+enum iov_provisioning {
+        IOV_PROVISIONING_THIN, /* space is taken when it is written to, and given back when it is deallocated */
+        IOV_PROVISIONING_FULL, /* all of it is set aside from the beginning, and kept */
+};
 enum iov_server_state {
         IOV_SERVER_OFF,  /* no process drives any of its vAdapters */
         IOV_SERVER_ON,   /* at least one vAdapter is connected */

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "model.h"
 #include "plan.h"
 #include "util.h"
 
@@ -22,7 +23,9 @@ static bool same_medium(const struct iov_model *a, const struct iov_model *b, co
 
 /* Namespaces come, go and grow under a server that runs, which is told. Nothing else has a device model yet. */
 static bool same_media(const struct iov_model *a, const struct iov_model *b, const char *vadapter) {
-        for (uint32_t nsid = 1; nsid <= IOV_NSID_MAX; nsid++)
+        const uint32_t x = model_highest_number(a, IOV_KIND_NAMESPACE), y = model_highest_number(b, IOV_KIND_NAMESPACE);
+
+        for (uint32_t nsid = 1; nsid <= x || nsid <= y; nsid++)
                 if (!same_medium(a, b, iov_namespace_get(a, vadapter, nsid), iov_namespace_get(b, vadapter, nsid)))
                         return false;
         return true;

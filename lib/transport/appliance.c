@@ -119,6 +119,7 @@ static int identity_check(struct iov_appliance *a) {
         if (shift < 8 || shift > 20 || (UINT64_C(1) << shift) > IOV_BAR0_SIZE - IOV_REG_MB_PAYLOAD)
                 return appliance_error(a, -EPROTO, "its mailbox has an impossible size (2 to the power of %u)", shift);
         a->payload_size = (size_t)1 << shift;
+        a->mailbox_interrupts = mb_caps >> IOV_MB_CAPS_DOORBELL_IRQ_SHIFT & 1;
         return 0;
 }
 

@@ -15,7 +15,8 @@ struct iov_appliance {
         size_t payload_size; /* of the mailbox, bytes */
         int command_ms;      /* how long a mailbox command may take */
         bool problem_told;
-        bool mailbox_free; /* our last command is done, and nobody else has this mailbox */
+        bool mailbox_interrupts; /* a command's end can be told by one */
+        bool mailbox_free;       /* our last command is done, and nobody else has this mailbox */
 };
 
 /* iov_open() with another time for answers. */

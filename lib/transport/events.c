@@ -81,9 +81,18 @@ int iov_events_read(struct iov_appliance *a, uint64_t *number, struct iov_event 
         return 0;
 }
 
+int iov_events_get_fd(struct iov_appliance *a) {
+        return a->transport->ops->get_fd(a->transport);
+}
+
 int iov_events_wait(struct iov_appliance *a, uint64_t number, int timeout_ms) {
         int64_t deadline = appliance_now_ms() + timeout_ms;
+        const bool is_told = iov_events_get_fd(a) >= 0;
+        /* What has been told up to now is in what is looked at next. */
+        int told = is_told ? a->transport->ops->wait(a->transport, 0) : 0;
 
+        if (told < 0)
+                return told;
         for (;;) {
                 uint64_t head = 0;
                 int r = iov_events_get_head(a, &head);
@@ -93,7 +102,7 @@ int iov_events_wait(struct iov_appliance *a, uint64_t number, int timeout_ms) {
                 int64_t left = deadline - appliance_now_ms();
                 if (left <= 0)
                         return 0;
-                r = a->transport->ops->wait(a->transport, left < POLL_MS ? (int)left : POLL_MS);
+                r = a->transport->ops->wait(a->transport, is_told || left < POLL_MS ? (int)left : POLL_MS);
                 if (r < 0)
                         return r;
         }

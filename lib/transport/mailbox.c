@@ -6,6 +6,7 @@
 #include "util.h"
 
 #define POLL_MS 1
+#define TOLD_MS 100                /* with an interrupt that tells */
 #define LOG_MAX ((size_t)16 << 20) /* more log text than an appliance keeps */
 
 #define FIELD(REG, NAME, value) ((value) >> IOV_##REG##_##NAME##_SHIFT & ((UINT64_C(1) << IOV_##REG##_##NAME##_WIDTH) - 1))
@@ -19,6 +20,8 @@ _Static_assert(IOV_REG_MB_COMMAND == IOV_REG_MB_CONTROL + 4 && IOV_REG_MB_STATUS
 
 /* The doorbell is mostly clear again by the first look, because the appliance works off a command before it answers the write. */
 static int doorbell_wait(struct iov_appliance *a, int64_t deadline, struct mailbox_registers *ret_registers) {
+        bool is_told = false;
+
         for (;;) {
                 struct mailbox_registers now = {0};
                 int r = iov_read(a, 0, IOV_REG_MB_CONTROL, &now, sizeof(now));
@@ -30,7 +33,10 @@ static int doorbell_wait(struct iov_appliance *a, int64_t deadline, struct mailb
                 if (appliance_now_ms() >= deadline)
                         return appliance_error(a, -ETIMEDOUT, "a command is not done after %d s; look into its log",
                                                a->command_ms / 1000);
-                r = a->transport->ops->wait(a->transport, POLL_MS);
+                /* One that takes longer tells of its end; set up by the first, which looks once more then. */
+                bool was_told = is_told;
+                is_told = a->mailbox_interrupts && a->transport->ops->get_fd(a->transport) >= 0;
+                r = a->transport->ops->wait(a->transport, !is_told ? POLL_MS : was_told ? TOLD_MS : 0);
                 if (r < 0)
                         return r;
         }
@@ -41,7 +47,9 @@ static int doorbell_ring(struct iov_appliance *a, struct mailbox_registers *ret_
         int64_t deadline = appliance_now_ms() + a->command_ms;
 
         a->transport->timeout_ms = a->command_ms;
-        int r = iov_write32(a, 0, IOV_REG_MB_CONTROL, 1u << IOV_MB_CONTROL_DOORBELL_SHIFT);
+        int r = iov_write32(a, 0, IOV_REG_MB_CONTROL,
+                            1u << IOV_MB_CONTROL_DOORBELL_SHIFT | (uint32_t)a->mailbox_interrupts
+                                                                          << IOV_MB_CONTROL_DOORBELL_IRQ_SHIFT);
         a->transport->timeout_ms = usual_ms;
         return r < 0 ? r : doorbell_wait(a, deadline, ret_registers);
 }

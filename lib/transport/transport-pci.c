@@ -172,6 +172,10 @@ static int pci_wait(struct transport *t, int timeout_ms) {
         return p->is_gone ? -ENODEV : 0;
 }
 
+static int pci_get_fd(struct transport *t) {
+        return -EOPNOTSUPP;
+}
+
 static const char *pci_problem(struct transport *t) {
         return ((struct pci_transport *)t)->is_gone
                        ? "the function does not answer any more: it was unplugged, or the appliance has ended"
@@ -194,6 +198,7 @@ static const struct transport_ops pci_ops = {.read = pci_read,
                                              .post = pci_write,
                                              .map = pci_map,
                                              .wait = pci_wait,
+                                             .get_fd = pci_get_fd,
                                              .close = pci_close,
                                              .problem = pci_problem};
 

@@ -60,6 +60,12 @@ static int sim_wait(struct transport *t, int timeout_ms) {
         return inner->ops->wait(inner, timeout_ms);
 }
 
+static int sim_get_fd(struct transport *t) {
+        struct transport *inner = inner_of(t);
+
+        return inner->ops->get_fd(inner);
+}
+
 static const char *sim_problem(struct transport *t) {
         struct transport *inner = inner_of(t);
 
@@ -138,6 +144,7 @@ static const struct transport_ops sim_ops = {.read = sim_read,
                                              .post = sim_post,
                                              .map = sim_map,
                                              .wait = sim_wait,
+                                             .get_fd = sim_get_fd,
                                              .close = sim_close,
                                              .problem = sim_problem};
 

@@ -3,8 +3,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "transport.h"
 #include "util.h"
@@ -16,6 +19,10 @@ struct vfio_user_transport {
         struct vfio_user_region bar2;
         void *tables;
         const char *gone;
+        unsigned int n_irqs;
+        bool no_interrupts;
+        int eventfd; /* of all vectors; -1: not set up */
+        int epoll;   /* of it and the connection */
 };
 
 static struct vfio_user_client *client_of(struct transport *t) {
@@ -64,17 +71,48 @@ static int vfio_user_map(struct transport *t, const void **ret_tables) {
 /* The appliance never speaks first, so whatever makes the socket ready is bad news. */
 static int vfio_user_wait(struct transport *t, int timeout_ms) {
         struct vfio_user_transport *v = (struct vfio_user_transport *)t;
-        struct pollfd p = {.fd = vfio_user_client_fd(v->client), .events = POLLIN};
-        int r = poll(&p, 1, timeout_ms);
+        struct pollfd p[] = {{.fd = vfio_user_client_fd(v->client), .events = POLLIN}, {.fd = v->eventfd, .events = POLLIN}};
+        uint64_t count;
+        int r = poll(p, ARRAY_LENGTH(p), timeout_ms);
 
         if (r < 0 && errno != EINTR)
                 return -errno;
-        if (r > 0) {
-                v->gone =
-                        p.revents & (POLLHUP | POLLERR) ? "the appliance closed the connection" : "it sent what nobody asked for";
+        if (r > 0 && p[0].revents) {
+                v->gone = p[0].revents & (POLLHUP | POLLERR) ? "the appliance closed the connection"
+                                                             : "it sent what nobody asked for";
                 return -ECONNRESET;
         }
+        if (r > 0 && read(v->eventfd, &count, sizeof(count)) < 0 && errno != EAGAIN && errno != EINTR)
+                return -errno;
         return 0;
+}
+
+static int interrupts_set_up(struct vfio_user_transport *v) {
+        struct epoll_event event = {.events = EPOLLIN};
+        const int vectors[] = {v->eventfd, v->eventfd};
+
+        if (v->n_irqs <= VFIO_PCI_MSIX_IRQ_INDEX || v->eventfd < 0 || v->epoll < 0 ||
+            epoll_ctl(v->epoll, EPOLL_CTL_ADD, v->eventfd, &event) < 0 ||
+            epoll_ctl(v->epoll, EPOLL_CTL_ADD, vfio_user_client_fd(v->client), &event) < 0)
+                return -EOPNOTSUPP;
+        int r = vfio_user_client_msix_set(v->client, 0, vectors, ARRAY_LENGTH(vectors));
+        return r < 0 ? r : vfio_user_client_msix_enable(v->client);
+}
+
+static int vfio_user_get_fd(struct transport *t) {
+        struct vfio_user_transport *v = (struct vfio_user_transport *)t;
+
+        if (v->epoll < 0 && !v->no_interrupts) {
+                vfio_user_client_set_timeout(v->client, t->timeout_ms);
+                v->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+                v->epoll = epoll_create1(EPOLL_CLOEXEC);
+                v->no_interrupts = interrupts_set_up(v) < 0;
+                if (v->no_interrupts) {
+                        close_fd(&v->eventfd);
+                        close_fd(&v->epoll);
+                }
+        }
+        return v->no_interrupts ? -EOPNOTSUPP : v->epoll;
 }
 
 static const char *vfio_user_problem(struct transport *t) {
@@ -88,8 +126,9 @@ static void vfio_user_close(struct transport *t) {
 
         if (v->tables)
                 munmap(v->tables, IOV_BAR2_SIZE);
-        if (v->bar2.fd >= 0)
-                close(v->bar2.fd);
+        close_fd(&v->bar2.fd);
+        close_fd(&v->epoll);
+        close_fd(&v->eventfd);
         vfio_user_client_free(v->client);
         free(v);
 }
@@ -99,14 +138,15 @@ static const struct transport_ops vfio_user_ops = {.read = vfio_user_read,
                                                    .post = vfio_user_post,
                                                    .map = vfio_user_map,
                                                    .wait = vfio_user_wait,
+                                                   .get_fd = vfio_user_get_fd,
                                                    .close = vfio_user_close,
                                                    .problem = vfio_user_problem};
 
 /* The BARs must be those of a management function: a vAdapter's socket, say, is turned away here. */
 static int regions_check(struct vfio_user_transport *v, const char **ret_why) {
         struct vfio_user_region bar0 = {.fd = -1};
-        unsigned int n_regions = 0, n_irqs = 0;
-        int r = vfio_user_client_device_info(v->client, &n_regions, &n_irqs);
+        unsigned int n_regions = 0;
+        int r = vfio_user_client_device_info(v->client, &n_regions, &v->n_irqs);
 
         if (r < 0)
                 return r;
@@ -140,7 +180,7 @@ int transport_vfio_user_new(int fd, int timeout_ms, char why[TRANSPORT_WHY_SIZE]
         }
         v->base.ops = &vfio_user_ops;
         v->base.timeout_ms = timeout_ms;
-        v->bar2.fd = -1;
+        v->bar2.fd = v->eventfd = v->epoll = -1;
         int r = vfio_user_client_new(fd, timeout_ms, &v->client);
         if (r >= 0)
                 r = vfio_user_client_version(v->client);

@@ -28,6 +28,12 @@ struct transport_ops {
         int (*map)(struct transport *t, const void **ret_tables);
         /* Wait until the appliance may have something new to say: for that long, or less. An error where it is gone. */
         int (*wait)(struct transport *t, int timeout_ms);
+        /*
+         * From the first call on the appliance interrupts: wait() ends when it does, and the descriptor can be polled for
+         * reading, until wait() has been called. -EOPNOTSUPP: it has to be looked at again and again. What was to be told before
+         * is not told any more.
+         */
+        int (*get_fd)(struct transport *t);
         /* Frees it. */
         void (*close)(struct transport *t);
         /* Why the transport is of no use any more, NULL: it is; the string is good until close. */

@@ -3,6 +3,7 @@
 #include "vfio-user-client.h"
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -502,4 +503,39 @@ int vfio_user_client_write(struct vfio_user_client *c, unsigned int region, uint
                 size -= n;
         }
         return 0;
+}
+
+int vfio_user_client_msix_set(struct vfio_user_client *c, unsigned int first, const int *fds, unsigned int n) {
+        struct vfio_irq_set set = {.argsz = sizeof(set),
+                                   .flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+                                   .index = VFIO_PCI_MSIX_IRQ_INDEX,
+                                   .start = first,
+                                   .count = n};
+        struct vfio_user_call call = {
+                .command = VFIO_USER_DEVICE_SET_IRQS, .request = &set, .request_size = sizeof(set), .fds = fds, .n_fds = n};
+
+        return vfio_user_client_call(c, &call);
+}
+
+/* PCI Express Base 5.0: the command register is section 7.5.1.1.3, the chain of capabilities 7.5.1.1.11, MSI-X 7.7.2.2. */
+int vfio_user_client_msix_enable(struct vfio_user_client *c) {
+        const unsigned int config = VFIO_PCI_CONFIG_REGION_INDEX;
+        unsigned char bytes[256] = {0};
+        uint16_t control;
+        int r = vfio_user_client_read(c, config, 0, bytes, sizeof(bytes));
+
+        if (r < 0)
+                return r;
+        for (unsigned int at = bytes[PCI_CAPABILITY_LIST] & 0xfcu, hops = 0; at >= 0x40 && hops < 48;
+             at = bytes[at + PCI_CAP_LIST_NEXT] & 0xfcu, hops++) {
+                if (bytes[at] != PCI_CAP_ID_MSIX)
+                        continue;
+                control = (uint16_t)(bytes[PCI_COMMAND] | bytes[PCI_COMMAND + 1] << 8 | PCI_COMMAND_MASTER);
+                if ((r = vfio_user_client_write(c, config, PCI_COMMAND, &control, sizeof(control), false)) < 0)
+                        return r;
+                control = (uint16_t)(bytes[at + PCI_MSIX_FLAGS] | bytes[at + PCI_MSIX_FLAGS + 1] << 8);
+                control = (uint16_t)((control | PCI_MSIX_FLAGS_ENABLE) & ~PCI_MSIX_FLAGS_MASKALL);
+                return vfio_user_client_write(c, config, at + PCI_MSIX_FLAGS, &control, sizeof(control), false);
+        }
+        return -EOPNOTSUPP;
 }

@@ -70,4 +70,9 @@ int vfio_user_client_read(struct vfio_user_client *client, unsigned int region, 
 int vfio_user_client_write(struct vfio_user_client *client, unsigned int region, uint64_t offset, const void *buffer, size_t size,
                            bool posted);
 
+/* MSI-X: a vector's eventfd, as many as `n` from `first` on; and the function is let send them (Bus Master Enable, MSI-X Enable).
+ * The table is not the device's business. */
+int vfio_user_client_msix_set(struct vfio_user_client *client, unsigned int first, const int *fds, unsigned int n);
+int vfio_user_client_msix_enable(struct vfio_user_client *client);
+
 #endif

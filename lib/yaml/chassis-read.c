@@ -25,7 +25,16 @@ static int read_model(struct reader *r, const struct key *key, void *object) {
         return 0;
 }
 
-enum { ADAPTER_KIND, ADAPTER_PORTS, ADAPTER_RATE, ADAPTER_CAPACITY, ADAPTER_MEDIA, ADAPTER_MODEL };
+enum {
+        ADAPTER_KIND,
+        ADAPTER_PORTS,
+        ADAPTER_RATE,
+        ADAPTER_CAPACITY,
+        ADAPTER_MEDIA,
+        ADAPTER_IOPS,
+        ADAPTER_BANDWIDTH,
+        ADAPTER_MODEL
+};
 static const struct key adapter_keys[] = {
         [ADAPTER_KIND] = {.name = "kind",
                           .read = reader_read_word,
@@ -45,6 +54,8 @@ static const struct key adapter_keys[] = {
                            .offset = offsetof(struct iov_adapter, media),
                            .from_string = iov_media_from_string,
                            .words = "file, ram"},
+        [ADAPTER_IOPS] = {.name = "iops", .read = reader_read_count, .offset = offsetof(struct iov_adapter, iops)},
+        [ADAPTER_BANDWIDTH] = {.name = "bandwidth", .read = reader_read_rate, .offset = offsetof(struct iov_adapter, bandwidth)},
         [ADAPTER_MODEL] = {.name = "model", .read = read_model},
 };
 
@@ -69,8 +80,10 @@ static int check_kind(struct reader *r, const struct subject *subject, const str
                 else if (!has[adapter->kind][i] && values[i].key.line)
                         e = reader_error(r, &values[i].key, "adapter %s: kind %s has no \"%s\"", subject->name, kind,
                                          adapter_keys[i].name);
-        if (e == 0 && values[ADAPTER_MEDIA].key.line && !has[adapter->kind][ADAPTER_CAPACITY])
-                e = reader_error(r, &values[ADAPTER_MEDIA].key, "adapter %s: kind %s has no \"media\"", subject->name, kind);
+        for (size_t i = ADAPTER_MEDIA; e == 0 && i <= ADAPTER_BANDWIDTH; i++)
+                if (values[i].key.line && !has[adapter->kind][ADAPTER_CAPACITY])
+                        e = reader_error(r, &values[i].key, "adapter %s: kind %s has no \"%s\"", subject->name, kind,
+                                         adapter_keys[i].name);
         return e;
 }
 

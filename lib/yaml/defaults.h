@@ -4,7 +4,7 @@
 #define IOV_DEFAULTS_H
 
 #define DEFAULT_MTU 1500
-#define DEFAULT_WEIGHT 100
+#define DEFAULT_WEIGHT IOV_WEIGHT_DEFAULT
 #define DEFAULT_REST 3600 /* seconds */
 
 #endif

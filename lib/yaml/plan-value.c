@@ -44,6 +44,7 @@ static const struct {
         int (*from_string)(const char *s, uint32_t *ret_value);
 } words[] = {
         {IOV_KIND_VOLUME, "on_remove", iov_on_remove_from_string},
+        {IOV_KIND_VOLUME, "provisioning", iov_provisioning_from_string},
         {IOV_KIND_VADAPTER, "vlan_mode", iov_vlan_mode_from_string},
         {IOV_KIND_VADAPTER, "interrupts", iov_interrupts_from_string},
 };

@@ -155,6 +155,11 @@ static const struct key volume_keys[] = {
          .from_string = iov_on_remove_from_string,
          .words = "delete, retain"},
         {.name = "shared", .read = reader_read_bool, .offset = offsetof(struct iov_volume, shared)},
+        {.name = "provisioning",
+         .read = reader_read_word,
+         .offset = offsetof(struct iov_volume, provisioning),
+         .from_string = iov_provisioning_from_string,
+         .words = "thin, full"},
 };
 
 static int read_volume(struct reader *r, const struct subject *subject) {

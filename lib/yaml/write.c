@@ -109,6 +109,7 @@ static void write_network(const void *record, FILE *stream) {
 static void write_volume(const void *record, FILE *stream) {
         const struct iov_volume *volume = record;
         const char *on_remove = iov_on_remove_to_string(volume->on_remove);
+        const char *provisioning = iov_provisioning_to_string(volume->provisioning);
         char size[32];
 
         fprintf(stream, "  %s%s%s: {adapter: %s%s%s, size: %s", NAME(volume->name), NAME(volume->adapter),
@@ -117,6 +118,8 @@ static void write_volume(const void *record, FILE *stream) {
                 fprintf(stream, ", on_remove: %s", on_remove);
         if (volume->shared)
                 fprintf(stream, ", shared: true");
+        if (provisioning && volume->provisioning != IOV_PROVISIONING_THIN)
+                fprintf(stream, ", provisioning: %s", provisioning);
         fprintf(stream, "}\n");
 }
 
@@ -338,6 +341,10 @@ int iov_chassis_write(const struct iov_model *model, FILE *stream) {
                         fprintf(stream, ", capacity: %s", iov_size_format(a->capacity, text));
                 if (a->media != IOV_MEDIA_FILE && iov_media_to_string(a->media))
                         fprintf(stream, ", media: %s", iov_media_to_string(a->media));
+                if (a->iops)
+                        fprintf(stream, ", iops: %s", iov_count_format(a->iops, text));
+                if (a->bandwidth)
+                        fprintf(stream, ", bandwidth: %s", iov_rate_format(a->bandwidth, text));
                 if (*a->model) {
                         fprintf(stream, ", model: ");
                         write_quoted(a->model, stream);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 # What the bats files share. Each test has an appliance of its own: a fresh state directory behind sim:, or, in files called NAME-live.bats
-# (links to NAME.bats), a running iovd.
+# (links to NAME.bats), a running iovd; in NAME-threads-live.bats one without io_uring, in
+# NAME-direct-live.bats one with direct I/O.
 #
 # IOV_BUILD, IOV_SOURCE and IOVD come from the makefile; by hand: IOV_BUILD=$PWD/build IOV_SOURCE=$PWD IOVD=$PWD/build/iovd bats tests/bats
 
@@ -17,6 +18,12 @@ appliance_setup() {
         cd "$T" || return
         cp "$IOV_SOURCE"/examples/*.yaml .
         chmod u+w ./*.yaml
+        if [[ $BATS_TEST_FILENAME == *-threads-live.bats ]]; then
+                export IOV_LOOP=threads
+        fi
+        if [[ $BATS_TEST_FILENAME == *-direct-live.bats ]]; then
+                IOVD_OPTIONS='--media-cache direct'
+        fi
         if [[ $BATS_TEST_FILENAME == *-live.bats ]]; then
                 iovd_start || return
         else
@@ -47,7 +54,8 @@ iovd_start() {
 
         # One that was killed has left its socket, which is not to be taken for the new one's.
         rm -f "$T/run/mgmt.sock"
-        "$IOVD" --state "$T/state" --run "$T/run" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" > "$T/iovd.log" 2>&1 3>&- &
+        "$IOVD" --state "$T/state" --run "$T/run" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" \
+                ${IOVD_OPTIONS:+$IOVD_OPTIONS} > "$T/iovd.log" 2>&1 3>&- &
         IOVD_PID=$!
         for ((i = 0; i < 200; i++)); do
                 if [[ -S $T/run/mgmt.sock ]]; then
@@ -73,6 +81,7 @@ until_true() {
                 "${@:2}" && return 0
                 sleep 0.05
         done
+        echo "not true within $1 s: ${*:2}"
         return 1
 }
 

@@ -14,16 +14,6 @@ teardown() {
         appliance_teardown
 }
 
-# until_true COMMAND...: tries for ten seconds until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < 200; i++)); do
-                "$@" && return 0
-                sleep 0.05
-        done
-        return 1
-}
-
 is_old() {
         iovdump topology | cmp -s - old
 }
@@ -45,7 +35,7 @@ is_old() {
 
 @test "not confirmed, it is taken back by itself, and the history says so" {
         iovprov apply -q new.yaml --confirm 1
-        until_true is_old
+        until_true 10 is_old
         is '[3,"iovd",2]' json '.generations[0]|[.generation,.user,.takes_back]' iovprov history -o json
         fails 1 iovprov confirm
         # What is confirmed in time is not taken back later.
@@ -60,7 +50,7 @@ is_old() {
         kill -9 "$IOVD_PID"
         wait "$IOVD_PID" || true
         iovd_start
-        until_true is_old
+        until_true 10 is_old
         is '[3,2]' json '.generations[0]|[.generation,.takes_back]' iovprov history -o json
         iovprov apply -q new.yaml --confirm 1
         iovd_stop

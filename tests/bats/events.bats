@@ -81,3 +81,28 @@ PYTHON
         run -3 wait "$pid"
         grep -q 'does not answer any more' lost
 }
+
+# How often a process has slept until now.
+sleeps() {
+        sed -n 's/^voluntary_ctxt_switches:[[:space:]]*//p' "/proc/$1/status"
+}
+
+# quiet PID...: none of them wakes for half a second
+quiet() {
+        local before pid
+        before=$(for pid in "$@"; do sleeps "$pid"; done)
+        sleep 0.5
+        [[ $(for pid in "$@"; do sleeps "$pid"; done) == "$before" ]]
+}
+
+@test "follow sleeps until something happens, and so does the appliance" {
+        is_live || skip "nothing happens in a simulator"
+        iovprov apply -q rack.yaml
+        iovctl event follow -o json > followed 2>&1 3>&- &
+        local pid=$!
+        until_true 20 quiet "$pid" "$(control_pid)"
+        iovctl server add app01 5
+        until_true 20 grep -q 'changes' followed
+        kill -INT "$pid"
+        wait "$pid"
+}

@@ -2,28 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The keeper is killed and started anew under a service manager with a descriptor store: links go on.
 load common
+load loaded-server
 
 setup() {
 	T=$(mktemp -d "${TMPDIR:-/tmp}/iov.XXXXXX")
 	cd "$T" || return
 	export IOV_APPLIANCE=unix:$T/run/mgmt.sock
-	MANAGER_PID='' HOST_PID=''
-	cat > one.yaml <<-YAML
-		version: 1
-		kind: topology
-		servers: {web01: {link: 0}, db01: {link: 1}}
-		volumes: {vol0: {adapter: ssd0, size: 64MiB}, vol1: {adapter: ssd0, size: 64MiB}}
-		vadapters:
-		  web-disk: {adapter: ssd0, namespaces: [{volume: vol0}], attach: {server: web01, slot: 0}}
-		  db-disk: {adapter: ssd0, namespaces: [{volume: vol1}], attach: {server: db01, slot: 0}}
-	YAML
+	MANAGER_PID=''
+	two_disks > one.yaml
 }
 
 teardown() {
-	if [[ -n $HOST_PID ]]; then
-		kill "$HOST_PID" 2> /dev/null || true
-		wait "$HOST_PID" 2> /dev/null || true
-	fi
+	host_end
 	if [[ -n $MANAGER_PID ]]; then
 		manager_stop
 	fi
@@ -50,31 +40,8 @@ links_start() {
 	web=$(worker_of web01) db=$(worker_of db01)
 }
 
-host_start() {
-	"$IOV_BUILD/bench/restart" run/mgmt.sock run/servers/web01/0.sock web01 "$@" > host.out 2>&1 3>&- &
-	HOST_PID=$!
-	until_true 10 is_connected
-}
-
-host_wait() {
-	local pid=$HOST_PID
-	HOST_PID=
-	wait "$pid" || {
-		cat host.out iovd.log
-		return 1
-	}
-}
-
-is_connected() {
-	[[ $(iovctl vadapter list -o json | jq -r '.vadapters[] | select(.name == "web-disk") | .state') == connected ]]
-}
-
 is_another_main() {
 	[[ $(< main.pid) != "$1" ]]
-}
-
-is_another_control() {
-	[[ $(control_pid) != "$1" ]]
 }
 
 # The one that listens now has said so.

@@ -34,17 +34,6 @@ teardown() {
         appliance_teardown
 }
 
-# until_true SECONDS COMMAND...: tries until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < $1 * 20; i++)); do
-                "${@:2}" && return 0
-                sleep 0.05
-        done
-        echo "not true within $1 s: ${*:2}"
-        return 1
-}
-
 # host DIR ARGS...: starts a hypervisor; HOST_PID is its process.
 host() {
         : > "$1/log"
@@ -104,14 +93,24 @@ gone va-web-disk" ]
         grep -q "device_add va-web-disk iov0" web/log
 }
 
-@test "--wait waits for a server that is off" {
-        iovctl vadapter attach --wait web-disk web01 0 &
-        local tool=$!
-        until_true 10 has vadapter web-disk state attached
-        kill -0 $tool
+@test "--wait waits for a driver where the server runs, and for nobody where it is off" {
+        iovctl vadapter attach --wait --timeout 60 web-disk web01 0
+        has vadapter web-disk state attached
         host web
-        wait $tool
+        until_true 10 has vadapter web-disk state connected
+        iovctl vadapter detach web-disk
+        iovctl vadapter attach --wait --timeout 60 web-disk web01 0
         has vadapter web-disk state connected
+}
+
+@test "--wait does not wait behind a link that is down" {
+        host web
+        ready web01
+        iovctl link down web01
+        iovctl vadapter attach --wait --timeout 60 web-disk web01 0
+        [[ $(field vadapter web-disk state) == attached ]]
+        iovctl link up web01
+        until_true 10 has vadapter web-disk state connected
 }
 
 @test "what was plugged in before the guest started is recognized" {

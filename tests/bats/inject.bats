@@ -12,16 +12,6 @@ teardown() {
         appliance_teardown
 }
 
-# until_true COMMAND...: tries for ten seconds until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < 200; i++)); do
-                "$@" && return 0
-                sleep 0.05
-        done
-        return 1
-}
-
 host() {
         "$IOV_BUILD/bench/nvme-host" "run/servers/$1/0.sock" "${@:2}"
 }
@@ -39,7 +29,7 @@ hits() {
         is 'type 0 code 0x00' host web01 read 7
         is 'type 0 code 0x00' host web01 write 10
         is 'type 0 code 0x00' host db01 write 9
-        until_true hits 2
+        until_true 10 hits 2
         is '["media-error","web-boot",8,2,2]' json '.faults[0]|[.type,.object,.first,.count,.hits]' iovctl inject list -o json
         iovctl inject clear 1
         is 'type 0 code 0x00' host web01 read 8
@@ -59,12 +49,12 @@ hits() {
         is_live || return 0
         is 1 iovctl inject latency web-disk 20ms
         host web01 smoke
-        until_true hits 4
+        until_true 10 hits 4
         # What is late does not hold up who pulls it.
         iovctl inject latency web-disk 60s
         host web01 read 0 > /dev/null 2>&1 &
         local pid=$!
-        until_true is '"connected"' json '.vadapters[0].state' iovctl vadapter show web-disk -o json
+        until_true 10 is '"connected"' json '.vadapters[0].state' iovctl vadapter show web-disk -o json
         iovctl vadapter detach web-disk --force
         wait "$pid" || true
         [[ ! -e run/servers/web01/0.sock ]]
@@ -90,13 +80,13 @@ hits() {
         is_live || return 0
         host web01 hold > held 2>&1 3>&- &
         local pid=$!
-        until_true grep -q here held
+        until_true 10 grep -q here held
         is 1 iovctl inject surprise-removal web-disk
         wait "$pid"
         is $'here\ngone' cat held
         [[ ! -e run/servers/web01/0.sock ]]
         iovctl inject clear 1
-        until_true test -S run/servers/web01/0.sock
+        until_true 10 test -S run/servers/web01/0.sock
         host web01 smoke
 }
 
@@ -104,7 +94,7 @@ hits() {
         is 1 iovctl inject link-down web01
         is '["detect",null]' json '.links[]|select(.server=="web01")|[.state,.speed]' iovctl link list -o json
         if is_live; then
-                until_true test ! -e run/servers/web01/0.sock
+                until_true 10 test ! -e run/servers/web01/0.sock
                 [[ -S run/servers/db01/0.sock ]]
         fi
         is '["link-down","web01"]' json '.faults[0]|[.type,.object]' iovctl inject show 1 -o json
@@ -113,7 +103,7 @@ hits() {
         says '1: no such fault'
         is '["L0","8GT/s"]' json '.links[]|select(.server=="web01")|[.state,.speed]' iovctl link list -o json
         if is_live; then
-                until_true test -S run/servers/web01/0.sock
+                until_true 10 test -S run/servers/web01/0.sock
                 host web01 smoke
         fi
 }
@@ -125,8 +115,8 @@ hits() {
         restarted() {
                 [[ $(iovctl server show web01 -o json | jq '.servers[0].worker_restarts') -eq 1 ]]
         }
-        until_true restarted
-        until_true test -S run/servers/web01/0.sock
+        until_true 10 restarted
+        until_true 10 test -S run/servers/web01/0.sock
         host web01 smoke
         iovctl server add app01 9
         fails 1 iovctl inject worker-crash app01

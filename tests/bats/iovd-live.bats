@@ -12,6 +12,17 @@ teardown() {
         appliance_teardown
 }
 
+# A worker of s has a volume open with O_DIRECT (proc(5); 040000 on x86, 0200000 on ARM).
+is_direct() {
+        local fd flags
+        for fd in /proc/"$(worker_of s)"/fd/*; do
+                [[ $(readlink "$fd") == *.img ]] || continue
+                flags=$(awk '/^flags/ {print $2}' "${fd/\/fd\//\/fdinfo\/}")
+                ((8#$flags & 8#240000)) && return 0
+        done
+        return 1
+}
+
 @test "two iovds on one state directory: the second says who has it" {
         run "$IOVD" --state state --run run2
         [ "$status" -eq 1 ]
@@ -194,4 +205,34 @@ else:
     sys.exit("iovd holds %d descriptors" % len(os.listdir(f"/proc/{sys.argv[2]}/fd")))
 PYTHON
         iovctl server list
+}
+
+@test "direct I/O where the file can, and only where it is asked for" {
+        iovctl server add s 0
+        iovctl volume add v ssd0 64MiB
+        iovctl vadapter add v ssd0
+        iovctl namespace add v/1 v
+        iovctl vadapter attach v s 0
+        "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock smoke
+        run ! is_direct
+        iovd_stop
+        IOVD_OPTIONS='--media-cache direct' iovd_start
+        until_true 10 test -S run/servers/s/0.sock
+        "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock smoke
+        # tmpfs and old kernels have none
+        stat -f -c %T state | grep -q '^ext2/ext3$\|^xfs$' || skip "the state directory's file system may have no direct I/O"
+        is_direct
+        fails 2 iovd --media-cache none
+        says 'auto, page or direct'
+}
+
+@test "without io_uring it serves, and says so" {
+        iovd_stop
+        IOV_LOOP=threads iovd_start
+        grep -q "io_uring is not to be had" iovd.log
+        iovprov apply rack.yaml
+        iovd_stop
+        iovd_start
+        run grep "io_uring is not to be had" iovd.log
+        [ "$status" -eq 1 ]
 }

@@ -16,7 +16,7 @@ teardown() {
         run -0 iovtop -b -n 2 -d 0.1
         [[ $(grep -c '^NAME' <<< "$output") -eq 2 ]]
         [[ $(grep -c '^web-disk' <<< "$output") -eq 2 ]]
-        [[ ${lines[1]} =~ ^db-disk\ +db01\ +0\ (attached|detached)\ +0\ +0\ +0\ +0\ +0\ +0$ ]]
+        [[ ${lines[1]} =~ ^db-disk\ +db01\ +0\ (attached|detached)\ +0\ +0\ +0\ +0\ +0\ +0\ +0\ +0$ ]]
 }
 
 @test "JSON lines: one object a frame" {
@@ -30,8 +30,8 @@ teardown() {
 @test "CSV: one heading, a row for each vAdapter and frame" {
         iovtop -o csv -n 2 -d 0.1 > out
         [[ $(wc -l < out) -eq 5 ]]
-        is time_ns,interval_ns,name,server,slot,adapter,state,read_iops,write_iops,read_rate,write_rate,queue_depth,latency_us,inflight head -1 out
-        is 14 awk -F, 'NR == 5 { print NF }' out
+        is time_ns,interval_ns,name,server,slot,adapter,state,read_iops,write_iops,read_rate,write_rate,queue_depth,latency_us,qos_us,medium_us,inflight head -1 out
+        is 16 awk -F, 'NR == 5 { print NF }' out
 }
 
 @test "every frame is flushed at once" {

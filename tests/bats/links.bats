@@ -12,22 +12,14 @@ teardown() {
         appliance_teardown
 }
 
-# until_true COMMAND...: tries for ten seconds until it succeeds.
-until_true() {
-        local i
-        for ((i = 0; i < 200; i++)); do
-                "$@" && return 0
-                sleep 0.05
-        done
-        return 1
-}
-
 @test "there is a record for each link of the chassis" {
         is 16 json '.links|length' iovctl link list -o json
         is '[[0,"web01","L0","8GT/s","x8"],[1,"db01","L0","8GT/s","x8"],[2,null,"detect",null,null]]' \
                 json '[.links[:3][]|[.link,.server,.state,.speed,.width]]' iovctl link list -o json
         iovctl server set db01 link=2
         is '"db01"' json '.links[0].server' iovctl link show 2 -o json
+        is 2 json '.links[0].link' iovctl link show db01 -o json
+        [[ $(iovctl --complete d link show) == db01 ]]
         fails 1 iovctl link show 16
         says '16: no such link'
 }
@@ -37,7 +29,7 @@ until_true() {
         is '["disabled",null]' json '.links[0]|[.state,.speed]' iovctl link show 0 -o json
         iovprov plan rack.yaml
         if is_live; then
-                until_true test ! -e run/servers/web01/0.sock
+                until_true 10 test ! -e run/servers/web01/0.sock
                 [[ -S run/servers/db01/0.sock ]]
                 # It stays down, whatever happens.
                 iovctl server add app01 5
@@ -49,7 +41,7 @@ until_true() {
         is '' iovctl link up 0
         is '"L0"' json '.links[0].state' iovctl link show 0 -o json
         if is_live; then
-                until_true test -S run/servers/web01/0.sock
+                until_true 10 test -S run/servers/web01/0.sock
                 "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock smoke
         fi
         # No generation is made by it.
@@ -64,14 +56,14 @@ until_true() {
         is_live || return 0
         "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock hold > held 2>&1 3>&- &
         local pid=$!
-        until_true grep -q here held
+        until_true 10 grep -q here held
         fails 2 iovctl link down web01
         says 'lose 1 vAdapter that it uses'
         iovctl link down web01 --yes
         wait "$pid"
         is $'here\ngone' cat held
         # All of it was said by a worker that ended as it should: one that crashes on the way out is replaced, and nobody would see it.
-        until_true eval 'iovctl server show web01 -o json | jq -e ".servers[0].worker_pid | not"'
+        until_true 10 eval 'iovctl server show web01 -o json | jq -e ".servers[0].worker_pid | not"'
         is 0 json '[.events[] | select(.text | contains("crashed"))] | length' iovctl event list -o json
 }
 
@@ -112,7 +104,24 @@ until_true() {
         fails 1 iovctl namespace set web-disk/1 volume=nowhere
         says 'nowhere'
         fails 2 iovctl namespace set web-disk/1 size=1GiB
-        is 'volume=' iovctl --complete '' namespace set web-disk/1
+        is 'volume=' iovctl --complete v namespace set web-disk/1
+}
+
+@test "a namespace that the server may only read, and a volume that two share so" {
+        iovctl volume add shared ssd0 1GiB
+        is '' iovctl namespace set web-disk/1 volume=shared read_only=true
+        is '["shared",true]' json '.namespaces[0]|[.volume,.read_only]' iovctl namespace show web-disk/1 -o json
+        iovctl vadapter add second ssd0
+        is '' iovctl namespace add second/9 shared read_only=true
+        is 'true' json '.namespaces[0].read_only' iovctl namespace show second/9 -o json
+        fails 1 iovctl namespace set second/9 read_only=false
+        says 'shared'
+        fails 2 iovctl namespace set second/9 read_only=yes
+        says "read_only 'yes': true or false is wanted"
+        iovctl namespace remove second/9 --yes
+        is '' iovctl namespace set web-disk/1 read_only=false
+        is '[false]' json '[.namespaces[0].read_only]' iovctl namespace show web-disk/1 -o json
+        is $'read_only=false\nread_only=true' sort <(iovctl --complete r namespace set web-disk/1)
 }
 
 @test "an adapter is put in, used, and taken out" {
@@ -134,6 +143,29 @@ until_true() {
         fails 1 iovctl adapter remove ssd7 --yes
         fails 1 iovctl adapter remove ssd0 --yes
         says 'is on it'
+}
+
+@test "an adapter is put in with rates of its own" {
+        is '' iovctl adapter insert ssd7 ssd capacity=1TiB iops=400k bandwidth=16Gbit
+        is '[400000,16000000000]' json '.adapters[0]|[.iops,.bandwidth]' iovctl adapter show ssd7 -o json
+        is '[null,null]' json '.adapters[]|select(.name=="ssd0")|[.iops,.bandwidth]' iovctl adapter list -o json
+        iovdump chassis > dumped.yaml
+        grep -q 'ssd7: .*iops: 400000, bandwidth: 16Gbit' dumped.yaml || grep -q 'ssd7: .*iops: 400k, bandwidth: 16Gbit' dumped.yaml
+        if is_live; then
+                iovd_stop
+                iovd_start
+                is '[400000,16000000000]' json '.adapters[0]|[.iops,.bandwidth]' iovctl adapter show ssd7 -o json
+        fi
+        fails 2 iovctl adapter insert x nic ports=2 rate=10Gbit iops=5
+        says 'kind nic has no "iops"'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB bandwidth=5
+        # What is not plugged in has no share.
+        iovctl volume add v ssd7 1GiB
+        iovctl qos add gold weight=300
+        iovctl vadapter add d ssd7 qos=gold
+        is '[null,300,null]' json '.vadapters[0]|[.limits.bandwidth,.limits.weight,.share]' iovctl vadapter show d -o json
+        fails 2 iovctl qos set gold weight=0
+        fails 2 iovctl qos set gold weight=1001
 }
 
 @test "adapters that make no sense are refused, and change nothing" {

@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 
 setup() {
         export IOV_BUILD=$BATS_TEST_TMPDIR
-        # shellcheck source=scripts/results.sh
+        # shellcheck source=/dev/null
         . "$IOV_SOURCE/scripts/results.sh"
 }
 

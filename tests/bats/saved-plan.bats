@@ -222,7 +222,7 @@ END
         server_runs web01 0 web-disk
         doc 'vadapters: {more: {adapter: ssd0, attach: {server: web01, slot: 1}}}' > more.yaml
         refuses 6 iovprov apply -q --wait --timeout 0.3 more.yaml
-        says 'vadapter more is still attached, wanted connected'
+        says 'vadapter more is still attached after 0.3 s, wanted connected'
         # It was applied all the same, and a server that takes it ends the waiting.
         server_runs web01 1 more
         iovprov apply -q --wait --timeout 20 more.yaml

@@ -47,6 +47,23 @@ host() { # VADAPTER_SOCKET HOW
         [ "$(json '.vadapters[0].counters.write_bytes' iovctl vadapter show web-disk -o json)" -gt 0 ]
 }
 
+@test "media in memory are formatted to other blocks, and keep that" {
+        host run/servers/web/0.sock smoke
+        is 'type 0 code 0x00' host run/servers/web/0.sock format 512
+        run host run/servers/web/0.sock format 4096
+        if [[ $output == 'type 1 code 0x0a' ]]; then
+                skip "this kernel keeps no attributes of files in memory"
+        fi
+        is 'type 0 code 0x00' echo "$output"
+        host run/servers/web/0.sock smoke
+        host run/servers/web/0.sock identify | grep -qx 'namespace 1: 16384 blocks of 4096 bytes'
+        iovctl vadapter detach web-disk
+        iovctl vadapter attach web-disk web 1
+        host run/servers/web/1.sock identify | grep -qx 'namespace 1: 16384 blocks of 4096 bytes'
+        is 'type 0 code 0x00' host run/servers/web/1.sock format 512
+        host run/servers/web/1.sock identify | grep -qx 'namespace 1: 131072 blocks of 512 bytes'
+}
+
 @test "mapped doorbells only where polling is always" {
         host run/servers/db/0.sock mapped
         host run/servers/db/0.sock smoke

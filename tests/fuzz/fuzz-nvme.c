@@ -40,6 +40,7 @@ static struct {
         struct nvme_image *image;
         struct nvme_device *device;
         struct vpc_persona persona;
+        bool is_inline; /* requests end within their submission */
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
@@ -130,11 +131,11 @@ static bool is_allowed(unsigned int index, enum vpc_io_op op) {
         return f.page.current && r->volume == f.persona.media[0].unique_id && vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
 }
 
-static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
+static void check_request(unsigned int index, const struct vpc_io *io) {
         uint64_t sum = 0;
 
         REQUIRE(is_allowed(index, io->op));
-        REQUIRE(index < 2 && io->done && f.n_pending < PENDING);
+        REQUIRE(index < 2 && io->done);
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
         if (io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT) {
@@ -152,7 +153,18 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
                 }
                 REQUIRE(sum == io->length);
         }
+}
+
+static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
+        check_request(index, io);
+        REQUIRE(f.n_pending < PENDING);
         f.pending[f.n_pending++] = io;
+}
+
+static bool io_try(void *context, unsigned int index, struct vpc_io *io, int *ret_error) {
+        check_request(index, io);
+        *ret_error = f.now % 7 ? 0 : -EIO;
+        return f.is_inline;
 }
 
 static uint64_t clock_now(void *context) {
@@ -215,6 +227,7 @@ static void start(const uint8_t *data, size_t size) {
                                    .irq_raise = irq_raise,
                                    .irq_level = irq_level,
                                    .io_submit = io_submit,
+                                   .io_try = io_try,
                                    .clock = clock_now,
                                    .timer = timer,
                                    .poll_start = poll_start,
@@ -393,6 +406,26 @@ static void make_list(void) {
         }
 }
 
+/* A list of pages that make sense for the most part, and may lead anywhere, to itself too. */
+static void make_prp_list(void) {
+        const size_t page = (size_t)take(1) % PAGES * 4096, step = (size_t)take(1) % 8 + 1;
+        const uint64_t odd = address();
+
+        for (size_t i = 0; i < 512; i++) {
+                uint64_t entry = i % 64 == 63 && step == 1 ? odd : BASE + i * step % PAGES * 4096;
+
+                memcpy(memory + page + i * 8, &entry, sizeof(entry));
+        }
+        const uint64_t last = step & 1 ? BASE + page : odd;
+        memcpy(memory + page + 511 * 8, &last, sizeof(last));
+}
+
+static void delete_queue(void) {
+        unsigned int how = (unsigned int)take(1);
+
+        push(0, &(struct nvme_sqe){.opcode = how & 0x80 ? NVME_ADMIN_DELETE_CQ : NVME_ADMIN_DELETE_SQ, .cdw10 = how % 8});
+}
+
 /* Namespaces come, go, grow and are exchanged. */
 static void show(void) {
         for (unsigned int i = 0; i < 2; i++) {
@@ -464,6 +497,37 @@ static void shadow(void) {
         push(0, &sqe);
 }
 
+static void rare_step(unsigned int which) {
+        switch (which) {
+        case 4:
+                show();
+                break;
+        case 5:
+                raw_command();
+                break;
+        case 6:
+                make_list();
+                break;
+        case 13:
+                reserve_command();
+                break;
+        case 14:
+                appliance();
+                break;
+        case 15:
+                delete_queue();
+                break;
+        case 16:
+                make_prp_list();
+                break;
+        case 17:
+                f.is_inline = !f.is_inline;
+                break;
+        default:
+                io_command();
+        }
+}
+
 static void step(void) {
         unsigned int op = (unsigned int)take(1);
         uint64_t offset;
@@ -519,23 +583,8 @@ static void step(void) {
                 consume((unsigned int)take(1));
                 break;
         default:
-                if (op / 14 == 4) {
-                        show();
-                        break;
-                } else if (op / 14 == 5) {
-                        raw_command();
-                        break;
-                } else if (op / 14 == 6) {
-                        make_list();
-                        break;
-                } else if (op / 14 == 16) {
-                        reserve_command();
-                        break;
-                } else if (op / 14 == 17) {
-                        appliance();
-                        break;
-                } else if (op / 14 >= 7) {
-                        io_command();
+                if (op / 14 >= 4) {
+                        rare_step(op / 14);
                         break;
                 }
                 offset = take(2) % 0x3ff8 & ~UINT64_C(7);

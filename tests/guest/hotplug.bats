@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # vAdapters plugged into, moved between and taken from two real servers while they run. Both are booted once for the whole file.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 # Each has a second QMP socket, which is ours: iovd is on the first.
 boot() {
@@ -18,11 +13,8 @@ boot() {
 }
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-hotplug.XXXXXX")
-	export work GUEST_DIR=$work/guests UNPLUG_TIMEOUT=4
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	export UNPLUG_TIMEOUT=4
+	work_begin hotplug
 	cat >"$work/two.yaml" <<-YAML
 		version: 1
 		kind: topology
@@ -50,17 +42,6 @@ setup_file() {
 	mapfile -t cable < <(iov iovctl server args db01 --ports 4 | sed '/"driver":"vfio-user-pci"/d' | awk '
 		/^-device$/ { held = $0; next } held { print held; held = "" } { print }')
 	guest_start db01 "${cable[@]}" -qmp "unix:$work/db01.mine,server=on,wait=off"
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 state() {

@@ -2,8 +2,8 @@
 guest_tests = tests/guest/nvme.bats tests/guest/nvme-tools.bats tests/guest/boot.bats tests/guest/hotplug.bats \
 	tests/guest/management.bats tests/guest/lspci.bats tests/guest/reservations.bats tests/guest/resets.bats tests/guest/restart.bats
 
-EXTRA_DIST += $(guest_tests) tests/guest/guest.sh tests/guest/tools.sh tests/guest/init \
-	scripts/appliance.sh scripts/apt-private.sh scripts/demo.sh scripts/fetch-guest.sh scripts/fetch-qemu.sh \
+EXTRA_DIST += $(guest_tests) tests/guest/common.bash tests/guest/guest.sh tests/guest/tools.sh tests/guest/init \
+	scripts/appliance.sh scripts/apt-private.sh scripts/demo.sh scripts/fetch-guest.sh scripts/fetch-ovmf.sh scripts/fetch-qemu.sh \
 	scripts/lint.sh scripts/packages.txt scripts/results.sh
 
 # One after the other: each boots two guests already.

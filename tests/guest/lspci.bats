@@ -2,20 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The configuration space that a guest reads, and the one that the appliance prints, byte by byte.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-lspci.XXXXXX")
-	export work GUEST_DIR=$work/guests
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	work_begin lspci
 	iov iovprov apply -q "$top/examples/rack.yaml"
 	# A second one, with MSI, in a slot with empty ones before it.
 	iov iovctl vadapter detach db-disk
@@ -28,17 +19,6 @@ setup_file() {
 	guest_start web01 "${cable[@]}" -global ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off
 	# shellcheck disable=SC2016 # the guest's shell expands it
 	guest_run web01 'until [ "$(cat /sys/class/nvme/nvme*/state | sort -u)" = live ]; do sleep 0.1; done'
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 # The addresses of all attached vAdapters, as both sides have them.

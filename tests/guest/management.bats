@@ -2,15 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The management function in a guest: the same tools over a real PCI function, found with libpci and mapped from sysfs.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-	# shellcheck source=tests/guest/tools.sh
-	. "$top/tests/guest/tools.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
+# shellcheck source=tests/guest/tools.sh
+. "$BATS_TEST_DIRNAME/tools.sh"
 
 setup_file() {
 	load_libraries
@@ -23,17 +18,6 @@ setup_file() {
 	local -a cable
 	mapfile -t cable < <(iov iovctl server args web01 --management)
 	guest_start web01 "${cable[@]}"
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 # same WORDS...: the tool says the same inside and outside.

@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The NVMe command set as nvme-cli, util-linux and ext4 use it, and namespaces that change under a running server.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 # A topology with two volumes, the second shown where $2 says so, of a size.
 topology() {
@@ -34,28 +29,13 @@ apply() {
 }
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-nvme-tools.XXXXXX")
-	export work GUEST_DIR=$work/guests
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	work_begin nvme-tools
 	apply
 	local -a cable
 	mapfile -t cable < <(iov iovctl server args web)
 	[ "${#cable[@]}" -gt 0 ]
 	# Debian's kernel does not let nvme-cli map registers that a driver has, unless told so.
 	GUEST_APPEND=iomem=relaxed guest_start web "${cable[@]}"
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 guest() {
@@ -74,7 +54,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	[ "$status" -eq 0 ]
 	[[ $output == *"oacs      : 0x112"* ]]
 	[[ $output == *"oncs      : 0xff"* ]]
-	[[ $output == *"sgls      : 0x2"* ]]
+	[[ $output == *"sgls      : 0x10002"* ]]
 	run guest 'nvme id-ns -H /dev/nvme0n1'
 	[ "$status" -eq 0 ]
 	[[ $output == *"Data Size: 512 bytes"*"(in use)"* ]]
@@ -82,6 +62,11 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	run guest 'nvme list-ns /dev/nvme0'
 	[[ $output == "[   0]:0x1" ]]
 	guest 'nvme ns-descs /dev/nvme0n1'
+	[ "$(guest 'nvme get-ns-id /dev/nvme0n1')" = "nvme0n1: namespace-id:1" ]
+	run guest 'nvme list && nvme list -v && nvme list-subsys /dev/nvme0n1'
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"/dev/nvme0n1"*"536.87"*"nvme-subsys0"*"nqn."*" nvme0 pcie "*" live"* ]]
 }
 
 @test "every log page that nvme-cli reads" {
@@ -151,6 +136,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	before=$(allocated)
 	[ "$before" -ge $((32 << 20)) ]
 	guest 'rm /mnt/f && sync && fstrim /mnt && umount /mnt'
+	echo "before: $before, left: $(allocated)"
 	[ "$(allocated)" -le $((before - (30 << 20))) ]
 }
 

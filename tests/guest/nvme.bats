@@ -2,13 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # NVMe vAdapters as two real servers see them: unmodified Linux, both on one appliance. Both are booted once for the whole file.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 boot() {
 	local server=$1
@@ -19,29 +14,15 @@ boot() {
 }
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-nvme.XXXXXX")
 	# More than half of a guest is one buffer in the test of equal addresses.
-	export work GUEST_DIR=$work/guests GUEST_MEM=640
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	export GUEST_MEM=640
+	work_begin nvme
 	iov iovprov apply "$top/examples/rack.yaml"
 	boot web01
 	boot db01
 	# Both are cabled alike, so the disk sits at the same place in both (the first test looks).
 	BDF=$(guest_run web01 'lspci -Dn -d ::0108' | cut -d' ' -f1)
 	export BDF
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 # Runs in both guests, one after the other; fails where either does.

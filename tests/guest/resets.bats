@@ -3,14 +3,8 @@
 # Resets of every scope from inside a guest, under its own load, and a neighbour whose verified I/O goes on all the time.
 
 bats_require_minimum_version 1.5.0
-
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 boot() {
 	local server=$1
@@ -21,23 +15,12 @@ boot() {
 }
 
 setup_file() {
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-resets.XXXXXX")
-	export work GUEST_DIR=$work/guests
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	work_begin resets
 	iov iovprov apply -q "$top/examples/rack.yaml"
 	boot web01
 	boot db01
 	BDF=$(guest_run web01 'lspci -Dn -d ::0108' | cut -d' ' -f1)
 	export BDF
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
 }
 
 # A file is on the disk whose sum is known outside the guest, so that it can be checked after a reboot as well.

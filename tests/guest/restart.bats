@@ -2,37 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Workers and the control process are killed under a real server: Linux in QEMU, which never connects again. It must see pauses only.
 
-load_libraries() {
-	top=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	# shellcheck source=scripts/appliance.sh
-	. "$top/scripts/appliance.sh"
-	# shellcheck source=tests/guest/guest.sh
-	. "$top/tests/guest/guest.sh"
-}
+# shellcheck source=tests/guest/common.bash
+. "$BATS_TEST_DIRNAME/common.bash"
 
 setup_file() {
 	local -a cable
-	load_libraries
-	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-restart.XXXXXX")
-	export work GUEST_DIR=$work/guests
-	mkdir "$GUEST_DIR"
-	appliance_start "$work"
+	work_begin restart
 	iov iovprov apply "$top/examples/rack.yaml"
 	mapfile -t cable < <(iov iovctl server args web01)
 	[ "${#cable[@]}" -gt 0 ]
 	guest_start web01 "${cable[@]}"
 	guest_run web01 'until test -b /dev/nvme0n1; do sleep 0.1; done; dmesg -c >/dev/null'
-}
-
-teardown_file() {
-	load_libraries
-	guest_stop_all
-	appliance_stop "$work"
-	rm -rf "$work"
-}
-
-setup() {
-	load_libraries
 }
 
 worker() {

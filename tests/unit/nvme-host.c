@@ -110,6 +110,8 @@ static void io_submit(void *context, unsigned int index, struct vpc_io *io) {
                 f->last_n_iov = io->n_iov;
         }
         f->n_submitted[io->op]++;
+        if (f->medium_begin)
+                f->medium_begin(f->medium_userdata, index, io);
         f->pending_medium[f->n_pending] = index;
         f->pending[f->n_pending++] = io;
 }
@@ -157,6 +159,13 @@ static void *allocate(size_t size) {
 }
 
 struct fake *fake_new(void) {
+        struct vpc_persona persona;
+
+        fake_persona(&persona);
+        return fake_new_as(&persona);
+}
+
+struct fake *fake_new_as(const struct vpc_persona *persona) {
         struct fake *f = allocate(sizeof(*f));
         void *device = NULL;
 
@@ -175,7 +184,7 @@ struct fake *fake_new(void) {
         f->ro = allocate(FAKE_WINDOW);
         for (unsigned int i = 0; i < FAKE_MEDIA; i++)
                 f->media[i] = allocate(FAKE_MEDIUM_SIZE);
-        fake_persona(&f->persona);
+        f->persona = *persona;
         f->image = allocate(nvme_model.state_size);
         f->timer = UINT64_MAX;
         assert_int_equal(nvme_model.init(f->image, &f->persona), 0);
@@ -229,9 +238,11 @@ void *fake_memory(struct fake *f, uint64_t address) {
         return p;
 }
 
-static int medium_do(struct fake *f, unsigned int medium, const struct vpc_io *io) {
+static int medium_do(struct fake *f, unsigned int medium, struct vpc_io *io) {
         unsigned char *at = f->media[medium] + io->offset;
 
+        if (f->medium_end)
+                return f->medium_end(f->medium_userdata, medium, io);
         if (f->media_error)
                 return f->media_error;
         if (io->op == VPC_IO_FLUSH)
@@ -253,6 +264,8 @@ static bool io_try(void *context, unsigned int index, struct vpc_io *io, int *re
         if (!f->is_inline)
                 return false;
         f->n_submitted[io->op]++;
+        if (f->medium_begin)
+                f->medium_begin(f->medium_userdata, index, io);
         *ret_error = medium_do(f, index, io);
         return true;
 }
@@ -277,15 +290,20 @@ void fake_inline(struct fake *f) {
         f->host.io_try = io_try;
 }
 
+void fake_end(struct fake *f, unsigned int i) {
+        assert_true(i < f->n_pending);
+        struct vpc_io *io = f->pending[i];
+        unsigned int medium = f->pending_medium[i];
+        f->n_pending--;
+        memmove(f->pending + i, f->pending + i + 1, (f->n_pending - i) * sizeof(void *));
+        memmove(f->pending_medium + i, f->pending_medium + i + 1, (f->n_pending - i) * sizeof(f->pending_medium[0]));
+        io->done(io, medium_do(f, medium, io));
+}
+
 bool fake_step(struct fake *f) {
         if (!f->n_pending)
                 return false;
-        struct vpc_io *io = f->pending[0];
-        unsigned int medium = f->pending_medium[0];
-        f->n_pending--;
-        memmove(f->pending, f->pending + 1, f->n_pending * sizeof(void *));
-        memmove(f->pending_medium, f->pending_medium + 1, f->n_pending * sizeof(f->pending_medium[0]));
-        io->done(io, medium_do(f, medium, io));
+        fake_end(f, 0);
         return true;
 }
 

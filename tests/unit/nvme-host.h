@@ -45,7 +45,12 @@ struct fake {
         unsigned int n_poll_starts;
         uint32_t doorbells[1024];
         bool is_inline; /* requests end within their submission, fake_inline() */
-        bool no_data; /* what is at FAKE_DATA and above was taken away */
+        bool no_data;   /* what is at FAKE_DATA and above was taken away */
+
+        /* In place of the media above: a request begins, and ends, the latter with what is returned. */
+        void (*medium_begin)(void *userdata, unsigned int medium, struct vpc_io *io);
+        int (*medium_end)(void *userdata, unsigned int medium, struct vpc_io *io);
+        void *medium_userdata;
 
         struct vpc_io *pending[FAKE_PENDING];
         unsigned int pending_medium[FAKE_PENDING], n_pending;
@@ -67,6 +72,7 @@ struct fake {
 /* Three namespaces: 1 of 512-byte blocks, 2 of 4096, 5 read-only. */
 void fake_persona(struct vpc_persona *persona);
 struct fake *fake_new(void);
+struct fake *fake_new_as(const struct vpc_persona *persona);
 /* A process that dies and another that attaches to the image. */
 void fake_restart(struct fake *f);
 void fake_free(struct fake *f);
@@ -80,6 +86,8 @@ void *fake_memory(struct fake *f, uint64_t address);
 void fake_polled(struct fake *f);
 void fake_inline(struct fake *f);
 
+/* End request `i` of those that wait, by age. */
+void fake_end(struct fake *f, unsigned int i);
 /* End the oldest request; false: there is none. */
 bool fake_step(struct fake *f);
 /* Requests and timers until there are none. */

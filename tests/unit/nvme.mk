@@ -14,7 +14,8 @@ nvme_tests = \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
 	tests/unit/test-nvme-reserve \
-	tests/unit/test-nvme-show
+	tests/unit/test-nvme-show \
+	tests/unit/test-power-cut
 nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
 nvme_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_ldadd = libnvmehost.la libadapters.la $(CMOCKA_LIBS)
@@ -29,6 +30,11 @@ tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)
+tests_unit_test_power_cut_SOURCES = tests/unit/test-power-cut.c tests/unit/volatile-medium.c tests/unit/volatile-medium.h \
+	tests/unit/write-history.c tests/unit/write-history.h
+tests_unit_test_power_cut_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_power_cut_CFLAGS = $(nvme_cflags)
+tests_unit_test_power_cut_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_manage_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_manage_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_manage_LDADD = $(nvme_ldadd)
@@ -55,6 +61,7 @@ media_tests = \
 	tests/unit/test-media-file \
 	tests/unit/test-media-ram \
 	tests/unit/test-qos \
+	tests/unit/test-share \
 	tests/unit/test-media-ring
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
@@ -68,6 +75,9 @@ tests_unit_test_media_ring_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
 tests_unit_test_media_ram_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_media_ram_CFLAGS = $(nvme_cflags)
 tests_unit_test_media_ram_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)
+tests_unit_test_share_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_share_CFLAGS = $(nvme_cflags)
+tests_unit_test_share_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)
 tests_unit_test_qos_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_qos_CFLAGS = $(nvme_cflags)
 tests_unit_test_qos_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)

@@ -376,12 +376,16 @@ static void test_clearing(void **state) {
                 int refused, first;
                 enum vpc_io_op op;
                 unsigned int n_modes;
+                bool keeps_space;
         } cases[] = {
-                {0, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
-                {0, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1},
-                {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
-                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2},
-                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1},
+                {0, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1, false},
+                {0, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1, false},
+                {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2, false},
+                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 2, false},
+                {FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE, VPC_IO_DISCARD, 1, false},
+                {0, FALLOC_FL_ZERO_RANGE, VPC_IO_DISCARD, 1, true},
+                {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_DISCARD, 1, true}, /* written, not punched */
+                {FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE, VPC_IO_ZERO, 1, true},
         };
 
         for (unsigned int i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -391,6 +395,7 @@ static void test_clearing(void **state) {
                 for (unsigned int at = 0; at < SIZE; at += sizeof(t->data))
                         assert_int_equal(pwrite(t->fd, t->data, sizeof(t->data), at), sizeof(t->data));
                 t->loop.refused = cases[i].refused;
+                media_file_set_keeps_space(t->media, cases[i].keeps_space);
                 t->loop.n_modes = 0;
                 t->loop.limit = i % 2 ? SIZE_MAX : 10000;
                 do_request(t, &io, 0);

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/xattr.h>
 
 #include <cmocka.h>
 
+#include "media/file.h"
 #include "media/medium.h"
 #include "util.h"
 
@@ -72,6 +74,27 @@ static void test_data(void **state) {
         loop_free(loop);
 }
 
+static void test_format(void **state) {
+        struct medium *m = NULL;
+        struct loop *loop = NULL;
+        char text[8] = "";
+        int fd = memory_file(SIZE, F_SEAL_SHRINK), twin = dup(fd);
+        const bool can_keep = fsetxattr(fd, "user.iov.test", "1", 1, 0) == 0;
+        struct vpc_io io = {.op = VPC_IO_FORMAT, .length = 4096};
+        int error = 1;
+
+        assert_true(twin >= 0);
+        assert_int_equal(loop_new(&loop, 8), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, fd, SIZE, &m), 0);
+        assert_true(medium_try(m, &io, &error));
+        assert_int_equal(error, can_keep ? 0 : -EOPNOTSUPP);
+        assert_int_equal(fgetxattr(twin, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text)), can_keep ? 4 : -1);
+        assert_string_equal(text, can_keep ? "4096" : "");
+        close(twin);
+        medium_free(m);
+        loop_free(loop);
+}
+
 static unsigned int finished;
 static struct loop *finish_loop;
 
@@ -98,6 +121,7 @@ static void test_submitted(void **state) {
         struct medium *m = NULL;
         struct loop_source *timer = NULL;
 
+        finished = 0;
         assert_int_equal(loop_new(&finish_loop, 8), 0);
         assert_int_equal(medium_new(finish_loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, &m), 0);
         assert_int_equal(loop_add_timer(finish_loop, 0, start, m, &timer), 0);
@@ -107,11 +131,98 @@ static void test_submitted(void **state) {
         loop_free(finish_loop);
 }
 
+#define LARGE (8u << 20)
+
+struct clearing {
+        struct loop *loop;
+        struct medium *m;
+        struct loop_source *tick;
+        unsigned int ticks, left;
+        bool is_retired;
+};
+static struct clearing the_clearing;
+
+static void on_tick(void *userdata) {
+        the_clearing.ticks++;
+        loop_timer_set(the_clearing.tick, 0);
+}
+
+static void on_cleared(struct vpc_io *io, int error) {
+        assert_int_equal(error, 0);
+        assert_false(the_clearing.is_retired);
+        if (--the_clearing.left == 0 && !io->private.host)
+                loop_stop(the_clearing.loop, 6);
+}
+
+static void on_retired(void *userdata) {
+        the_clearing.is_retired = true;
+        loop_stop(the_clearing.loop, 7);
+}
+
+static void assert_bytes(struct medium *m, uint64_t from, uint64_t to, char expected) {
+        char bytes[512];
+
+        for (uint64_t at = from; at < to; at += sizeof(bytes)) {
+                assert_int_equal(run(m, VPC_IO_READ, at, bytes, sizeof(bytes)), 0);
+                assert_int_equal(bytes[0], expected);
+                assert_int_equal(bytes[511], expected);
+        }
+}
+
+/* Two large ranges at a time: the loop has its turns meanwhile, and ranges are kept to. */
+static void test_clearing_in_pieces(void **state) {
+        struct clearing *c = &the_clearing;
+        static const enum vpc_io_op ops[] = {VPC_IO_ZERO, VPC_IO_DISCARD};
+        static char ones[65536];
+
+        *c = (struct clearing){0};
+        memset(ones, 0x11, sizeof(ones));
+        assert_int_equal(loop_new(&c->loop, 8), 0);
+        assert_int_equal(medium_new(c->loop, MEDIUM_RAM, memory_file(LARGE, F_SEAL_SHRINK), LARGE, &c->m), 0);
+        assert_int_equal(loop_add_timer(c->loop, 0, on_tick, NULL, &c->tick), 0);
+        for (unsigned int i = 0; i < ARRAY_LENGTH(ops); i++) {
+                struct vpc_io io[2];
+                int error = 0;
+
+                for (unsigned int at = 0; at < LARGE; at += sizeof(ones))
+                        assert_int_equal(run(c->m, VPC_IO_WRITE, at, ones, sizeof(ones)), 0);
+                io[0] = (struct vpc_io){
+                        .op = ops[i], .offset = 512, .length = (2 << 20) + 512, .private = {.finish = on_cleared}};
+                io[1] = (struct vpc_io){.op = ops[i], .offset = 4 << 20, .length = 2 << 20, .private = {.finish = on_cleared}};
+                c->left = 2;
+                c->ticks = 0;
+                for (unsigned int k = 0; k < 2; k++) {
+                        assert_false(medium_try(c->m, &io[k], &error));
+                        medium_submit(c->m, &io[k]);
+                }
+                assert_int_equal(c->left, 2);
+                assert_int_equal(loop_run(c->loop), 6);
+                assert_true(c->ticks >= 4);
+                assert_bytes(c->m, 0, 512, 0x11);
+                assert_bytes(c->m, 512, (2 << 20) + 1024, 0);
+                assert_bytes(c->m, (2 << 20) + 1024, 4 << 20, 0x11);
+                assert_bytes(c->m, 4 << 20, 6 << 20, 0);
+                assert_bytes(c->m, 6 << 20, LARGE, 0x11);
+        }
+        /* One that is not wanted any more stays until it is cleared. */
+        struct vpc_io last = {.op = VPC_IO_ZERO, .length = LARGE, .private = {.finish = on_cleared, .host = c}};
+        c->left = 1;
+        medium_submit(c->m, &last);
+        medium_retire(c->m, on_retired, NULL);
+        assert_false(c->is_retired);
+        assert_int_equal(loop_run(c->loop), 7);
+        assert_int_equal(c->left, 0);
+        loop_source_remove(c->tick);
+        loop_free(c->loop);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_data),
+                cmocka_unit_test(test_format),
                 cmocka_unit_test(test_submitted),
+                cmocka_unit_test(test_clearing_in_pieces),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

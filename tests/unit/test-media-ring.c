@@ -50,6 +50,7 @@ static void test_all(void **state) {
         CLEANUP_FREE unsigned char *data = malloc(N * BLOCK), *copy = malloc(N * BLOCK);
         struct media_file *media = NULL;
 
+        n_done = 0;
         assert_true(fd >= 0 && same >= 0);
         assert_true(data && copy);
         assert_int_equal(loop_new(&the_loop, 8), 0);
@@ -103,8 +104,116 @@ static void test_all(void **state) {
         loop_free(the_loop);
 }
 
+/* Pieces that direct I/O could not take as they are: bytes past a page's beginning, in an odd number of pieces. */
+static void transfer_unaligned(struct media_file *media, enum vpc_io_op op, unsigned char *data) {
+        static struct vpc_io io[N];
+        static struct iovec iov[N][3];
+
+        for (unsigned int i = 0; i < N; i++) {
+                unsigned char *at = data + i * BLOCK;
+
+                iov[i][0] = (struct iovec){at, 1000};
+                iov[i][1] = (struct iovec){at + 1000, 0};
+                iov[i][2] = (struct iovec){at + 1000, BLOCK - 1000};
+                io[i] = (struct vpc_io){
+                        .op = op, .offset = i * BLOCK, .iov = iov[i], .n_iov = 3, .length = BLOCK, .private = {.finish = finish}};
+                media_file_submit(media, &io[i]);
+        }
+        assert_int_equal(loop_run(the_loop), 0);
+}
+
+static void transfer_aligned(struct media_file *media, enum vpc_io_op op, unsigned char *data) {
+        static struct vpc_io io[N];
+        static struct iovec iov[N];
+
+        for (unsigned int i = 0; i < N; i++) {
+                iov[i] = (struct iovec){data + i * BLOCK, BLOCK};
+                io[i] = (struct vpc_io){.op = op,
+                                        .offset = i * BLOCK,
+                                        .iov = &iov[i],
+                                        .n_iov = 1,
+                                        .length = BLOCK,
+                                        .private = {.finish = finish}};
+                media_file_submit(media, &io[i]);
+        }
+        assert_int_equal(loop_run(the_loop), 0);
+}
+
+static void fill(unsigned char *data, unsigned int seed) {
+        for (unsigned int i = 0; i < N * BLOCK; i++)
+                data[i] = (unsigned char)((i + seed) * 2654435761u >> 19);
+}
+
+static int disk_file(void) {
+        const char *directory = getenv("TMPDIR");
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s/test-media-ring-XXXXXX", directory ? directory : "/tmp");
+        int fd = mkostemp(path, O_CLOEXEC);
+        assert_true(fd >= 0);
+        unlink(path);
+        return fd;
+}
+
+/* What is written past the page cache, from memory that suits and from memory that does not, is what is read in either way, and
+ * through the page cache. */
+static void test_direct(void **state) {
+        CLEANUP_CLOSE int fd = disk_file();
+        CLEANUP_CLOSE int same = dup(fd);
+        unsigned char *data = aligned_alloc(BLOCK, (N + 1) * BLOCK), *copy = malloc(N * BLOCK);
+        struct media_file *media = NULL;
+
+        n_done = 0;
+        assert_true(same >= 0);
+        assert_true(data && copy);
+        assert_int_equal(loop_new(&the_loop, 8), 0);
+        assert_int_equal(media_file_new(the_loop, take_fd(&fd), N * BLOCK, &media), 0);
+        assert_false(media_file_set_cache(media, MEDIA_CACHE_AUTO));
+        assert_false(media_file_set_cache(media, MEDIA_CACHE_PAGE));
+        const bool is_direct = media_file_set_cache(media, MEDIA_CACHE_DIRECT);
+        if (is_direct) {
+                assert_true(fcntl(same, F_GETFL) & O_DIRECT);
+                for (unsigned int i = 0; i < 4; i++) {
+                        unsigned char *at = i & 1 ? data + 4 : data;
+
+                        fill(at, i);
+                        memcpy(copy, at, N * BLOCK);
+                        (i & 1 ? transfer_unaligned : transfer_aligned)(media, VPC_IO_WRITE, at);
+                        memset(data, 0, (N + 1) * BLOCK);
+                        (i & 2 ? transfer_unaligned : transfer_aligned)(media, VPC_IO_READ, at);
+                        assert_memory_equal(at, copy, N * BLOCK);
+                        transfer_aligned(media, VPC_IO_FLUSH, at);
+                }
+                struct iovec piece = {data, BLOCK};
+                struct vpc_io once = {.op = VPC_IO_READ, .iov = &piece, .n_iov = 1, .length = BLOCK};
+                int error = 0;
+                assert_false(media_file_try(media, &once, &error)); /* it would be waited for */
+                /* A file that ends within a block. */
+                assert_int_equal(ftruncate(same, (N - 1) * BLOCK + 100), 0);
+                memset(copy + (N - 1) * BLOCK + 100, 0, BLOCK - 100);
+                memset(data, 0xee, (N + 1) * BLOCK);
+                transfer_aligned(media, VPC_IO_READ, data);
+                assert_memory_equal(data, copy, N * BLOCK);
+                memset(data, 0xee, (N + 1) * BLOCK);
+                transfer_unaligned(media, VPC_IO_READ, data + 4);
+                assert_memory_equal(data + 4, copy, N * BLOCK);
+                assert_int_equal(data[N * BLOCK + 4], 0xee);
+                assert_int_equal(fcntl(same, F_SETFL, fcntl(same, F_GETFL) & ~O_DIRECT), 0);
+                assert_int_equal(pread(same, data, 4096, 0), 4096);
+                assert_memory_equal(data, copy, 4096);
+        }
+        media_file_free(media);
+        loop_free(the_loop);
+        free(data);
+        free(copy);
+        if (!is_direct) {
+                print_message("the file system of TMPDIR, or this kernel, does not tell of direct I/O\n");
+                skip();
+        }
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_all)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_direct)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

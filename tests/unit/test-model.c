@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 
+#include "model.h"
 #include "util.h"
 #include "yaml-helper.h"
 
@@ -253,6 +254,31 @@ static void test_sorted(void **state) {
         iov_model_unref(m);
 }
 
+/* Whoever looks for all namespaces of a vAdapter need not look further than this. */
+static void test_highest_number(void **state) {
+        struct iov_model *m = helper_model(), *clone = NULL, *loaded = helper_model();
+        struct iov_namespace ns = {0};
+        unsigned int row = 0;
+        void *rows = NULL;
+
+        assert_int_equal(model_highest_number(m, IOV_KIND_NAMESPACE), 0);
+        assert_int_equal(iov_namespace_init(&ns, "a", 7), 0);
+        assert_int_equal(iov_model_set(m, IOV_KIND_NAMESPACE, &ns), 0);
+        assert_int_equal(iov_namespace_init(&ns, "b", 3), 0);
+        assert_int_equal(iov_model_set(m, IOV_KIND_NAMESPACE, &ns), 0);
+        assert_int_equal(model_highest_number(m, IOV_KIND_NAMESPACE), 7);
+        assert_int_equal(model_highest_number(m, IOV_KIND_LUN), 0);
+        assert_int_equal(iov_model_clone(m, &clone), 0);
+        assert_int_equal(model_highest_number(clone, IOV_KIND_NAMESPACE), 7);
+        assert_int_equal(model_rows_begin(loaded, IOV_KIND_NAMESPACE, 1, &rows), 0);
+        memcpy(rows, &ns, sizeof(ns));
+        assert_int_equal(model_rows_end(loaded, IOV_KIND_NAMESPACE, 1, &row), 0);
+        assert_int_equal(model_highest_number(loaded, IOV_KIND_NAMESPACE), 3);
+        iov_model_unref(loaded);
+        iov_model_unref(clone);
+        iov_model_unref(m);
+}
+
 static void test_names(void **state) {
         struct iov_model *m = helper_model();
         struct iov_namespace ns = {0};
@@ -320,10 +346,10 @@ static void test_words(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_set_get_remove), cmocka_unit_test(test_bad_records),   cmocka_unit_test(test_rows),
-                cmocka_unit_test(test_limits),         cmocka_unit_test(test_against_naive), cmocka_unit_test(test_clone),
-                cmocka_unit_test(test_sorted),         cmocka_unit_test(test_names),         cmocka_unit_test(test_same_config),
-                cmocka_unit_test(test_words),
+                cmocka_unit_test(test_set_get_remove), cmocka_unit_test(test_bad_records),    cmocka_unit_test(test_rows),
+                cmocka_unit_test(test_limits),         cmocka_unit_test(test_against_naive),  cmocka_unit_test(test_clone),
+                cmocka_unit_test(test_sorted),         cmocka_unit_test(test_highest_number), cmocka_unit_test(test_names),
+                cmocka_unit_test(test_same_config),    cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

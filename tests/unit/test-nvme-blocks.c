@@ -82,8 +82,9 @@ static void test_write_zeroes(void **state) {
         t->f->media_error = 0;
         sqe.cdw12 = 0;
         assert_int_equal(fake_status(t->f, &t->f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = 6}), 0);
+        assert_int_equal(t->f->n_flushed[0], 2); /* what was cached until then */
         assert_int_equal(run(t, sqe), 0);
-        assert_int_equal(t->f->n_flushed[0], 2);
+        assert_int_equal(t->f->n_flushed[0], 3);
 }
 
 /* ---- dataset management ---- */
@@ -138,6 +139,50 @@ static void test_deallocate_changes(void **state) {
         assert_true(fake_pop(t->f, &t->q, &cqe));
         assert_int_equal(cqe.status >> 1, 0);
         fake_ring_cq(t->f, &t->q);
+}
+
+/* [5.21.1.6] What is cached when the write cache is turned off is flushed, and then everything that changes a block. */
+static void test_write_cache(void **state) {
+        struct test *t = *state;
+        struct fake *f = t->f;
+        struct nvme_sqe off = {.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_WRITE_CACHE};
+        const struct nvme_sqe get = {.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_WRITE_CACHE};
+        struct nvme_range *ranges = fake_memory(f, FAKE_DATA + 0x10000);
+        struct nvme_cqe cqe;
+
+        assert_int_equal(fake_status(f, &f->admin, off), 0);
+        for (unsigned int i = 0; i < FAKE_MEDIA; i++)
+                assert_int_equal(f->n_flushed[i], 1);
+        assert_int_equal(fake_status(f, &t->q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA)), 0);
+        assert_int_equal(f->n_flushed[1], 2);
+        ranges[0] = (struct nvme_range){.blocks = 8, .first = 8};
+        ranges[1] = (struct nvme_range){.blocks = 0, .first = 8};
+        assert_int_equal(fake_status(f, &t->q,
+                                     (struct nvme_sqe){.opcode = NVME_IO_DATASET,
+                                                       .nsid = 2,
+                                                       .prp1 = FAKE_DATA + 0x10000,
+                                                       .cdw10 = 1,
+                                                       .cdw11 = NVME_DATASET_DEALLOCATE}),
+                         0);
+        assert_int_equal(f->n_submitted[VPC_IO_DISCARD], 1);
+        assert_int_equal(f->n_flushed[1], 3);
+        /* A process that dies in the midst of it: the next one flushes all of them. */
+        fake_push(f, &f->admin, off);
+        fake_ring(f, &f->admin);
+        fake_step(f);
+        fake_restart(f);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->n_flushed[2], 2);
+        off.cdw11 = 1;
+        assert_int_equal(fake_status(f, &f->admin, off), 0);
+        assert_int_equal(fake_command(f, &f->admin, get).result, 1);
+        off.cdw11 = 0;
+        f->media_error = -EIO;
+        assert_int_equal(fake_status(f, &f->admin, off), NVME_SC_WRITE_FAULT | NVME_DNR);
+        assert_int_equal(fake_command(f, &f->admin, get).result, 0); /* rather too slow than unsafe */
 }
 
 /* ---- compare and verify ---- */
@@ -313,6 +358,44 @@ static void test_sgl(void **state) {
         assert_memory_equal(data, medium + 255 * 4096, 4096);
 }
 
+#define BUCKET(n)                                                                                                                \
+        { .length = (n), .type = NVME_SGL_BIT_BUCKET }
+
+/* Parts of what is read that are not wanted; of what is written they are no part. */
+static void test_bit_bucket(void **state) {
+        struct test *t = *state;
+        unsigned char *medium = t->f->media[0] + 4096, *data = fake_memory(t->f, FAKE_DATA);
+        struct nvme_sgl list[] = {BUCKET(100), DATA(0, 412), BUCKET(0), DATA(512, 256), BUCKET(256)};
+
+        fill(t->f->media[0], FAKE_MEDIUM_SIZE, 5);
+        memset(data, 0x33, 4096);
+        assert_int_equal(sgl(t, segment(t, 0, NVME_SGL_LAST_SEGMENT, list, 5), 2), 0);
+        assert_memory_equal(data, medium + 100, 412);
+        assert_bytes(data + 412, 0x33, 100);
+        assert_memory_equal(data + 512, medium + 512, 256);
+        assert_bytes(data + 768, 0x33, 256);
+        /* all of the most that can be read */
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(2048 * 512), 2048), 0);
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(512), 2), DNR(NVME_SC_SGL_LENGTH_INVALID));
+        assert_int_equal(sgl(t, (struct nvme_sgl)BUCKET(UINT32_MAX), 2), DNR(NVME_SC_SGL_LENGTH_INVALID));
+        static struct nvme_sgl many[300];
+        for (unsigned int i = 0; i < 300; i++)
+                many[i] = (struct nvme_sgl)BUCKET(1);
+        assert_int_equal(sgl(t, segment(t, 0, NVME_SGL_LAST_SEGMENT, many, 300), 2), DNR(NVME_SC_DATA_TRANSFER_ERROR));
+        /* a write */
+        struct nvme_sgl source[] = {BUCKET(UINT32_MAX), DATA(0, 512), BUCKET(512)};
+        struct nvme_sqe sqe = blocks(t, NVME_IO_WRITE, 8, 1);
+        const struct nvme_sgl first = segment(t, 0, NVME_SGL_LAST_SEGMENT, source, 3);
+        memcpy(&sqe.prp1, &first, sizeof(first));
+        sqe.flags = 0x40;
+        memset(data, 0x44, 512);
+        assert_int_equal(run(t, sqe), 0);
+        assert_bytes(medium, 0x44, 512);
+        source[1].length = 256; /* does not make up for it */
+        segment(t, 0, NVME_SGL_LAST_SEGMENT, source, 3);
+        assert_int_equal(run(t, sqe), DNR(NVME_SC_SGL_LENGTH_INVALID));
+}
+
 static void test_sgl_errors(void **state) {
         struct test *t = *state;
         struct nvme_sgl d[4] = {DATA(0, 512), DATA(512, 512)}, wrong;
@@ -324,7 +407,7 @@ static void test_sgl_errors(void **state) {
         assert_int_equal(sgl(t, (struct nvme_sgl){.length = 512}, 1), DNR(NVME_SC_DATA_TRANSFER_ERROR));
         assert_int_equal(sgl(t, (struct nvme_sgl){.address = ~UINT64_C(3), .length = 512}, 1), DNR(NVME_SC_DATA_TRANSFER_ERROR));
         for (unsigned int type = 1; type < 256; type++)
-                if (type != NVME_SGL_SEGMENT && type != NVME_SGL_LAST_SEGMENT)
+                if (type != NVME_SGL_SEGMENT && type != NVME_SGL_LAST_SEGMENT && type != NVME_SGL_BIT_BUCKET)
                         assert_int_equal(sgl(t, (struct nvme_sgl){.address = FAKE_DATA, .length = 512, .type = (uint8_t)type}, 1),
                                          DNR(NVME_SC_SGL_TYPE_INVALID));
         /* segments: empty, of half a descriptor, out of memory, in the middle, behind the last */
@@ -363,12 +446,14 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_write_zeroes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deallocate, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_deallocate_changes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_write_cache, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_compare, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_compare_unmapped, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_verify, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncorrectable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_uncorrectable_table, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sgl, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_bit_bucket, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sgl_errors, setup, teardown),
         };
 

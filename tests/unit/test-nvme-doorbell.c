@@ -359,7 +359,10 @@ static void test_page(void **state) {
         assert_int_equal(area.offset, NVME_REG_DOORBELLS);
         assert_int_equal(area.fd, 77);
         memset(f->doorbells, 0xee, sizeof(f->doorbells));
+        fake_run(f);
+        f->n_poll_starts = 0;
         fake_enable(f);
+        assert_true(f->n_poll_starts > 0); /* from now on it may ring, and no message tells of it */
         fake_queue_create(f, &q, 1, SIZE); /* by registers, which still work */
         assert_int_equal(buffer_status(f, SHADOW, EVENTS), NVME_SC_INVALID_OPCODE | NVME_DNR);
         fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));

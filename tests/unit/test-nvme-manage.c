@@ -155,6 +155,71 @@ static void test_format_under_io(void **state) {
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA)), 0);
 }
 
+/* A write that is at its medium when a format begins: its data must not come back after the format. */
+static void test_format_waits(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &q, 1, 16);
+        memset(fake_memory(f, FAKE_DATA), 0x77, 512);
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA));
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        assert_int_equal(f->n_pending, 2);
+        assert_int_equal(f->n_submitted[VPC_IO_FORMAT], 0);
+        fake_end(f, 1);
+        assert_int_equal(f->n_submitted[VPC_IO_FORMAT], 1); /* the other namespace is no matter */
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->media[0][0], 0);
+        assert_int_equal(f->media[1][0], 0x77);
+        /* The namespace goes while the format waits. */
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        f->persona.media[0] = (struct vpc_medium){0};
+        assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, DNR(NVME_SC_INVALID_NAMESPACE));
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->n_submitted[VPC_IO_FORMAT], 1);
+}
+
+/* Media that are memory: all of it ends within the doorbell write, and nothing waits for the next one. */
+static void test_format_inline(void **state) {
+        struct fake *f = *state;
+        struct nvme_cqe cqe;
+
+        fake_inline(f);
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, 0);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->image->namespaces[0].block_shift, 12);
+}
+
+/* A reset while the block size is being kept: it is on the medium, so the controller shows it. */
+static void test_format_reset(void **state) {
+        struct fake *f = *state;
+
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        fake_disable(f);
+        assert_int_equal(f->formatted[0], 4096);
+        assert_int_equal(f->image->namespaces[0].block_shift, 12);
+        assert_int_equal(f->n_submitted[VPC_IO_DISCARD], 0);
+        fake_enable(f);
+        assert_int_equal(admin(f, format(1, 1)), 0);
+}
+
 /* ---- self-test ---- */
 
 static unsigned int self_test(struct fake *f, uint32_t code, uint32_t nsid) {
@@ -477,6 +542,9 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_format, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_errors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_under_io, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_waits, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_inline, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_reset, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_self_test, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_self_test_fails, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_self_test_ends, setup, teardown),

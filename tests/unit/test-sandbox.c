@@ -3,6 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -20,11 +23,38 @@
 #include <cmocka.h>
 
 #include "link/sandbox.h"
+#include "loop/loop.h"
 
 #define DONE 42
 
 /* How `attempt` ends in the sandbox: its exit status, or minus the signal. */
-static int in_sandbox(int (*attempt)(void), int with_filter) {
+enum { NO_FILTER, WITH_FILTER, WITH_THREADS };
+
+static struct loop *loop;
+static int gate[2]; /* a byte lets the thread go on */
+static sem_t begun;
+
+static void *thread(void *userdata) {
+        char byte = 0;
+
+        sem_post(&begun);
+        if (read(gate[0], &byte, 1) == 1)
+                socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        return NULL;
+}
+
+/* A loop without a ring, as a worker makes it before the filter, and a thread that is there as well. */
+static int prepare(void) {
+        pthread_t id;
+
+        setenv("IOV_LOOP", "threads", 1);
+        if (pipe2(gate, O_CLOEXEC) < 0 || loop_new_confined(&loop, 8) < 0 || loop_has_ring(loop))
+                return -1;
+        /* What a thread does before it runs is not among the calls of a sandbox. */
+        return sem_init(&begun, 0, 0) < 0 || pthread_create(&id, NULL, thread, NULL) ? -1 : sem_wait(&begun);
+}
+
+static int in_sandbox(int (*attempt)(void), int filter) {
         siginfo_t info = {0};
         pid_t pid = fork();
 
@@ -34,7 +64,9 @@ static int in_sandbox(int (*attempt)(void), int with_filter) {
 
                 if (null < 0 || dup2(null, STDERR_FILENO) < 0 || link_sandbox_enter() < 0)
                         _exit(1);
-                if (with_filter && link_sandbox_filter() < 0)
+                if (filter == WITH_THREADS && prepare() < 0)
+                        _exit(1);
+                if (filter != NO_FILTER && link_sandbox_filter(filter == WITH_THREADS) < 0)
                         _exit(1);
                 _exit(attempt());
         }
@@ -103,8 +135,55 @@ static int serve(void) {
         return served ? DONE : 2;
 }
 
+static void on_io(struct loop_io *io, int32_t result) {
+        loop_stop(loop, result < 0 ? 1 : DONE);
+}
+
+static void on_timer(void *userdata) {
+        loop_stop(loop, DONE);
+}
+
+static void on_readable(void *userdata, int fd, uint32_t events) {
+        loop_stop(loop, DONE);
+}
+
+/* All that a loop of threads is asked for, each once. */
+static int serve_with_threads(void) {
+        static struct loop_io io = {.done = on_io};
+        static char data[512];
+        struct iovec iov = {data, sizeof(data)};
+        struct loop_source *source = NULL;
+        int fd = (int)syscall(SYS_memfd_create, "test", MFD_CLOEXEC);
+
+        loop_writev(loop, &io, fd, &iov, 1, 0);
+        if (loop_run(loop) != DONE || loop_readv(loop, &io, fd, &iov, 1, 0) < 0 || loop_run(loop) != DONE)
+                return 2;
+        if (loop_fdatasync(loop, &io, fd) < 0 || loop_run(loop) != DONE || loop_fsync(loop, &io, fd) < 0 ||
+            loop_run(loop) != DONE)
+                return 3;
+        loop_fallocate(loop, &io, fd, 1, 0, 4096);
+        if (loop_run(loop) != DONE)
+                return 4;
+        loop_fsetxattr(loop, &io, fd, "user.iov", "1", 1);
+        loop_run(loop); /* this file may have none, but the call is made */
+        if (loop_add_timer(loop, 1000, on_timer, NULL, &source) < 0 || loop_run(loop) != DONE)
+                return 5;
+        return loop_add_fd(loop, gate[1], POLLOUT, on_readable, NULL, &source) < 0 ? 6 : loop_run(loop);
+}
+
+static int refused_in_a_thread(void) {
+        if (write(gate[1], "", 1) != 1)
+                return 2;
+        return loop_run(loop); /* it ends with the process */
+}
+
+static void test_threads(void **state) {
+        assert_int_equal(in_sandbox(serve_with_threads, WITH_THREADS), DONE);
+        assert_int_equal(in_sandbox(refused_in_a_thread, WITH_THREADS), -SIGSYS);
+}
+
 static void test_privileges(void **state) {
-        assert_int_equal(in_sandbox(has_privileges, 0), DONE);
+        assert_int_equal(in_sandbox(has_privileges, NO_FILTER), DONE);
 }
 
 static void test_files(void **state) {
@@ -112,29 +191,30 @@ static void test_files(void **state) {
                 print_message("this kernel has no Landlock\n");
                 skip();
         }
-        assert_int_equal(in_sandbox(open_file, 0), DONE);
+        assert_int_equal(in_sandbox(open_file, NO_FILTER), DONE);
 }
 
 static void test_allowed(void **state) {
-        assert_int_equal(in_sandbox(nothing, 1), DONE);
-        assert_int_equal(in_sandbox(serve, 1), DONE);
+        assert_int_equal(in_sandbox(nothing, WITH_FILTER), DONE);
+        assert_int_equal(in_sandbox(serve, WITH_FILTER), DONE);
 }
 
 static void test_refused(void **state) {
-        assert_int_equal(in_sandbox(open_socket, 1), -SIGSYS);
-        assert_int_equal(in_sandbox(run_program, 1), -SIGSYS);
-        assert_int_equal(in_sandbox(kill_parent, 1), -SIGSYS);
-        assert_int_equal(in_sandbox(trace_parent, 1), -SIGSYS);
-        assert_int_equal(in_sandbox(make_ring, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(open_socket, WITH_FILTER), -SIGSYS);
+        assert_int_equal(in_sandbox(run_program, WITH_FILTER), -SIGSYS);
+        assert_int_equal(in_sandbox(kill_parent, WITH_FILTER), -SIGSYS);
+        assert_int_equal(in_sandbox(trace_parent, WITH_FILTER), -SIGSYS);
+        assert_int_equal(in_sandbox(make_ring, WITH_FILTER), -SIGSYS);
         if (link_sandbox_is_loose())
                 return;
-        assert_int_equal(in_sandbox(open_file, 1), -SIGSYS);
-        assert_int_equal(in_sandbox(map_code, 1), -SIGSYS);
+        assert_int_equal(in_sandbox(open_file, WITH_FILTER), -SIGSYS);
+        assert_int_equal(in_sandbox(map_code, WITH_FILTER), -SIGSYS);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {cmocka_unit_test(test_privileges), cmocka_unit_test(test_files),
-                                           cmocka_unit_test(test_allowed), cmocka_unit_test(test_refused)};
+                                           cmocka_unit_test(test_allowed), cmocka_unit_test(test_refused),
+                                           cmocka_unit_test(test_threads)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

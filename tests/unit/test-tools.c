@@ -55,6 +55,7 @@ static void test_rates(void **state) {
                                 .write_ops = 30,
                                 .read_bytes = 4096 + 8192,
                                 .busy_ns = 500 + 2200000,
+                                .qos_ns = 1650000,
                                 .inflight = 5};
         struct sample_row row;
 
@@ -67,6 +68,8 @@ static void test_rates(void **state) {
         assert_true(row.read_rate == 4096);
         assert_true(row.write_rate == 0);
         assert_true(row.latency_us == 10);
+        assert_true(row.qos_us == 7.5);
+        assert_true(row.medium_us == 2.5);
         assert_true(row.queue_depth > 0.00109 && row.queue_depth < 0.00111);
         assert_int_equal(row.inflight, 5);
 }

@@ -795,6 +795,22 @@ static void test_dma_map(void **state) {
         assert_int_equal(map(c, 0xfff00000, 4096, NULL), 0);
 }
 
+/* SPDK's client sends the window's descriptor once more. */
+static void test_dma_unmap_with_descriptor(void **state) {
+        struct client *c = *state;
+        struct vfio_user_dma_unmap u = {.argsz = sizeof(u), .address = GUEST, .size = MEMORY};
+        int pipes[2], fds[2];
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        fds[0] = fds[1] = pipes[1];
+        assert_int_equal(map(c, GUEST, MEMORY, &c->memory), 0);
+        assert_int_equal(call_fds(c, VFIO_USER_DMA_UNMAP, &u, sizeof(u), fds, 2), -EINVAL);
+        assert_int_equal(call_fds(c, VFIO_USER_DMA_UNMAP, &u, sizeof(u), fds, 1), 0);
+        close(pipes[1]);
+        expect_dropped(pipes[0]);
+        assert_int_equal(map(c, GUEST, MEMORY, &c->memory), 0);
+}
+
 /* With I/O under way each of these waits for it, and so does what was sent behind it. */
 static void test_waits_for_io(void **state) {
         struct client *c = *state;
@@ -1010,6 +1026,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_no_reply, setup_open, teardown),
                 cmocka_unit_test_setup_teardown(test_write_multi, setup_open, teardown),
                 cmocka_unit_test_setup_teardown(test_dma_map, setup_open, teardown),
+                cmocka_unit_test_setup_teardown(test_dma_unmap_with_descriptor, setup_open, teardown),
                 cmocka_unit_test_setup_teardown(test_waits_for_io, setup_open, teardown),
                 cmocka_unit_test_setup_teardown(test_set_irqs, setup_open, teardown),
                 cmocka_unit_test_setup_teardown(test_reset, setup_open, teardown),

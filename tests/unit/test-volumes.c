@@ -181,12 +181,54 @@ static void test_trim(void **state) {
         iov_unref(ctx);
 }
 
+static uint64_t space_of(struct fixture *f, const char *path) {
+        struct stat st = {0};
+
+        assert_int_equal(fstatat(f->directory, path, &st, 0), 0);
+        return (uint64_t)st.st_blocks * 512;
+}
+
+/* Space is set aside beside what is there; undone, the file is as it was, or not there. */
+static void test_allocate(void **state) {
+        struct fixture *f = *state;
+        struct iov_volume v = volume(1, 0), fresh = volume(2, 0), huge = volume(3, 0);
+        struct volume_before before = {0};
+        char data[5] = "";
+        int fd = -1;
+
+        v.size = fresh.size = 1 << 20;
+        huge.size = UINT64_C(1) << 59;
+        fill(f, &v);
+        assert_int_equal(volume_allocate(f->directory, &v, &before), 0);
+        assert_true(space_of(f, "media/ssd0/1.img") >= 1 << 20);
+        assert_int_equal(length_of(f, "media/ssd0/1.img"), 1 << 20);
+        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
+        assert_int_equal(read(fd, data, 4), 4);
+        assert_string_equal(data, "data");
+        close(fd);
+        assert_false(before.is_made);
+        assert_int_equal(before.size, 4);
+        volume_unallocate(f->directory, &v, &before);
+        assert_int_equal(length_of(f, "media/ssd0/1.img"), 4);
+        assert_true(space_of(f, "media/ssd0/1.img") < 1 << 20);
+        assert_int_equal(volume_allocate(f->directory, &fresh, &before), 0);
+        assert_true(before.is_made);
+        volume_unallocate(f->directory, &fresh, &before);
+        assert_false(exists(f, "media/ssd0/2.img"));
+        assert_int_equal(volume_allocate(f->directory, &huge, &before), -ENOSPC);
+        assert_false(exists(f, "media/ssd0/3.img"));
+        v.size = huge.size;
+        assert_int_equal(volume_allocate(f->directory, &v, &before), -ENOSPC);
+        assert_int_equal(length_of(f, "media/ssd0/1.img"), 4);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_open_twice_is_the_same, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_allocate, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sweep_moves_what_nobody_knows, setup, teardown),
         };
 

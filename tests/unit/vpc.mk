@@ -53,3 +53,7 @@ tests_unit_test_session_SOURCES = tests/unit/test-session.c
 tests_unit_test_session_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_session_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_session_LDADD = $(VPC_TEST_LDADD)
+
+# All that does its I/O by the event loop, where there is no io_uring.
+dist_check_SCRIPTS += tests/unit/test-threads.sh
+TESTS += tests/unit/test-threads.sh

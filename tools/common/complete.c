@@ -142,6 +142,7 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
                 {VALUE_VADAPTER, IOV_KIND_VADAPTER},   {VALUE_NETWORK, IOV_KIND_NETWORK}, {VALUE_QOS, IOV_KIND_QOS},
                 {VALUE_PROFILE, IOV_KIND_PROFILE},     {VALUE_LUN, IOV_KIND_LUN},         {VALUE_DRIVE, IOV_KIND_DRIVE},
                 {VALUE_NAMESPACE, IOV_KIND_NAMESPACE}, {VALUE_POOL, IOV_KIND_POOL},       {VALUE_LINK, IOV_KIND_LINK},
+                {VALUE_LINK, IOV_KIND_SERVER}, /* by the server on it, too */
                 {VALUE_FAULT, IOV_KIND_FAULT},
         };
 
@@ -157,8 +158,11 @@ static void complete_list(enum value_type type, const char *current) {
                 const char *words[14];
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
+                {VALUE_PROVISIONING, {"thin", "full"}},
                 {VALUE_SERVER_SETTING, {"link=", "profile=", "qemu="}},
-                {VALUE_VOLUME_SETTING, {"size=", "on_remove=retain", "on_remove=delete", "shared=true", "shared=false"}},
+                {VALUE_VOLUME_SETTING,
+                 {"size=", "on_remove=retain", "on_remove=delete", "provisioning=thin", "provisioning=full", "shared=true",
+                  "shared=false"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
                   "qos=", "interrupts=", "polling=adaptive", "polling=always"}},
@@ -167,7 +171,8 @@ static void complete_list(enum value_type type, const char *current) {
                 {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},
                 {VALUE_ADAPTER_KIND, {"nic", "hba", "raid", "ssd", "sata"}},
                 {VALUE_MEMBER_SETTING, {"volume="}},
-                {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "model="}},
+                {VALUE_NAMESPACE_SETTING, {"volume=", "read_only=true", "read_only=false"}},
+                {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "iops=", "bandwidth=", "model="}},
                 {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
         };
 

@@ -53,10 +53,7 @@ void qos_row(struct table *t, const struct snapshot *s, const void *record) {
         PUT_FIELD(t, q->name);
         put_number_or_null(t, q->read_iops);
         put_number_or_null(t, q->write_iops);
-        if (q->bandwidth)
-                put_rate(t, q->bandwidth);
-        else
-                put_null(t);
+        put_rate_or_null(t, q->bandwidth);
         put_number(t, q->weight);
 }
 

@@ -13,6 +13,13 @@ static inline void put_number_or_null(struct table *t, uint64_t number) {
                 put_null(t);
 }
 
+static inline void put_rate_or_null(struct table *t, uint64_t bits) {
+        if (bits)
+                put_rate(t, bits);
+        else
+                put_null(t);
+}
+
 /* objects-storage.c */
 void volume_row(struct table *t, const struct snapshot *s, const void *record);
 /* Of all members that show volumes. */

@@ -11,6 +11,7 @@ const struct column volume_columns[] = {
         {"size", COLUMN_RIGHT, "size"},
         {"used_by", 0, "what shows it, as VADAPTER/NUMBER"},
         {"on_remove", COLUMN_WIDE, "what becomes of its data when it is removed: delete or retain"},
+        {"provisioning", COLUMN_WIDE, "thin: its space is taken as it is written to; full: all of it is set aside"},
         {"shared", COLUMN_WIDE, "several servers may write to it"},
         {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other volume of this appliance ever had"},
         {0},
@@ -115,6 +116,7 @@ void volume_row(struct table *t, const struct snapshot *s, const void *record) {
         put_size(t, v->size);
         put_table(t, users_table(s, v->name));
         put_text(t, iov_on_remove_to_string(v->on_remove));
+        put_text(t, iov_provisioning_to_string(v->provisioning));
         put_bool(t, v->shared);
         put_number_or_null(t, v->id);
 }

@@ -37,6 +37,8 @@ const struct column adapter_columns[] = {
         {"vendor_id", COLUMN_WIDE, "PCI vendor id that its vAdapters show"},
         {"device_id", COLUMN_WIDE, "PCI device id that its vAdapters show"},
         {"media", COLUMN_WIDE, "file or ram: where its volumes are"},
+        {"iops", COLUMN_RIGHT | COLUMN_WIDE, "commands a second that its vAdapters share by weight"},
+        {"bandwidth", COLUMN_RIGHT | COLUMN_WIDE, "bit/s that its vAdapters share by weight"},
         {"model", COLUMN_WIDE, "what it is, in words"},
         {0},
 };
@@ -66,6 +68,8 @@ const struct column vadapter_columns[] = {
         {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
         {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
         {"drives", COLUMN_DETAIL, "the volumes that it shows as disks"},
+        {"limits", COLUMN_DETAIL, "what its qos limits it to, and its weight"},
+        {"share", COLUMN_DETAIL, "what it may have now of an adapter that has rates of its own"},
         {"counters", COLUMN_DETAIL, "running totals"},
         {0},
 };
@@ -144,10 +148,7 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
                 put_null(t);
         }
         put_number(t, a->vadapters);
-        if (a->rate)
-                put_rate(t, a->rate);
-        else
-                put_null(t);
+        put_rate_or_null(t, a->rate);
         if (a->capacity)
                 put_size(t, a->allocated);
         else
@@ -163,6 +164,8 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
                 put_text(t, iov_media_to_string(a->media));
         else
                 put_null(t);
+        put_number_or_null(t, a->iops);
+        put_rate_or_null(t, a->bandwidth);
         PUT_FIELD(t, a->model);
 }
 
@@ -200,6 +203,36 @@ static void put_network_words(struct table *t, const struct iov_model *model, co
         put_text(t, iov_interrupts_to_string(v->interrupts));
 }
 
+static struct table *limits_table(const struct snapshot *s, const struct iov_vadapter *v) {
+        static const struct column columns[] = {{"read_iops", COLUMN_RIGHT, ""},
+                                                {"write_iops", COLUMN_RIGHT, ""},
+                                                {"bandwidth", COLUMN_RIGHT, ""},
+                                                {"weight", COLUMN_RIGHT, ""},
+                                                {0}};
+        const struct iov_qos *q = *v->qos ? iov_model_get(s->model, IOV_KIND_QOS, v->qos) : NULL;
+        struct table *t = table_new("limits", columns);
+
+        table_row(t);
+        put_number_or_null(t, q ? q->read_iops : 0);
+        put_number_or_null(t, q ? q->write_iops : 0);
+        put_rate_or_null(t, q ? q->bandwidth : 0);
+        put_number(t, q ? q->weight : IOV_WEIGHT_DEFAULT);
+        return t;
+}
+
+/* Empty where its adapter has no rates, or it is not plugged in. */
+static struct table *share_table(const struct iov_counter *c) {
+        static const struct column columns[] = {{"iops", COLUMN_RIGHT, ""}, {"bandwidth", COLUMN_RIGHT, ""}, {0}};
+        struct table *t = table_new("share", columns);
+
+        if (!c || (!c->share_iops && !c->share_bandwidth))
+                return t;
+        table_row(t);
+        put_number_or_null(t, c->share_iops);
+        put_rate_or_null(t, c->share_bandwidth);
+        return t;
+}
+
 static void vadapter_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_vadapter *v = record;
 
@@ -233,6 +266,8 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
         put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
         put_table(t, members_table(s, IOV_KIND_LUN, v->name));
         put_table(t, members_table(s, IOV_KIND_DRIVE, v->name));
+        put_record(t, limits_table(s, v));
+        put_record(t, share_table(snapshot_counter(s, v)));
         put_record(t, counters_table(snapshot_counter(s, v)));
 }
 

@@ -28,6 +28,7 @@ enum value_type {
         VALUE_GENERATION,
         VALUE_NAMESPACE,
         VALUE_ON_REMOVE,
+        VALUE_PROVISIONING,
         VALUE_SERVER_SETTING, /* KEY=VALUE */
         VALUE_VOLUME_SETTING,
         VALUE_VADAPTER_SETTING,
@@ -47,6 +48,7 @@ enum value_type {
         VALUE_ADAPTER_KIND,
         VALUE_ADAPTER_SETTING,
         VALUE_MEMBER_SETTING,
+        VALUE_NAMESPACE_SETTING,
         VALUE_NUMBER,  /* target: unsigned int */
         VALUE_SECONDS, /* target: double, above 0 */
         VALUE_TIMEOUT, /* the same, or 0 */

@@ -12,29 +12,51 @@
 
 const struct option adapter_remove_options[] = {OPTION_YES, {0}};
 
-static int put(const struct tool *tool, struct iov_adapter *a, const char *word) {
+static const struct {
+        const char *key;
+        size_t offset;
+        int (*parse)(const char *text, uint64_t *ret_value);
+} quantities[] = {
+        {"rate=", offsetof(struct iov_adapter, rate), iov_rate_parse},
+        {"capacity=", offsetof(struct iov_adapter, capacity), iov_size_parse},
+        {"iops=", offsetof(struct iov_adapter, iops), iov_count_parse},
+        {"bandwidth=", offsetof(struct iov_adapter, bandwidth), iov_rate_parse},
+};
+
+static int parse(struct iov_adapter *a, const char *word) {
         const char *value = strchr(word, '=');
-        uint64_t ports = 0;
-        int r = -EINVAL;
+        uint64_t number = 0;
 
         if (!value)
-                return report_error(tool, STATUS_USAGE, "'%s': ports=, rate=, capacity= or model= is wanted", word);
+                return -EINVAL;
         value++;
+        if (strncmp(word, "model=", 6) == 0)
+                return field_set(a->model, sizeof(a->model), value);
         if (strncmp(word, "ports=", 6) == 0) {
-                r = iov_count_parse(value, &ports);
-                a->ports = (uint32_t)ports;
-                r = r == 0 && ports != a->ports ? -ERANGE : r;
-        } else if (strncmp(word, "rate=", 5) == 0) {
-                r = iov_rate_parse(value, &a->rate);
-        } else if (strncmp(word, "capacity=", 9) == 0) {
-                r = iov_size_parse(value, &a->capacity);
-        } else if (strncmp(word, "model=", 6) == 0) {
-                r = field_set(a->model, sizeof(a->model), value);
-        } else {
-                return report_error(tool, STATUS_USAGE, "'%s': ports=, rate=, capacity= or model= is wanted", word);
+                int r = iov_count_parse(value, &number);
+
+                a->ports = (uint32_t)number;
+                return r == 0 && number != a->ports ? -ERANGE : r;
         }
-        return r < 0 ? report_error(tool, STATUS_USAGE, "'%s': ports=2, rate=10Gbit, capacity=1TiB or model=TEXT is wanted", word)
-                     : STATUS_DONE;
+        for (size_t i = 0; i < ARRAY_LENGTH(quantities); i++) {
+                const size_t length = strlen(quantities[i].key);
+
+                if (strncmp(word, quantities[i].key, length) != 0)
+                        continue;
+                int r = quantities[i].parse(value, &number);
+                if (r == 0)
+                        memcpy((char *)a + quantities[i].offset, &number, sizeof(number));
+                return r;
+        }
+        return -EINVAL;
+}
+
+static int put(const struct tool *tool, struct iov_adapter *a, const char *word) {
+        return parse(a, word) == 0 ? STATUS_DONE
+                                   : report_error(tool, STATUS_USAGE,
+                                                  "'%s': ports=2, rate=10Gbit, capacity=1TiB, iops=400k, bandwidth=16Gbit or "
+                                                  "model=TEXT is wanted",
+                                                  word);
 }
 
 int adapter_insert(struct tool *tool, char **words, unsigned int n_words) {

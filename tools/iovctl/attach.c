@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "tools/common/progress.h"
+#include "tools/common/wait.h"
 #include "tools/common/report.h"
 #include "tools/iovctl/change.h"
 #include "tools/iovctl/iovctl.h"

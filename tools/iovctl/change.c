@@ -9,7 +9,7 @@
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
 #include "tools/common/objects.h"
-#include "tools/common/progress.h"
+#include "tools/common/wait.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovctl/iovctl.h"
@@ -144,8 +144,10 @@ static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_s
 
 static int follow(const struct change *c) {
         const bool profile = strcmp(c->tool->command->object, "profile") == 0;
+        const struct wait_scope scope = {
+                .vadapter = profile ? NULL : c->words[0], .profile = profile ? c->words[0] : NULL, .appliance = c->appliance};
 
-        return progress_follow(c->tool, c->appliance, profile ? NULL : c->words[0], profile ? c->words[0] : NULL);
+        return wait_until_there(c->tool, &scope);
 }
 
 /* Somebody else's transaction may come between reading and writing: look again, a few times. */

@@ -10,12 +10,14 @@
 #include "tools/iovctl/settings.h"
 #include "util.h"
 
-static const char *arg_on_remove, *arg_serial;
+static const char *arg_on_remove, *arg_provisioning, *arg_serial;
 
 const struct option add_options[] = {OPTION_DRY_RUN, {0}};
 const struct option volume_add_options[] = {
         {"on-remove", 'r', VALUE_ON_REMOVE, "retain|delete", &arg_on_remove,
          "what becomes of its data when it is removed; default delete"},
+        {"provisioning", 'p', VALUE_PROVISIONING, "thin|full", &arg_provisioning,
+         "full: all of its space is set aside now; default thin: it is taken as it is written to"},
         OPTION_DRY_RUN,
         {0},
 };
@@ -88,6 +90,8 @@ static int edit_add(const struct tool *tool, const struct iov_model *have, struc
                 status = put_positions(tool, have, kind, &r, words, &used);
         if (status == STATUS_DONE && kind == IOV_KIND_VOLUME && arg_on_remove)
                 status = setting_put(tool, kind, &r, "on_remove", arg_on_remove);
+        if (status == STATUS_DONE && kind == IOV_KIND_VOLUME && arg_provisioning)
+                status = setting_put(tool, kind, &r, "provisioning", arg_provisioning);
         if (status == STATUS_DONE && kind == IOV_KIND_VADAPTER && arg_serial)
                 status = setting_put(tool, kind, &r, "serial", arg_serial);
         if (status == STATUS_DONE)
@@ -137,7 +141,8 @@ static int edit_member_add(const struct tool *tool, const struct iov_model *have
                 return report_error(tool, STATUS_FAILED, "%s: shows %s already; choose another number, or remove it first",
                                     member.name, old->target);
         field_set(member.target, sizeof(member.target), words[1]);
-        return change_set(tool, want, info->kind, &member);
+        status = settings_apply(tool, info->kind, &member, words + 2, n_words - 2);
+        return status == STATUS_DONE ? change_set(tool, want, info->kind, &member) : status;
 }
 
 /* ---- set ---- */

@@ -2,8 +2,12 @@
 /* event list, follow and wait: what has happened, and what happens next. */
 #include <errno.h>
 #include <json-c/json.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 #include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "tools/common/report.h"
 #include "tools/common/session.h"
@@ -14,7 +18,8 @@
 #include "util.h"
 
 #define BATCH 256
-#define LOOK_MS 200 /* how often an interrupt is looked for */
+#define LOOK_MS 200 /* how often an interrupt is looked for where the appliance does not tell of events */
+#define LONGEST_S 1000000
 
 static double arg_timeout;
 static const char *arg_since;
@@ -134,6 +139,7 @@ struct following {
         struct view view;
         uint64_t number;
         bool printed;
+        int interrupt; /* readable when SIGINT has come */
 };
 
 static int following_start(struct following *f) {
@@ -199,21 +205,45 @@ static double now(void) {
         return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+/* Until there may be an event, an interrupt, or that time is over; negative: for ever. Without a descriptor of the appliance's it
+ * looks again and again. */
+static int following_sleep(const struct following *f, double seconds) {
+        const double look = seconds >= 0 && seconds < LOOK_MS / 1000.0 ? seconds : LOOK_MS / 1000.0;
+        struct pollfd p[] = {{.fd = iov_events_get_fd(f->appliance), .events = POLLIN}, {.fd = f->interrupt, .events = POLLIN}};
+
+        if (p[0].fd < 0)
+                return iov_events_wait(f->appliance, f->number, (int)(look * 1000) + 1);
+        if (poll(p, ARRAY_LENGTH(p),
+                 seconds < 0           ? -1
+                 : seconds < LONGEST_S ? (int)(seconds * 1000) + 1
+                                       : LONGEST_S * 1000) < 0 &&
+            errno != EINTR)
+                return -errno;
+        return iov_events_wait(f->appliance, f->number, 0);
+}
+
 /* Until an interrupt; with `one` until an event was printed, or the time is over. */
 static int following_run(struct following *f, bool one) {
         double deadline = now() + arg_timeout;
         size_t n = 0;
 
+        sigset_t signals;
+
         block_interrupt();
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        f->interrupt = signalfd(-1, &signals, SFD_CLOEXEC);
+        if (f->interrupt < 0)
+                return report_errno(f->tool, -errno, "cannot watch for signals");
         for (;;) {
                 int status = following_print(f, one, &n);
 
                 if (status != STATUS_DONE || (one && n > 0))
                         return status;
-                double left = one && arg_timeout > 0 ? deadline - now() : LOOK_MS / 1000.0;
-                if (left <= 0)
+                double left = one && arg_timeout > 0 ? deadline - now() : -1;
+                if (one && arg_timeout > 0 && left <= 0)
                         return report_error(f->tool, STATUS_FAILED, "no such event within %g seconds", arg_timeout);
-                int r = iov_events_wait(f->appliance, f->number, left < LOOK_MS / 1000.0 ? (int)(left * 1000) + 1 : LOOK_MS);
+                int r = following_sleep(f, left);
                 if (r < 0)
                         return report_lost(f->tool, r);
                 if (wait_interrupted(0))
@@ -222,11 +252,12 @@ static int following_run(struct following *f, bool one) {
 }
 
 static int follow(struct tool *tool, bool one) {
-        struct following f = {.tool = tool};
+        struct following f = {.tool = tool, .interrupt = -1};
         int status = following_start(&f);
 
         if (status == STATUS_DONE)
                 status = following_run(&f, one);
+        close_fd(&f.interrupt);
         iov_close(f.appliance);
         view_free(&f.view);
         return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* link up, down and retrain. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,15 +35,15 @@ int operate_result(const struct tool *tool, const char *target, int r, const str
                             : report_errno(tool, r, "%s", target);
 }
 
-/* A link is named by its number, or by the server on it. */
-static int find_link(const struct tool *tool, const struct iov_model *model, const char *word, uint32_t *ret_link) {
-        const struct iov_link *link = iov_model_get(model, IOV_KIND_LINK, word);
+const struct iov_link *link_find(const struct iov_model *model, const char *word) {
         const struct iov_server *server = iov_model_get(model, IOV_KIND_SERVER, word);
+        const struct iov_link *link = iov_model_get(model, IOV_KIND_LINK, word);
+        char number[16];
 
-        if (!link && !server)
-                return report_error(tool, STATUS_FAILED, "%s: no such link; 'iovctl link list' shows them", word);
-        *ret_link = link ? link->number : server->link;
-        return STATUS_DONE;
+        if (link || !server)
+                return link;
+        snprintf(number, sizeof(number), "%u", server->link);
+        return iov_model_get(model, IOV_KIND_LINK, number);
 }
 
 /* A server that uses what is behind the link loses it. */
@@ -70,18 +71,20 @@ static int control(struct tool *tool, const char *word, enum iov_link_action act
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         CLEANUP_MODEL struct iov_model *model = NULL;
         struct iov_mb_error error = {0};
-        uint32_t link = 0;
         int status = session_load(tool, &model);
 
-        if (status == STATUS_DONE)
-                status = find_link(tool, model, word, &link);
-        if (status == STATUS_DONE && action == IOV_LINK_DOWN)
-                status = agree_down(tool, model, link);
+        if (status != STATUS_DONE)
+                return status;
+        const struct iov_link *link = link_find(model, word);
+        if (!link)
+                return report_error(tool, STATUS_FAILED, "%s: no such link; 'iovctl link list' shows them", word);
+        if (action == IOV_LINK_DOWN)
+                status = agree_down(tool, model, link->number);
         if (status == STATUS_DONE)
                 status = session_open(tool, &appliance);
         if (status != STATUS_DONE)
                 return status;
-        int r = iov_link_control(appliance, link, action, &error);
+        int r = iov_link_control(appliance, link->number, action, &error);
         return operate_result(tool, word, r, &error);
 }
 

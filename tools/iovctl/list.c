@@ -12,6 +12,7 @@
 #include "tools/common/report.h"
 #include "tools/common/view.h"
 #include "tools/iovctl/iovctl.h"
+#include "tools/iovctl/operate.h"
 #include "util.h"
 
 #define POLL_SECONDS 0.2
@@ -149,7 +150,8 @@ int objects_show(struct tool *tool, char **words, unsigned int n_words) {
 
         if (status != STATUS_DONE)
                 return status;
-        CLEANUP_TABLE struct table *t = objects_table(&snapshot, kind, words[0]);
+        const struct iov_link *link = kind == IOV_KIND_LINK ? link_find(snapshot.model, words[0]) : NULL;
+        CLEANUP_TABLE struct table *t = objects_table(&snapshot, kind, link ? link->name : words[0]);
         if (table_n_rows(t) == 0)
                 return report_error(tool, STATUS_FAILED, "%s: no such %s; '%s %s list' shows them", words[0], kind_word(kind),
                                     tool->info->name, tool->command->object);

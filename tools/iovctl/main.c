@@ -44,6 +44,7 @@ static const struct argument vadapter_add_arguments[] = {
 static const struct argument namespace_add_arguments[] = {
         {"VADAPTER/NSID", VALUE_VADAPTER, false, false},
         {"VOLUME", VALUE_VOLUME, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, true, true},
         {0},
 };
 static const struct argument server_set_arguments[] = {
@@ -185,7 +186,8 @@ static const struct argument adapter_insert_arguments[] = {
 
 static const struct argument namespace_set_arguments[] = {
         {"VADAPTER/NSID", VALUE_NAMESPACE, false, false},
-        {"KEY=VALUE", VALUE_MEMBER_SETTING, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, false, false},
+        {"KEY=VALUE", VALUE_NAMESPACE_SETTING, true, true},
         {0},
 };
 static const struct argument lun_set_arguments[] = {
@@ -223,8 +225,9 @@ static const struct command commands[] = {
         {"volume", "show", "show a volume", volume_argument, NULL, volume_columns, FORMATS_OBJECTS, objects_show},
         {"volume", "add", "make a volume of SIZE, such as 64GiB, on the media of an adapter", volume_add_arguments,
          volume_add_options, NULL, FORMATS_TREE, object_add},
-        {"volume", "set", "change size, on_remove (retain, delete) or shared (true, false) of a volume", volume_set_arguments,
-         volume_set_options, NULL, FORMATS_TREE, object_set},
+        {"volume", "set",
+         "change size, on_remove (retain, delete), provisioning (thin, full) or shared (true, false) of a volume",
+         volume_set_arguments, volume_set_options, NULL, FORMATS_TREE, object_set},
         {"volume", "remove", "remove a volume that no namespace shows", volume_argument, remove_options, NULL, FORMATS_TREE,
          object_remove},
         {"volume", "rename", "give a volume another name; its data stays", volume_rename_arguments, set_options, NULL,
@@ -255,9 +258,10 @@ static const struct command commands[] = {
         {"namespace", "list", "list the namespaces: which vAdapter shows which volume", NULL, list_options, namespace_columns,
          FORMATS_OBJECTS, objects_list},
         {"namespace", "show", "show a namespace", namespace_argument, NULL, namespace_columns, FORMATS_OBJECTS, objects_show},
-        {"namespace", "add", "show a volume by a vAdapter", namespace_add_arguments, set_options, NULL, FORMATS_TREE, object_add},
-        {"namespace", "set", "show another volume: volume=", namespace_set_arguments, set_options, NULL, FORMATS_TREE,
-         object_set},
+        {"namespace", "add", "show a volume by a vAdapter: read_only=", namespace_add_arguments, set_options, NULL, FORMATS_TREE,
+         object_add},
+        {"namespace", "set", "show another volume, or let the server only read: volume=, read_only=", namespace_set_arguments,
+         set_options, NULL, FORMATS_TREE, object_set},
         {"namespace", "remove", "take a volume away from a vAdapter; its data stays", namespace_argument, remove_options, NULL,
          FORMATS_TREE, object_remove},
         {"lun", "list", "list the logical units: which vAdapter shows which volume", NULL, list_options, lun_columns,
@@ -331,7 +335,8 @@ static const struct command commands[] = {
          FORMATS_TREE, event_wait},
         {"link", "list", "list the server links; state, width and speed are modelled", NULL, list_options, link_columns,
          FORMATS_OBJECTS, objects_list},
-        {"link", "show", "show a server link", link_argument, NULL, link_columns, FORMATS_OBJECTS, objects_show},
+        {"link", "show", "show a server link, by its number or its server", link_argument, NULL, link_columns, FORMATS_OBJECTS,
+         objects_show},
         {"link", "up", "enable a link: its server gets its vAdapters back", link_argument, NULL, NULL, FORMATS_TREE, link_up},
         {"link", "down", "disable a link: its server loses its vAdapters", link_argument, link_down_options, NULL, FORMATS_TREE,
          link_down},

@@ -9,5 +9,7 @@
 int operate_agree(const struct tool *tool, const char *target, const char *what);
 /* Report what a mailbox command has come to; an exit code. */
 int operate_result(const struct tool *tool, const char *target, int r, const struct iov_mb_error *error);
+/* A link by its number, or by the server on it; NULL: there is none. */
+const struct iov_link *link_find(const struct iov_model *model, const char *word);
 
 #endif

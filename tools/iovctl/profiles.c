@@ -2,7 +2,7 @@
 /* Profiles: which vAdapter is in which slot, and who wears them. */
 #include <string.h>
 
-#include "tools/common/progress.h"
+#include "tools/common/wait.h"
 #include "tools/common/report.h"
 #include "tools/iovctl/change.h"
 #include "tools/iovctl/iovctl.h"

@@ -75,14 +75,11 @@ static int set_vlans(const struct tool *tool, const struct setting *s, void *rec
         return STATUS_DONE;
 }
 
-/* A yes or no. */
-static int set_flag(const struct tool *tool, const struct setting *s, void *record, const char *value) {
-        const uint32_t flag = strcmp(value, "true") == 0;
-
-        if (!flag && strcmp(value, "false") != 0)
-                return report_error(tool, STATUS_USAGE, "%s '%s': true or false is wanted", s->key, value);
-        memcpy((char *)record + s->offset, &flag, sizeof(flag));
-        return STATUS_DONE;
+static int bool_from_string(const char *s, uint32_t *ret_value) {
+        if (strcmp(s, "true") != 0 && strcmp(s, "false") != 0)
+                return -EINVAL;
+        *ret_value = *s == 't';
+        return 0;
 }
 
 /* ---- keys ---- */
@@ -95,7 +92,9 @@ static const struct setting settings[] = {
         {IOV_KIND_VOLUME, "size", set_quantity, AT(iov_volume, size), "a size with its unit, such as 64GiB,", NULL,
          iov_size_parse},
         {IOV_KIND_VOLUME, "on_remove", set_word, AT(iov_volume, on_remove), "retain or delete", iov_on_remove_from_string, NULL},
-        {IOV_KIND_VOLUME, "shared", set_flag, AT(iov_volume, shared), NULL, NULL, NULL},
+        {IOV_KIND_VOLUME, "provisioning", set_word, AT(iov_volume, provisioning), "thin or full", iov_provisioning_from_string,
+         NULL},
+        {IOV_KIND_VOLUME, "shared", set_word, AT(iov_volume, shared), "true or false", bool_from_string, NULL},
         {IOV_KIND_VADAPTER, "serial", set_identity, offsetof(struct iov_vadapter, serial), IOV_SERIAL_MAX + 1, "", NULL, NULL},
         {IOV_KIND_VADAPTER, "mac", set_identity, AT(iov_vadapter, mac), "address", NULL, NULL},
         {IOV_KIND_VADAPTER, "wwnn", set_identity, AT(iov_vadapter, wwnn), "address", NULL, NULL},
@@ -117,6 +116,7 @@ static const struct setting settings[] = {
         {IOV_KIND_QOS, "bandwidth", set_limit, AT(iov_qos, bandwidth), "a rate such as 10Gbit, or none,", NULL, iov_rate_parse},
         {IOV_KIND_QOS, "weight", set_number, AT(iov_qos, weight), NULL, NULL, NULL},
         {IOV_KIND_NAMESPACE, "volume", set_text, AT(iov_namespace, volume), NULL, NULL, NULL},
+        {IOV_KIND_NAMESPACE, "read_only", set_word, AT(iov_namespace, read_only), "true or false", bool_from_string, NULL},
         {IOV_KIND_LUN, "volume", set_text, AT(iov_lun, volume), NULL, NULL, NULL},
         {IOV_KIND_DRIVE, "volume", set_text, AT(iov_drive, volume), NULL, NULL, NULL},
         {IOV_KIND_POOL, "first", set_identity, AT(iov_pool, first), "address", NULL, NULL},
@@ -130,7 +130,7 @@ void settings_init(enum iov_kind kind, void *record) {
         if (kind == IOV_KIND_NETWORK)
                 ((struct iov_network *)record)->mtu = 1500;
         if (kind == IOV_KIND_QOS)
-                ((struct iov_qos *)record)->weight = 100;
+                ((struct iov_qos *)record)->weight = IOV_WEIGHT_DEFAULT;
         if (kind == IOV_KIND_POOL)
                 ((struct iov_pool *)record)->rest = 3600;
 }

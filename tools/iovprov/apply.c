@@ -6,6 +6,7 @@
 #include "tools/common/changes.h"
 #include "tools/common/confirm.h"
 #include "tools/common/progress.h"
+#include "tools/common/wait.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovprov/iovprov.h"
@@ -29,7 +30,7 @@ const struct option apply_options[] = {
         {"confirm", 0, VALUE_TEXT, "SECONDS", &arg_confirm,
          "let the appliance take it back after that time (120, 2m) unless 'iovprov confirm' comes"},
         {"plan", 0, VALUE_FILE, "FILE", &arg_plan, "apply a plan that 'plan -o yaml' saved; refused where it no longer fits"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_WAIT,
         OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
@@ -39,7 +40,7 @@ const struct option rollback_options[] = {
         {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
-        {"wait", 'w', VALUE_FLAG, NULL, &arg_wait, "wait until each vAdapter is driven, where its server runs"},
+        OPTION_WAIT,
         OPTION_TIMEOUT,
         {"progress", 0, VALUE_FLAG, NULL, &arg_progress, "tell on stderr how far it is, as JSON lines where that is no terminal"},
         {0},
@@ -136,10 +137,22 @@ static int verify(struct tool *tool, struct iov_appliance *appliance, struct iov
         int r = basis_read(appliance, &basis);
 
         if (r >= 0)
-                r = wait_is_needed(&basis, want, &ret_after->goes_on);
+                r = wait_is_needed(&(struct wait_scope){.want = want}, &basis, &ret_after->goes_on);
         if (r < 0)
                 return report_errno(tool, r, "applied, but reading back failed");
         return make_plan(tool, basis.have, want, &ret_after->rest);
+}
+
+/* While it is waited for: still as it was wanted? */
+static int look_for_changes(struct tool *tool, void *userdata, const struct basis *basis) {
+        CLEANUP_PLAN struct iov_plan *rest = NULL;
+        int status = make_plan(tool, basis->have, userdata, &rest);
+
+        if (status != STATUS_DONE || !iov_plan_count(rest))
+                return status;
+        progress_end(tool);
+        changes_report_rest(tool, rest);
+        return report_error(tool, STATUS_PARTLY, "it was applied, and somebody has changed it since");
 }
 
 static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, struct after *ret_after) {
@@ -181,8 +194,9 @@ static int carry_out(struct tool *tool, const struct iov_plan *plan, struct want
                 return report_error(tool, STATUS_PARTLY, "applied, but %zu objects are not as wanted",
                                     iov_plan_count(after.rest));
         }
-        if (status == STATUS_DONE && after.goes_on && arg_timeout > 0 && !arg_dry_run)
-                status = wait_until_there(tool, wanted->model, arg_prune ? IOV_PLAN_PRUNE : 0, arg_timeout);
+        const struct wait_scope scope = {.want = wanted->model, .look = look_for_changes, .userdata = wanted->model};
+        if (status == STATUS_DONE && after.goes_on && !arg_dry_run)
+                status = wait_until_there(tool, &scope);
         return status;
 }
 

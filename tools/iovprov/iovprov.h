@@ -39,16 +39,6 @@ int saved_load(struct tool *tool, const char *file, const struct basis *basis, s
 /* Only read it; as iov_topology_read(). */
 int saved_check(const struct tool *tool, const char *name, const char *text, size_t length, struct iov_diagnostics *diagnostics);
 
-/* wait.c */
-/* Whether something of what is wanted is still on its way; 0 or -errno. */
-int wait_is_needed(const struct basis *basis, const struct iov_model *want, bool *ret_needed);
-/* Until the appliance is as the model says and each of its vAdapters is where it should be; an exit code. */
-int wait_until_there(struct tool *tool, struct iov_model *want, unsigned int flags, double seconds);
-/* Tell how far it is: on a terminal in one line that changes, else, where it is wanted, as JSON lines. All on stderr. */
-void progress_tell(const struct tool *tool, const char *phase, const char *format, ...) __attribute__((format(printf, 3, 4)));
-void progress_end(const struct tool *tool);
-extern bool arg_progress;
-
 /* history.c; they report and return an exit code. */
 int generation_parse(const struct tool *tool, const char *word, uint64_t *ret_generation);
 /* The newest that is kept and older than `generation`. */

@@ -22,6 +22,8 @@ const struct column sample_columns[] = {
         {"write_rate", COLUMN_RIGHT, "bytes written per second"},
         {"queue_depth", COLUMN_RIGHT, "commands under way, mean over the interval"},
         {"latency_us", COLUMN_RIGHT, "mean time from fetch to completion, in microseconds"},
+        {"qos_us", COLUMN_RIGHT, "what of it commands waited for their qos, mean in microseconds"},
+        {"medium_us", COLUMN_RIGHT, "the rest of it: the time in the medium"},
         {"inflight", COLUMN_RIGHT | COLUMN_WIDE, "commands under way at the end of the interval"},
         {0},
 };
@@ -47,6 +49,8 @@ static struct table *sample_table(const struct sample *s) {
                 put_real(t, row->write_rate);
                 put_real(t, row->queue_depth);
                 put_real(t, row->latency_us);
+                put_real(t, row->qos_us);
+                put_real(t, row->medium_us);
                 put_number(t, row->inflight);
         }
         return t;

@@ -25,14 +25,19 @@ static uint64_t since(uint64_t before, uint64_t now) {
 static void compute_rates(const struct iov_counter *a, const struct iov_counter *b, double seconds, struct sample_row *row) {
         uint64_t reads = since(a->read_ops, b->read_ops), writes = since(a->write_ops, b->write_ops);
         uint64_t all = reads + writes + since(a->other_ops, b->other_ops);
-        double busy = (double)since(a->busy_ns, b->busy_ns);
+        double busy = (double)since(a->busy_ns, b->busy_ns), waited = (double)since(a->qos_ns, b->qos_ns);
 
+        /* It is a part, but the counters of a device at work are not read all at once. */
+        if (waited > busy)
+                waited = busy;
         row->read_iops = (double)reads / seconds;
         row->write_iops = (double)writes / seconds;
         row->read_rate = (double)since(a->read_bytes, b->read_bytes) / seconds;
         row->write_rate = (double)since(a->write_bytes, b->write_bytes) / seconds;
         row->queue_depth = busy / 1e9 / seconds;
         row->latency_us = all ? busy / 1e3 / (double)all : 0;
+        row->qos_us = all ? waited / 1e3 / (double)all : 0;
+        row->medium_us = row->latency_us - row->qos_us;
         row->inflight = b->inflight;
 }
 

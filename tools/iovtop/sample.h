@@ -13,6 +13,7 @@ struct sample_row {
         double read_iops, write_iops, read_rate, write_rate; /* commands and bytes */
         double queue_depth;                                  /* commands under way, mean over the interval */
         double latency_us;                                   /* from fetch to completion, mean; 0 where none completed */
+        double qos_us, medium_us;                            /* what of it commands waited for their qos, and the rest */
         uint64_t inflight;                                   /* commands under way at its end */
 };
 struct sample {

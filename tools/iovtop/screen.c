@@ -24,7 +24,9 @@ enum column_id {
         COL_READ_RATE,
         COL_WRITE_RATE,
         COL_QUEUE,
-        COL_LATENCY
+        COL_LATENCY,
+        COL_QOS,
+        COL_MEDIUM
 };
 
 /* `from`: width of the screen from which the column is shown. The name takes what is left over. */
@@ -33,12 +35,13 @@ static const struct screen_column {
         int width, from;
         bool right;
 } screen_columns[] = {
-        [COL_NAME] = {"NAME", 12, 0, false},     [COL_SERVER] = {"SERVER", 9, 62, false},
+        [COL_NAME] = {"NAME", 12, 0, false},     [COL_SERVER] = {"SERVER", 9, 65, false},
         [COL_SLOT] = {"SLOT", 4, 70, true},      [COL_ADAPTER] = {"ADAPTER", 8, 90, false},
-        [COL_STATE] = {"STATE", 9, 78, false},   [COL_READS] = {"r/s", 5, 0, true},
+        [COL_STATE] = {"STATE", 9, 80, false},   [COL_READS] = {"r/s", 5, 0, true},
         [COL_WRITES] = {"w/s", 5, 0, true},      [COL_READ_RATE] = {"rB/s", 5, 0, true},
         [COL_WRITE_RATE] = {"wB/s", 5, 0, true}, [COL_QUEUE] = {"qd", 4, 0, true},
-        [COL_LATENCY] = {"lat/us", 6, 0, true},
+        [COL_LATENCY] = {"lat/us", 6, 98, true}, [COL_QOS] = {"qos/us", 6, 0, true},
+        [COL_MEDIUM] = {"med/us", 6, 0, true},
 };
 
 struct screen {
@@ -61,10 +64,15 @@ static void on_signal(int number) {
 static const struct screen *sorting;
 
 static double column_number(const struct sample_row *row, unsigned int column) {
-        const double numbers[] = {
-                [COL_SLOT] = row->slot,           [COL_READS] = row->read_iops,       [COL_WRITES] = row->write_iops,
-                [COL_READ_RATE] = row->read_rate, [COL_WRITE_RATE] = row->write_rate, [COL_QUEUE] = row->queue_depth,
-                [COL_LATENCY] = row->latency_us};
+        const double numbers[] = {[COL_SLOT] = row->slot,
+                                  [COL_READS] = row->read_iops,
+                                  [COL_WRITES] = row->write_iops,
+                                  [COL_READ_RATE] = row->read_rate,
+                                  [COL_WRITE_RATE] = row->write_rate,
+                                  [COL_QUEUE] = row->queue_depth,
+                                  [COL_LATENCY] = row->latency_us,
+                                  [COL_QOS] = row->qos_us,
+                                  [COL_MEDIUM] = row->medium_us};
 
         return numbers[column];
 }
@@ -143,7 +151,7 @@ static void format_cell(const struct sample_row *row, unsigned int column, char 
                 snprintf(buffer, size, "%s", *s ? s : "-");
         else if (column == COL_SLOT && !*row->server)
                 snprintf(buffer, size, "-");
-        else if ((column == COL_QUEUE || column == COL_LATENCY) && number > 0 && number < 99.95)
+        else if (column >= COL_QUEUE && number > 0 && number < 99.95)
                 snprintf(buffer, size, "%.1f", number);
         else
                 human_number(number, buffer, size);
@@ -233,7 +241,9 @@ static void draw_help(void) {
                 "r/s w/s      read and write commands per second",
                 "rB/s wB/s    bytes per second",
                 "qd           commands under way, mean over the interval",
-                "lat/us       mean time from fetch to completion, microseconds",
+                "lat/us       mean time from fetch to completion, microseconds (on wide screens)",
+                "qos/us       what of it commands waited for their qos, limits or share",
+                "med/us       the rest of it: the time in the medium",
                 "",
                 "Any key goes back.",
         };

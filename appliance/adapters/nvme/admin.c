@@ -104,9 +104,10 @@ void nvme_admin_execute(struct nvme_command *command) {
                 nvme_complete(command, outcome, outcome ? 0 : result);
 }
 
-/* Format is the one admin command that goes to media. */
+/* Format and the write cache's end are what goes to media. */
 void nvme_admin_advance(struct nvme_command *command, int error) {
-        uint32_t outcome = nvme_format_next(command, error);
+        const bool is_format = nvme_slot(command)->sqe.opcode == NVME_ADMIN_FORMAT;
+        uint32_t outcome = is_format ? nvme_format_next(command, error) : nvme_write_cache_next(command, error);
 
         if (outcome != NVME_LATER)
                 nvme_complete(command, outcome, 0);

@@ -132,8 +132,11 @@ void nvme_settle(struct nvme_device *device) {
                 image->is_resetting = 0;
                 r->csts = 0;
         }
-        if ((r->cc & NVME_CC_EN) && !(r->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS)))
+        if ((r->cc & NVME_CC_EN) && !(r->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS))) {
                 enable(device);
+                /* A host that has mapped the doorbells rings for its very first command there, and never by a message. */
+                nvme_poll_start(device);
+        }
         if ((r->csts & NVME_CSTS_SHST_MASK) == NVME_CSTS_SHST_OCCURRING)
                 shutdown_step(device);
 }

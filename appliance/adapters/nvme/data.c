@@ -32,9 +32,26 @@ uint32_t nvme_walk_add(struct nvme_walk *w, uint64_t address, uint64_t length) {
         return outcome;
 }
 
+uint32_t nvme_walk_skip(struct nvme_walk *w, uint64_t length) {
+        uint32_t outcome = nvme_walk_end(w);
+
+        for (; !outcome && length; w->n++) {
+                size_t piece = length < NVME_SCRATCH ? length : NVME_SCRATCH;
+
+                if (w->n == NVME_IOV_MAX)
+                        return NVME_TRANSFER_ERROR(24);
+                w->iov[w->n] = (struct iovec){w->sink, piece};
+                length -= piece;
+        }
+        return outcome;
+}
+
 uint32_t nvme_data_map(struct nvme_command *command, uint32_t length, enum vpc_direction direction, unsigned int *ret_n) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        struct nvme_walk w = {.device = command->device, .direction = direction, .iov = nvme_iov(command)};
+        struct nvme_walk w = {.device = command->device,
+                              .direction = direction,
+                              .iov = nvme_iov(command),
+                              .sink = command->device->scratch[command->index]};
         uint32_t outcome = sqe->flags & NVME_SQE_FLAGS_PSDT ? nvme_sgl_walk(&w, sqe, length) : nvme_prp_walk(&w, sqe, length);
 
         if (!outcome)

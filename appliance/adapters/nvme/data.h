@@ -10,6 +10,7 @@ struct nvme_walk {
         enum vpc_direction direction;
         struct iovec *iov;
         unsigned int n;
+        unsigned char *sink;      /* NVME_SCRATCH bytes for what nobody wants */
         uint64_t address, length; /* collected, not yet mapped */
 };
 
@@ -18,6 +19,8 @@ struct nvme_walk {
 
 /* Append a range; neighbouring ranges are mapped at once. Outcomes. */
 uint32_t nvme_walk_add(struct nvme_walk *w, uint64_t address, uint64_t length);
+/* Let that much of the data fall into the sink. */
+uint32_t nvme_walk_skip(struct nvme_walk *w, uint64_t length);
 uint32_t nvme_walk_end(struct nvme_walk *w);
 
 uint32_t nvme_prp_walk(struct nvme_walk *w, const struct nvme_sqe *sqe, uint32_t length);

@@ -56,6 +56,7 @@ void nvme_life_update(struct nvme_device *device) {
 
 void nvme_event_end(struct nvme_device *device) {
         nvme_media_ended(device);
+        nvme_format_step(device);
         nvme_settle(device);
         nvme_post_held(device);
         nvme_fetch(device);

@@ -200,6 +200,21 @@ static uint32_t set_notice_mask(struct nvme_image *image, const struct nvme_sqe 
         return 0;
 }
 
+/*
+ * [5.21.1.6] What is in the cache when it is turned off goes to the media, too. It is off from now on, even where
+ * that fails, so that no write slips in between; a process that takes over does all of it again.
+ */
+static uint32_t set_write_cache(struct nvme_command *command) {
+        const uint32_t is_on = nvme_slot(command)->sqe.cdw11 & 1;
+
+        command->device->image->features[NVME_FEAT_WRITE_CACHE] = is_on;
+        return is_on ? 0 : nvme_flush_all(command);
+}
+
+uint32_t nvme_write_cache_next(struct nvme_command *command, int error) {
+        return error < 0 ? nvme_media_error(command->device, &nvme_slot(command)->sqe, error) : nvme_flush_next(command);
+}
+
 uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {
         struct nvme_image *image = command->device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
@@ -223,6 +238,8 @@ uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {
                 return set_temperature(command->device, sqe->cdw11);
         case NVME_FEAT_ERROR_RECOVERY:
                 return set_error_recovery(image, sqe);
+        case NVME_FEAT_WRITE_CACHE:
+                return set_write_cache(command);
         case NVME_FEAT_QUEUES:
                 return set_queues(image, sqe->cdw11, ret_result);
         case NVME_FEAT_VECTOR:

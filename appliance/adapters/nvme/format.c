@@ -12,15 +12,18 @@
 /* What `progress` of a format counts for the namespace whose turn it is (n_ranges: its identifier). */
 enum step { STEP_BLOCK_SIZE, STEP_DISCARD, STEP_FLUSH, STEP_DONE };
 
-static bool is_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t nsid) {
-        return image->namespaces[nsid - 1].blocks && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == nsid);
-}
-
 static uint32_t next_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t after) {
         for (uint32_t nsid = after + 1; nsid <= NVME_NAMESPACES; nsid++)
-                if (is_target(image, sqe, nsid))
+                if (image->namespaces[nsid - 1].blocks && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == nsid))
                         return nsid;
         return 0;
+}
+
+/* Of those that were there when the format began; one that came since is not its business. */
+static uint32_t next_formatting(const struct nvme_image *image, uint32_t after) {
+        uint64_t left = after < NVME_NAMESPACES ? image->formatting & UINT64_MAX << after : 0;
+
+        return left ? (uint32_t)__builtin_ctzll(left) + 1 : 0;
 }
 
 static uint32_t wanted_shift(const struct nvme_sqe *sqe) {
@@ -74,6 +77,41 @@ static uint32_t submit(struct nvme_command *command, uint64_t step) {
         return NVME_LATER;
 }
 
+/* A write that is still at the medium, its queue there or not, must not come after what erases it. */
+static bool is_busy(const struct nvme_image *image) {
+        for (unsigned int i = 0; i < image->n_io_slots; i++) {
+                const struct nvme_slot *slot = &image->slots[i];
+
+                if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) && slot->sqe.nsid - 1 < NVME_NAMESPACES &&
+                    image->formatting >> (slot->sqe.nsid - 1) & 1)
+                        return true;
+        }
+        return false;
+}
+
+static uint32_t erase_or_wait(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        struct nvme_slot *slot = nvme_slot(command);
+
+        device->format_waits = is_busy(device->image) ? (uint16_t)(command->index + 1) : 0;
+        if (device->format_waits) {
+                slot->state = NVME_SLOT_FORMAT;
+                return NVME_LATER;
+        }
+        command->n_ranges = next_formatting(device->image, 0);
+        return slot->verdict ? slot->verdict : command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;
+}
+
+void nvme_format_step(struct nvme_device *device) {
+        if (!device->format_waits)
+                return;
+        struct nvme_command *command = &device->commands[device->format_waits - 1];
+        uint32_t outcome = erase_or_wait(command);
+        if (outcome != NVME_LATER)
+                nvme_complete(command, outcome, 0);
+        nvme_media_ended(device);
+}
+
 uint32_t nvme_format_start(struct nvme_command *command) {
         struct nvme_device *device = command->device;
         struct nvme_image *image = device->image;
@@ -87,19 +125,35 @@ uint32_t nvme_format_start(struct nvme_command *command) {
                 nvme_self_test_end(device, nsid, NVME_SELF_TEST_FORMATTED);
                 nvme_io_end_all(device, nsid, NVME_ERROR(NVME_SC_FORMAT_IN_PROGRESS, NVME_NOWHERE));
         }
-        command->n_ranges = next_target(image, sqe, 0);
-        return command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;
+        return erase_or_wait(command);
 }
 
-static void finish_namespace(struct nvme_image *image, uint32_t nsid, uint32_t shift) {
-        struct nvme_namespace *ns = &image->namespaces[nsid - 1];
-
+static void set_block_shift(struct nvme_namespace *ns, uint32_t shift) {
         ns->block_shift = shift;
         ns->blocks = ns->size >> shift;
+}
+
+static void finish_namespace(struct nvme_image *image, uint32_t nsid) {
+        struct nvme_namespace *ns = &image->namespaces[nsid - 1];
+
         for (unsigned int i = 0; i < sizeof(ns->range); i++)
                 ns->range[i] = 0;
         nvme_bad_forget(image, nsid);
         image->formatting &= ~(UINT64_C(1) << (nsid - 1));
+}
+
+/* From here on the medium says so to whoever plugs it in next: the image says the same, whatever becomes of the rest. */
+static void step_done(struct nvme_command *command) {
+        if (command->progress == STEP_BLOCK_SIZE)
+                set_block_shift(&command->device->image->namespaces[command->n_ranges - 1],
+                                wanted_shift(&nvme_slot(command)->sqe));
+}
+
+void nvme_format_orphan(struct nvme_command *command, int error) {
+        const struct nvme_slot *slot = nvme_slot(command);
+
+        if (!slot->sq_id && slot->sqe.opcode == NVME_ADMIN_FORMAT && !slot->verdict && error >= 0)
+                step_done(command);
 }
 
 uint32_t nvme_format_next(struct nvme_command *command, int error) {
@@ -113,9 +167,10 @@ uint32_t nvme_format_next(struct nvme_command *command, int error) {
                 return command->progress == STEP_BLOCK_SIZE ? NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40)
                                                             : nvme_media_error(command->device, &slot->sqe, error);
         }
+        step_done(command);
         if (command->progress + 1 < STEP_DONE)
                 return submit(command, command->progress + 1);
-        finish_namespace(image, command->n_ranges, wanted_shift(&slot->sqe));
-        command->n_ranges = next_target(image, &slot->sqe, command->n_ranges);
+        finish_namespace(image, command->n_ranges);
+        command->n_ranges = next_formatting(image, command->n_ranges);
         return command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;
 }

@@ -95,8 +95,8 @@ static void identify_controller(const struct nvme_device *device, unsigned char 
         /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, reservations,
          * timestamp, verify */
         put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7);
-        d[525] = 3 << 1 | 1; /* VWC: there is one; flush takes NSID ffffffffh */
-        put32(d, 536, 2);    /* SGLS: with dword alignment, for I/O */
+        d[525] = 3 << 1 | 1;         /* VWC: there is one; flush takes NSID ffffffffh */
+        put32(d, 536, 1u << 16 | 2); /* SGLS: with dword alignment, for I/O; bit buckets */
         memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
         put16(d, 2048, 2500); /* PSD0: 25 W, the most an x4 slot gives */
 }

@@ -69,6 +69,7 @@ enum nvme_slot_state {
         NVME_SLOT_EVENT,   /* asynchronous event request */
         NVME_SLOT_DELETE,  /* delete submission queue: waits for that queue's commands */
         NVME_SLOT_ABORT,   /* abort: waits for the command that it aborts */
+        NVME_SLOT_FORMAT,  /* format: waits for the commands on what it is to erase */
         NVME_SLOT_DONE,    /* status is known, completion not yet posted */
         NVME_SLOT_RESERVE, /* waits for the appliance to decide on a reservation, or for its turn to ask */
 };

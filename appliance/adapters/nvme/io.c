@@ -83,8 +83,7 @@ static uint32_t start_transfer(struct nvme_command *command) {
         return submit_transfer(command, ns);
 }
 
-/* Flush the next namespace behind the one in `progress`. */
-static uint32_t flush_next(struct nvme_command *command) {
+uint32_t nvme_flush_next(struct nvme_command *command) {
         const struct nvme_image *image = command->device->image;
 
         while (command->progress < NVME_NAMESPACES) {
@@ -98,14 +97,18 @@ static uint32_t flush_next(struct nvme_command *command) {
         return 0;
 }
 
+uint32_t nvme_flush_all(struct nvme_command *command) {
+        command->progress = 0;
+        return nvme_flush_next(command);
+}
+
 /* [6.8] and [5.15.2.2] VWC: identifier ffffffffh is for all namespaces. */
 static uint32_t start_flush(struct nvme_command *command) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         uint32_t outcome = 0;
 
-        command->progress = 0;
         if (sqe->nsid == NVME_NSID_ALL)
-                return flush_next(command);
+                return nvme_flush_all(command);
         const struct nvme_namespace *ns = nvme_namespace_get(command->device->image, sqe->nsid, &outcome);
         if (!ns)
                 return outcome;
@@ -200,7 +203,7 @@ static uint32_t next_request(struct nvme_command *command) {
 
         switch (sqe->opcode) {
         case NVME_IO_FLUSH:
-                return sqe->nsid == NVME_NSID_ALL ? flush_next(command) : 0;
+                return sqe->nsid == NVME_NSID_ALL ? nvme_flush_next(command) : 0;
         case NVME_IO_WRITE:
         case NVME_IO_WRITE_ZEROES:
                 return written(command);

@@ -30,8 +30,9 @@ struct nvme_command {
         uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
         int error;      /* of a request that ended within its submission */
         uint32_t n_ranges;
-        bool is_fenced;    /* its request was under way when the reservations of its medium changed */
-        uint64_t progress; /* of a command of many requests: bytes, or ranges, that are done */
+        bool is_fenced;     /* its request was under way when the reservations of its medium changed */
+        uint64_t waited_ns; /* its requests before they went to the medium */
+        uint64_t progress;  /* of a command of many requests: bytes, or ranges, that are done */
         struct iovec scratch;
 };
 
@@ -99,6 +100,7 @@ struct nvme_device {
         struct nvme_rights rights[NVME_NAMESPACES];
         uint64_t fences;                         /* media whose requests are waited for, */
         uint64_t fence_changes[NVME_NAMESPACES]; /* of these changes, by medium */
+        uint16_t format_waits;                   /* slot + 1 of a format that waits for other commands, 0: none does */
         bool is_testing, is_stopped;             /* self_test_io is under way; there will be no other */
         uint32_t self_test_nsid;
         struct vpc_io self_test_io;
@@ -241,6 +243,9 @@ static inline uint32_t nvme_block_count(const struct nvme_sqe *sqe) {
 #define NVME_TARGET_TRANSFER 2u /* has data, which MDTS limits [5.15.2.2] */
 const struct nvme_namespace *nvme_io_target(struct nvme_command *command, unsigned int how, uint32_t *ret_outcome);
 void nvme_io_flush(struct nvme_command *command, unsigned int medium);
+/* Flush all namespaces, and the next one behind that in `progress`. */
+uint32_t nvme_flush_all(struct nvme_command *command);
+uint32_t nvme_flush_next(struct nvme_command *command);
 /* compare.c: Compare and Verify, in pieces */
 uint32_t nvme_compare_start(struct nvme_command *command);
 uint32_t nvme_compare_next(struct nvme_command *command);
@@ -277,6 +282,8 @@ uint32_t nvme_get_log(struct nvme_command *command);
 void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *entry);
 uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result);
 uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result);
+/* A flush of a write cache that is turned off has ended. */
+uint32_t nvme_write_cache_next(struct nvme_command *command, int error);
 void nvme_features_reset(struct nvme_image *image);
 /* feature-data.c: those with a data structure */
 bool nvme_feature_has_data(uint32_t id);
@@ -285,6 +292,10 @@ uint32_t nvme_feature_data_set(struct nvme_command *command, uint32_t id);
 /* format.c */
 uint32_t nvme_format_start(struct nvme_command *command);
 uint32_t nvme_format_next(struct nvme_command *command, int error);
+/* Erase what waited for the commands on it, if they have ended. */
+void nvme_format_step(struct nvme_device *device);
+/* A request of a format that was forgotten has ended: what is on the medium is so nevertheless. */
+void nvme_format_orphan(struct nvme_command *command, int error);
 /* self-test.c */
 uint32_t nvme_self_test_start(struct nvme_command *command);
 void nvme_self_test_step(struct nvme_device *device);

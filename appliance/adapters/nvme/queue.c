@@ -202,6 +202,7 @@ static bool fetch_one(struct nvme_device *device, unsigned int q) {
         if (q == 0) {
                 post_done(device); /* before queues go */
                 nvme_admin_execute(command);
+                nvme_media_ended(device); /* a format of a medium that is memory */
                 return true;
         }
         slot->start_ns = device->now;

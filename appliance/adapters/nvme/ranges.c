@@ -41,8 +41,13 @@ static uint32_t submit_range(struct nvme_command *command) {
 
         while (command->progress < command->n_ranges && !ranges[command->progress].blocks)
                 command->progress++;
-        if (command->progress == command->n_ranges)
-                return 0;
+        if (command->progress == command->n_ranges) {
+                /* [5.21.1.6] without a write cache what was done is on the medium */
+                if (command->io.op == VPC_IO_FLUSH || command->device->image->features[NVME_FEAT_WRITE_CACHE])
+                        return 0;
+                nvme_io_flush(command, ns->medium);
+                return NVME_LATER;
+        }
         return submit(command, ns, VPC_IO_DISCARD, ranges[command->progress].first, ranges[command->progress].blocks);
 }
 
@@ -57,6 +62,7 @@ uint32_t nvme_dataset_start(struct nvme_command *command) {
         if ((sqe->cdw11 & NVME_DATASET_DEALLOCATE) && ns->read_only)
                 return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
         command->progress = 0;
+        command->io.op = VPC_IO_DISCARD;
         command->n_ranges = (sqe->cdw10 & 0xff) + 1;
         outcome = nvme_data_receive(command, command->device->scratch[command->index],
                                     command->n_ranges * (uint32_t)sizeof(struct nvme_range));
@@ -68,6 +74,6 @@ uint32_t nvme_dataset_start(struct nvme_command *command) {
 }
 
 uint32_t nvme_dataset_next(struct nvme_command *command) {
-        command->progress++;
+        command->progress += command->io.op != VPC_IO_FLUSH;
         return submit_range(command);
 }

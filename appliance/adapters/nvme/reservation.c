@@ -137,9 +137,13 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
         for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (slot->state == NVME_SLOT_MEDIA && slot->sqe.opcode == NVME_ADMIN_FORMAT && !slot->verdict &&
-                    (slot->sqe.nsid == nsid || slot->sqe.nsid == NVME_NSID_ALL))
-                        slot->verdict = is_aborted ? aborted : nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
+                if ((slot->state != NVME_SLOT_MEDIA && slot->state != NVME_SLOT_FORMAT) ||
+                    slot->sqe.opcode != NVME_ADMIN_FORMAT || slot->verdict ||
+                    (slot->sqe.nsid != nsid && slot->sqe.nsid != NVME_NSID_ALL))
+                        continue;
+                slot->verdict = is_aborted ? aborted : nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
+                if (slot->verdict && slot->state == NVME_SLOT_FORMAT)
+                        device->image->formatting = 0; /* it has erased nothing yet */
         }
 }
 

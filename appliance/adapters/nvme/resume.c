@@ -9,7 +9,7 @@
 #define RESUMED_MAX 2
 
 static void resume_executing(struct nvme_device *device, struct nvme_command *command, struct nvme_slot *slot) {
-        const bool was_waiting = slot->state == NVME_SLOT_MEDIA, is_io = slot->sq_id;
+        const bool was_waiting = slot->state != NVME_SLOT_FETCHED, is_io = slot->sq_id;
 
         if (is_io) {
                 slot->start_ns = nvme_clock(device);
@@ -72,6 +72,7 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
         switch (slot->state) {
         case NVME_SLOT_FETCHED:
         case NVME_SLOT_MEDIA:
+        case NVME_SLOT_FORMAT:
                 resume_executing(device, command, slot);
                 break;
         case NVME_SLOT_DONE:

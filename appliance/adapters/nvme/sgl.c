@@ -30,6 +30,16 @@ static uint32_t add_data(struct list *l, const struct nvme_sgl *d) {
         return d->length ? nvme_walk_add(l->walk, d->address, d->length) : 0;
 }
 
+/* [4.4] Data for the host that it does not want; of data from the host it says nothing, and its length does not count. */
+static uint32_t add_bit_bucket(struct list *l, const struct nvme_sgl *d) {
+        if (l->walk->direction == VPC_DMA_TO_DEVICE)
+                return 0;
+        if (d->length > l->rest)
+                return SGL_ERROR(NVME_SC_SGL_LENGTH_INVALID);
+        l->rest -= d->length;
+        return nvme_walk_skip(l->walk, d->length);
+}
+
 static bool is_segment(const struct nvme_sgl *d) {
         return d->type == NVME_SGL_SEGMENT || d->type == NVME_SGL_LAST_SEGMENT;
 }
@@ -38,9 +48,9 @@ static uint32_t add_batch(struct list *l, const struct nvme_sgl *d, unsigned int
         for (unsigned int i = 0; i < n; i++) {
                 if (is_segment(&d[i])) /* elsewhere than at the end of a segment */
                         return SGL_ERROR(NVME_SC_SGL_COUNT_INVALID);
-                if (d[i].type != NVME_SGL_DATA)
+                if (d[i].type != NVME_SGL_DATA && d[i].type != NVME_SGL_BIT_BUCKET)
                         return SGL_ERROR(NVME_SC_SGL_TYPE_INVALID);
-                uint32_t outcome = add_data(l, &d[i]);
+                uint32_t outcome = d[i].type == NVME_SGL_DATA ? add_data(l, &d[i]) : add_bit_bucket(l, &d[i]);
                 if (outcome)
                         return outcome;
         }

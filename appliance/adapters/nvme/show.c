@@ -57,8 +57,9 @@ static void end_format(struct nvme_device *device, uint32_t nsid, uint32_t outco
         for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (slot->state == NVME_SLOT_MEDIA && slot->sqe.opcode == NVME_ADMIN_FORMAT &&
-                    device->commands[i].n_ranges == nsid)
+                if (((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) &&
+                     slot->sqe.opcode == NVME_ADMIN_FORMAT && device->commands[i].n_ranges == nsid) ||
+                    (slot->state == NVME_SLOT_FORMAT && slot->sqe.nsid == nsid))
                         slot->verdict = outcome;
         }
         device->image->formatting &= ~(UINT64_C(1) << (nsid - 1));

@@ -33,6 +33,7 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
                 ++*n;
         }
         if (command) {
+                command->waited_ns = 0;
                 nvme_slot(command)->verdict = 0;
                 nvme_slot(command)->aborter = 0;
                 command->is_fenced = false;
@@ -53,13 +54,17 @@ void nvme_slot_free(struct nvme_command *command) {
         list->first = command->index;
 }
 
-static void account_io(struct nvme_device *device, const struct nvme_slot *slot) {
+static void account_io(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        const struct nvme_slot *slot = nvme_slot(command);
         struct nvme_life *life = &device->image->life;
         const struct nvme_namespace *ns = &device->image->namespaces[(slot->sqe.nsid - 1) % NVME_NAMESPACES];
         uint64_t bytes = (uint64_t)nvme_block_count(&slot->sqe) << ns->block_shift;
         uint64_t now = device->now;
 
         nvme_count(&device->counters->busy_ns, now - slot->start_ns);
+        if (command->waited_ns)
+                nvme_count(&device->counters->qos_ns, command->waited_ns);
         if (--device->n_inflight == 0)
                 life->busy_ns += now - device->busy_since;
         __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
@@ -126,7 +131,7 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
         slot->posted = UINT64_MAX;
         __atomic_store_n(&slot->state, NVME_SLOT_DONE, __ATOMIC_RELEASE);
         if (slot->sq_id)
-                account_io(device, slot);
+                account_io(command);
         else
                 nvme_count(&device->counters->admin_ops, 1);
         if (outcome)
@@ -144,6 +149,7 @@ static void request_end(struct nvme_command *command, int error) {
         device->n_media--;
         command->is_fenced = false;
         if (slot->state == NVME_SLOT_ORPHAN) {
+                nvme_format_orphan(command, error);
                 nvme_slot_free(command);
         } else {
                 unsigned int sq_id = slot->sq_id;
@@ -164,6 +170,7 @@ static void media_done(struct vpc_io *io, int error) {
 
         nvme_memory_check(device);
         nvme_clock(device);
+        command->waited_ns += io->waited_ns;
         request_end(command, error);
         nvme_event_later(device);
 }
@@ -186,6 +193,7 @@ void nvme_media_submit(struct nvme_command *command, unsigned int medium) {
         device->image->sqs[slot->sq_id].n_media++;
         device->n_media++;
         command->io.done = media_done;
+        command->io.waited_ns = 0;
         if (device->host->io_try && device->host->io_try(device->host->context, medium, &command->io, &command->error)) {
                 nvme_list_append(device, &device->ended, command);
                 return;
@@ -212,4 +220,5 @@ void nvme_slots_drop(struct nvme_device *device) {
                         nvme_slot_free(command);
         }
         device->needs_resume = false;
+        device->format_waits = 0;
 }

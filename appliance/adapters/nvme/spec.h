@@ -174,6 +174,7 @@ struct nvme_sgl {
 _Static_assert(sizeof(struct nvme_sgl) == 16, "[4.4]");
 enum {
         NVME_SGL_DATA = 0x00,
+        NVME_SGL_BIT_BUCKET = 0x10,
         NVME_SGL_SEGMENT = 0x20,
         NVME_SGL_LAST_SEGMENT = 0x30,
 };

@@ -8,38 +8,38 @@
 #define FILES 256u
 #define FILE_BASE 0x40000000 /* no descriptor is as large: fs.nr_open(5) is at most 2^30 */
 
-int loop_files_reserve(struct loop *loop) {
-        int r = loop->has_files ? 0 : io_uring_register_files_sparse(&loop->ring, FILES);
+int uring_files_reserve(struct loop *loop) {
+        int r = loop->uring.has_files ? 0 : io_uring_register_files_sparse(&loop->uring.ring, FILES);
 
-        loop->has_files |= r >= 0;
+        loop->uring.has_files |= r >= 0;
         return r;
 }
 
-int loop_file_add(struct loop *loop, int fd) {
-        int r = loop_files_reserve(loop);
+int uring_file_add(struct loop *loop, int fd) {
+        int r = uring_files_reserve(loop);
 
         if (r < 0)
                 return r;
         for (unsigned int i = 0; i < FILES; i++) {
-                if (loop->files[i / 64] >> i % 64 & 1)
+                if (loop->uring.files[i / 64] >> i % 64 & 1)
                         continue;
-                r = io_uring_register_files_update(&loop->ring, i, &fd, 1);
+                r = io_uring_register_files_update(&loop->uring.ring, i, &fd, 1);
                 if (r != 1)
                         return r < 0 ? r : -EIO;
-                loop->files[i / 64] |= UINT64_C(1) << i % 64;
+                loop->uring.files[i / 64] |= UINT64_C(1) << i % 64;
                 return FILE_BASE + (int)i;
         }
         return -ENFILE;
 }
 
-void loop_file_remove(struct loop *loop, int file) {
+void uring_file_remove(struct loop *loop, int file) {
         unsigned int i = (unsigned int)(file - FILE_BASE);
         int none = -1;
 
         if (file < FILE_BASE || i >= FILES)
                 return;
-        io_uring_register_files_update(&loop->ring, i, &none, 1);
-        loop->files[i / 64] &= ~(UINT64_C(1) << i % 64);
+        io_uring_register_files_update(&loop->uring.ring, i, &none, 1);
+        loop->uring.files[i / 64] &= ~(UINT64_C(1) << i % 64);
 }
 
 static int io_start(struct loop *loop, struct io_uring_sqe *sqe, struct loop_io *io) {
@@ -52,8 +52,8 @@ static int io_start(struct loop *loop, struct io_uring_sqe *sqe, struct loop_io 
         return 0;
 }
 
-int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
+int uring_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
@@ -64,8 +64,8 @@ int loop_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec
         return io_start(loop, sqe, io);
 }
 
-int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
+int uring_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
@@ -76,17 +76,8 @@ int loop_writev(struct loop *loop, struct loop_io *io, int fd, const struct iove
         return io_start(loop, sqe, io);
 }
 
-int loop_fdatasync(struct loop *loop, struct loop_io *io, int fd) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
-
-        if (!sqe)
-                return -EAGAIN;
-        io_uring_prep_fsync(sqe, fd, IORING_FSYNC_DATASYNC);
-        return io_start(loop, sqe, io);
-}
-
-int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
+int uring_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length) {
+        struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
@@ -94,17 +85,17 @@ int loop_fallocate(struct loop *loop, struct loop_io *io, int fd, int mode, uint
         return io_start(loop, sqe, io);
 }
 
-int loop_fsync(struct loop *loop, struct loop_io *io, int fd) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
+int uring_fsync(struct loop *loop, struct loop_io *io, int fd, bool is_data_only) {
+        struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
-        io_uring_prep_fsync(sqe, fd, 0);
+        io_uring_prep_fsync(sqe, fd, is_data_only ? IORING_FSYNC_DATASYNC : 0);
         return io_start(loop, sqe, io);
 }
 
-int loop_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
-        struct io_uring_sqe *sqe = loop_sqe(loop);
+int uring_fsetxattr(struct loop *loop, struct loop_io *io, int fd, const char *name, const char *value, unsigned int size) {
+        struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "control/preallocation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "control/volumes.h"
+#include "iove/rules.h"
+#include "util.h"
+
+struct job {
+        struct iov_volume volume;
+        struct volume_before before;
+};
+
+struct preallocation {
+        int directory;
+        size_t n;
+        size_t n_done;   /* of the jobs, from the first */
+        bool has_failed; /* the next one */
+        struct job jobs[];
+};
+
+static bool is_needed(const struct iov_model *from, const struct iov_volume *volume) {
+        const struct iov_volume *old = iov_model_get(from, IOV_KIND_VOLUME, volume->name);
+
+        if (volume->provisioning != IOV_PROVISIONING_FULL)
+                return false;
+        /* One that was renamed is looked at again, which takes nothing. */
+        return !old || old->id != volume->id || old->provisioning != IOV_PROVISIONING_FULL || old->size < volume->size;
+}
+
+int preallocation_make(int state_directory, const struct iov_model *from, const struct iov_model *to,
+                       struct preallocation **ret_preallocation) {
+        const struct iov_volume *volume = NULL;
+        struct preallocation *p = NULL;
+        size_t n = 0;
+
+        iov_model_foreach (to, IOV_KIND_VOLUME, volume)
+                n += is_needed(from, volume);
+        if (n) {
+                p = calloc(1, sizeof(*p) + n * sizeof(p->jobs[0]));
+                if (!p)
+                        return -ENOMEM;
+                p->directory = state_directory;
+                iov_model_foreach (to, IOV_KIND_VOLUME, volume)
+                        if (is_needed(from, volume))
+                                p->jobs[p->n++].volume = *volume;
+        }
+        *ret_preallocation = p;
+        return 0;
+}
+
+void preallocation_free(struct preallocation *p) {
+        free(p);
+}
+
+int preallocation_run(void *preallocation) {
+        struct preallocation *p = preallocation;
+
+        while (p->n_done < p->n) {
+                struct job *job = &p->jobs[p->n_done];
+                int r = volume_allocate(p->directory, &job->volume, &job->before);
+
+                if (r < 0) {
+                        const size_t failed = p->n_done;
+
+                        preallocation_undo(p);
+                        p->n_done = failed;
+                        p->has_failed = true;
+                        return r;
+                }
+                p->n_done++;
+        }
+        return 0;
+}
+
+void preallocation_undo(void *preallocation) {
+        struct preallocation *p = preallocation;
+
+        while (p->n_done) {
+                const struct job *job = &p->jobs[--p->n_done];
+
+                volume_unallocate(p->directory, &job->volume, &job->before);
+        }
+}
+
+bool preallocation_refuse(const struct preallocation *p, int error, struct iove_refusal *refusal) {
+        const char *name = NULL;
+        char size[32];
+
+        if (!p || !p->has_failed)
+                return false;
+        name = p->jobs[p->n_done].volume.name;
+        iov_size_format(p->jobs[p->n_done].volume.size, size);
+        if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
+                iove_refuse(refusal, IOV_RET_NO_SPACE, UINT32_MAX,
+                            "volume %s: provisioning full needs %s, and the appliance's file system has not that much free", name,
+                            size);
+        else if (error == -EOPNOTSUPP)
+                iove_refuse(refusal, IOV_RET_UNSUPPORTED, UINT32_MAX,
+                            "volume %s: the appliance's file system cannot set space aside: have provisioning thin", name);
+        else
+                iove_refuse(refusal, IOV_RET_INTERNAL, UINT32_MAX, "volume %s: %s cannot be set aside for it: %s", name, size,
+                            strerror(-error));
+        return true;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The space that a commit sets aside for volumes with provisioning: full, before it is written: where there is not enough nothing
+ * has happened. */
+#ifndef IOV_CONTROL_PREALLOCATION_H
+#define IOV_CONTROL_PREALLOCATION_H
+
+#include "iov/libiov.h"
+#include "iove/transaction.h"
+
+struct preallocation;
+
+/* What has to be set aside for `to` that was not for `from`; NULL: nothing. */
+int preallocation_make(int state_directory, const struct iov_model *from, const struct iov_model *to,
+                       struct preallocation **ret_preallocation);
+/* Takes NULL. */
+void preallocation_free(struct preallocation *preallocation);
+/* Do it, or undo it: from a thread. After a failure nothing is left to be undone. */
+int preallocation_run(void *preallocation);
+void preallocation_undo(void *preallocation);
+/* Say which volume it was that preallocation_run() failed for; false: it did not. */
+bool preallocation_refuse(const struct preallocation *preallocation, int error, struct iove_refusal *ret_refusal);
+
+#endif
