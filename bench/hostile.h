@@ -18,5 +18,7 @@ int verify(const char *path);
 /* Open two vAdapters, share `memory`, `eventfd` or `nothing` between them, say `ready`, and keep them until standard input ends.
  * Returns an exit status. */
 int share(const char *path, const char *how, const char *other);
+/* Servers that share a volume with reservations, as standard input says. */
+int reserve(char *const *paths, unsigned int n_paths);
 
 #endif

@@ -43,7 +43,7 @@ bench_scale_LDADD = $(YAML_LIBS)
 
 # Not a benchmark: a server without QEMU, well-behaved or hostile, for tests.
 check_PROGRAMS += bench/nvme-host
-bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-floods.c bench/hostile-messages.c bench/hostile.h bench/share.c bench/verify.c $(bench_common)
+bench_nvme_host_SOURCES = bench/nvme-host-main.c bench/hostile-commands.c bench/hostile-floods.c bench/hostile-messages.c bench/hostile.h bench/reserve.c bench/share.c bench/verify.c $(bench_common)
 bench_nvme_host_CPPFLAGS = $(bench_cppflags)
 bench_nvme_host_LDADD = libiov-core.la
 

@@ -2,6 +2,7 @@
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify
  * nvme-host VADAPTER_SOCKET read|write BLOCK
+ * nvme-host reserve VADAPTER_SOCKET...
  * nvme-host VADAPTER_SOCKET format 512|4096
  * nvme-host VADAPTER_SOCKET share-nothing|share-memory|share-eventfd VADAPTER_SOCKET
  *
@@ -220,6 +221,8 @@ static int load(const char *path) {
 }
 
 int main(int argc, char **argv) {
+        if (argc >= 3 && strcmp(argv[1], "reserve") == 0)
+                return reserve(argv + 2, (unsigned int)argc - 2);
         if (argc == 4 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0))
                 return transfer(argv[1], *argv[2] == 'r' ? NVME_IO_READ : NVME_IO_WRITE, strtoull(argv[3], NULL, 10));
         if (argc == 4 && strcmp(argv[2], "format") == 0)

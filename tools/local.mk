@@ -45,6 +45,7 @@ iovctl_SOURCES = \
 	tools/iovctl/events.c \
 	tools/iovctl/identities.c \
 	tools/iovctl/inject.c \
+	tools/iovctl/reservations.c \
 	tools/iovctl/iovctl.h \
 	tools/iovctl/links.c \
 	tools/iovctl/list.c tools/iovctl/list.h \

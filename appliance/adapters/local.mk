@@ -24,6 +24,9 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/queue.c \
 	appliance/adapters/nvme/queue-admin.c \
 	appliance/adapters/nvme/ranges.c \
+	appliance/adapters/nvme/reservation.c \
+	appliance/adapters/nvme/reservation-log.c \
+	appliance/adapters/nvme/reserve.c \
 	appliance/adapters/nvme/resume.c \
 	appliance/adapters/nvme/self-test.c \
 	appliance/adapters/nvme/sgl.c \

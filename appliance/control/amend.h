@@ -16,4 +16,7 @@ int amend_fault_clear(struct control *control, struct control_commit *commit);
 int amend_adapter_insert(struct control *control, struct control_commit *commit);
 int amend_adapter_remove(struct control *control, struct control_commit *commit);
 
+/* All registrations with a shared volume end; all who have it hold to that a moment later. */
+int amend_reservation_clear(struct control *control, struct control_commit *commit);
+
 #endif

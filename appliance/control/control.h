@@ -52,6 +52,8 @@ bool control_is_ready(const struct control *control);
 uint64_t control_get_confirm_time(const struct control *control);
 /* Who can reach what, as of now; the caller frees the rows. */
 int control_read_isolation(struct control *control, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
+/* Who has registered with shared volumes; *ret_rows is the caller's. */
+int control_read_reservations(struct control *control, struct iov_mb_reservation_row **ret_rows, size_t *ret_n);
 
 /*
  * Commit a transaction: `done` is called when it is durable and shown (0), refused (-EBADMSG, `refusal`) or failed; maybe from

@@ -130,7 +130,7 @@ static void add_medium(struct collection *c, const struct supervisor_slot *slot,
         row->inode = file.inode;
         row->id = medium->unique_id;
         row->flags = IOV_ISOLATION_READ | (medium->read_only ? 0 : IOV_ISOLATION_WRITE) |
-                     (extents_cover(&w->files, &file) ? IOV_ISOLATION_VERIFIED : 0);
+                     (medium->shared ? IOV_ISOLATION_SHARED : 0) | (extents_cover(&w->files, &file) ? IOV_ISOLATION_VERIFIED : 0);
 }
 
 static void add_slot(struct collection *c, const struct supervisor_slot *slot, struct worker *w) {
@@ -149,11 +149,11 @@ static void add_slot(struct collection *c, const struct supervisor_slot *slot, s
         for (unsigned int i = 0; i < slot->persona->n_media; i++)
                 if (slot->persona->media[i].size)
                         add_medium(c, slot, w, i);
-        const struct supervisor_file ours[] = {slot->image, slot->shared};
+        const struct supervisor_file ours[] = {slot->image, slot->shared, slot->reservations};
         for (size_t i = 0; i < ARRAY_LENGTH(ours); i++) {
                 const struct extent extent = {.device = ours[i].device, .inode = ours[i].inode, .size = UINT64_MAX};
 
-                if (extents_add(&w->told, &extent) < 0)
+                if (ours[i].inode && extents_add(&w->told, &extent) < 0)
                         c->error = -ENOMEM;
         }
         if (r < 0 || c->report->is_incomplete || w->mappings.is_incomplete)

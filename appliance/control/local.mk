@@ -24,6 +24,10 @@ libcontrol_la_SOURCES = \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/preallocation.c appliance/control/preallocation.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
+	appliance/control/reservation-file.c appliance/control/reservation-file.h \
+	appliance/control/reservation-state.c appliance/control/reservation-state.h \
+	appliance/control/reservations.c appliance/control/reservations.h \
+	appliance/control/reservations-read.c \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/spawn.c appliance/control/spawn.h \
 	appliance/control/state.c appliance/control/state.h \
@@ -33,6 +37,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor-instances.c \
 	appliance/control/supervisor-media.c \
 	appliance/control/supervisor-processes.c \
+	appliance/control/supervisor-reservations.c \
 	appliance/control/supervisor-share.c \
 	appliance/control/tables.c appliance/control/tables.h \
 	appliance/control/volumes.c appliance/control/volumes.h \

@@ -193,6 +193,7 @@ static bool is_permitted(struct mailbox *m, unsigned int opcode) {
         case IOV_OP_CONFIG_READ:
         case IOV_OP_LOG_READ:
         case IOV_OP_ISOLATION_READ:
+        case IOV_OP_RESERVATION_READ:
         case IOV_OP_HISTORY_LIST:
         case IOV_OP_HISTORY_READ:
                 return true;
@@ -258,6 +259,9 @@ static bool run_amendment(struct mailbox *m, unsigned int opcode, size_t length)
                 return true;
         case IOV_OP_ADAPTER_REMOVE:
                 command_amend(m, length, IOV_NAME_SIZE, COMMIT_CHASSIS, amend_adapter_remove);
+                return true;
+        case IOV_OP_RESERVATION_CLEAR:
+                command_amend(m, length, IOV_NAME_SIZE, COMMIT_AMEND, amend_reservation_clear);
                 return true;
         case IOV_OP_FAULT_INJECT:
                 command_amend(m, length, sizeof(struct iov_fault), COMMIT_AMEND, amend_fault_inject);
@@ -362,6 +366,30 @@ static void command_isolation_read(struct mailbox *m, size_t length) {
         complete(m, IOV_RET_SUCCESS, sizeof(part) + n * sizeof(*m->isolation));
 }
 
+/* There are few: each part is of a look of its own. */
+static void command_reservation_read(struct mailbox *m, size_t length) {
+        CLEANUP_FREE struct iov_mb_reservation_row *rows = NULL;
+        struct iov_mb_isolation_read request;
+        const size_t room = (sizeof(m->payload) - sizeof(struct iov_mb_isolation_part)) / sizeof(*rows);
+        size_t n = 0;
+
+        if (length != sizeof(request)) {
+                complete_error(m, IOV_RET_INVALID_INPUT, "RESERVATION_READ: wrong payload length");
+                return;
+        }
+        memcpy(&request, m->payload, sizeof(request));
+        int r = control_read_reservations(m->control, &rows, &n);
+        if (r < 0 || request.first > n) {
+                complete_errno(m, r < 0 ? -r : EINVAL, "RESERVATION_READ");
+                return;
+        }
+        const struct iov_mb_isolation_part part = {request.first, n};
+        const size_t left = n - (size_t)request.first, sent = left < room ? left : room;
+        memcpy(m->payload, &part, sizeof(part));
+        memcpy(m->payload + sizeof(part), rows + request.first, sent * sizeof(*rows));
+        complete(m, IOV_RET_SUCCESS, sizeof(part) + sent * sizeof(*rows));
+}
+
 static void run(struct mailbox *m) {
         unsigned int opcode = m->command & 0xffff;
         size_t length = (m->command >> IOV_MB_COMMAND_LENGTH_SHIFT) & ((1u << IOV_MB_COMMAND_LENGTH_WIDTH) - 1);
@@ -406,6 +434,9 @@ static void run(struct mailbox *m) {
                 break;
         case IOV_OP_ISOLATION_READ:
                 command_isolation_read(m, length);
+                break;
+        case IOV_OP_RESERVATION_READ:
+                command_reservation_read(m, length);
                 break;
         case IOV_OP_HISTORY_LIST:
                 command_history_list(m, length);

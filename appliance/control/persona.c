@@ -32,6 +32,7 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
                                                              .size = volume->size,
                                                              .unique_id = volume->id,
                                                              .read_only = ns->read_only,
+                                                             .shared = volume->shared,
                                                              .keeps_space = volume->provisioning == IOV_PROVISIONING_FULL};
         }
         return adapter ? vpc_model_for_adapter((enum iov_adapter_kind)adapter->kind) : NULL;

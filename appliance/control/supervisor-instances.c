@@ -51,6 +51,7 @@ void instance_free(struct supervisor *s, struct instance *gone) {
                 munmap(gone->image, gone->image_size);
         if (gone->shared)
                 munmap(gone->shared, sizeof(*gone->shared));
+        instance_close_reservations(gone);
         free(gone);
 }
 
@@ -176,6 +177,9 @@ int instance_plug(struct supervisor *s, struct process *p, const struct iov_vada
                 instance_free(s, i);
                 return r;
         }
+        instance_forget_nameless(s, i);
+        instance_show_reservations(s, i, true);
+        instance_show_reservations(s, i, false);
         journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "plugged into slot %u of server %s", i->slot, i->server);
         instance_drive(s, i);
         return 0;

@@ -87,7 +87,8 @@ static bool holds(const struct instance *i, const struct vpc_medium *medium) {
         for (uint32_t n = 0; n < i->persona.n_media; n++) {
                 const struct vpc_medium *m = &i->persona.media[n];
 
-                if (m->size && m->unique_id == medium->unique_id && !(m->read_only && medium->read_only))
+                if (m->size && m->unique_id == medium->unique_id && !(m->read_only && medium->read_only) &&
+                    !(m->shared && medium->shared))
                         return true;
         }
         for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
@@ -189,6 +190,11 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
         memcpy(i->persona.media, m.media, sizeof(m.media));
         memcpy(i->media_files, files, sizeof(files));
         i->persona.n_media = m.n_media;
+        for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
+                if (i->leaving[k])
+                        i->awaited[k] = 0;
+        instance_show_reservations(s, i, true);
+        instance_show_reservations(s, i, false);
         i->showing = true;
         if (instance_keep(s, i, NULL) < 0)
                 journal_log(s->journal, LOG_WARNING, "%s: the keeper does not know of its media", i->vadapter);

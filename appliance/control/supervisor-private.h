@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "control/reservations.h"
 #include "control/supervisor.h"
 #include "link/channel.h"
 #include "vpc/function.h"
@@ -48,6 +49,15 @@ struct instance {
         size_t image_size;
         struct link_shared *shared;
         struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
+        /* Reservations on its media: what the worker reads, and by medium the change that it has yet to hold to. */
+        struct link_reservations *reservations; /* NULL: none of them is shared */
+        int reservations_fd;
+        struct supervisor_file reservations_file;
+        uint64_t awaited[VPC_MEDIA_MAX];
+        bool seen[VPC_MEDIA_MAX];
+        uint64_t awaited_since;
+        uint64_t answer_ticket; /* of an answer that could not be sent yet, 0: none */
+        enum vpc_reserve_result answer;
         bool removing, connected;
         bool told;                       /* of in the status that is being told */
         bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
@@ -79,6 +89,9 @@ struct supervisor {
         unsigned int poll_us, cache;
         uint64_t next_number;
         struct loop_source *removal_timer;
+        struct reservations *reservations;
+        struct loop_source *reservation_timer;
+        struct ghost *ghosts;
 };
 
 /* supervisor.c: */
@@ -131,6 +144,17 @@ int instance_send_faults(struct supervisor *s, const struct instance *i);
 /* What a vAdapter that is to be plugged must wait for. NULL: nothing. */
 const struct instance *supervisor_in_the_way(struct supervisor *s, const struct iov_vadapter *va);
 
+/* supervisor-reservations.c: */
+extern const struct reservations_events supervisor_reservations_events;
+void instance_close_reservations(struct instance *i);
+void instance_show_reservations(struct supervisor *s, struct instance *i, bool before);
+/* What it has not yet answered, once more. */
+void instance_tell_reservations(struct supervisor *s, struct instance *i);
+void instance_on_reservations(struct supervisor *s, struct instance *i, const struct link_message *m);
+void instance_forget_nameless(struct supervisor *s, const struct instance *i);
+/* A worker that will be dead in a moment. */
+void supervisor_await_death(struct supervisor *s, pid_t worker);
+void supervisor_free_ghosts(struct supervisor *s);
 /* supervisor-share.c: */
 /* Shares follow the model, and who is plugged in. */
 void supervisor_share(struct supervisor *s);

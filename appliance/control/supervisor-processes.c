@@ -77,6 +77,7 @@ static void process_died(struct process *p, const char *how, int number) {
         journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, p->server,
                       "escrow %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
         keeping_remove(s->keeping, p->key);
+        supervisor_await_death(s, p->worker);
         p->pidfd_source = loop_source_remove(p->pidfd_source);
         process_close_channel(p);
         close_fd(&p->pidfd);

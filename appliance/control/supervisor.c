@@ -59,6 +59,9 @@ static void status_end(struct process *p) {
         for (i = p->restarted ? s->instances : NULL; i; i = i->next)
                 if (i->process == p && !i->removing)
                         instance_send_faults(s, i);
+        for (i = s->instances; i; i = i->next)
+                if (i->process == p)
+                        instance_tell_reservations(s, i);
         p->restarted = false;
         supervisor_report_server(s, p);
         if (removed)
@@ -80,6 +83,24 @@ static void slot_forget(struct process *p, uint64_t instance) {
         journal_event(p->supervisor->journal, LOG_WARNING, JOURNAL_NO_UID, p->server,
                       "its worker has a device that nothing is known of: removed");
         link_send(p->channel, &m, NULL, 0);
+}
+
+static void slot_removed(struct supervisor *s, struct instance *i) {
+        if (!i->removing)
+                return;
+        journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
+                      i->slot, i->server);
+        s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
+        instance_free(s, i);
+        supervisor_reconcile(s);
+}
+
+static void slot_shown(struct supervisor *s, struct instance *i) {
+        if (!i->showing)
+                return;
+        i->showing = false;
+        memset(i->leaving, 0, sizeof(i->leaving));
+        supervisor_reconcile(s);
 }
 
 static void handle_message(struct process *p, const struct link_message *m) {
@@ -125,23 +146,18 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 instance_drive(s, i);
                 break;
         case LINK_REMOVED:
-                if (!i->removing)
-                        return;
-                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "quiet, and unplugged from slot %u of server %s",
-                              i->slot, i->server);
-                s->events->vadapter_status(s->userdata, i->vadapter, IOV_VADAPTER_DETACHED, 0, "");
-                instance_free(s, i);
-                supervisor_reconcile(s);
+                slot_removed(s, i);
                 break;
         case LINK_STATUS:
                 slot_status(s, i, m);
                 break;
         case LINK_SHOWN:
-                if (!i->showing)
-                        return;
-                i->showing = false;
-                memset(i->leaving, 0, sizeof(i->leaving));
-                supervisor_reconcile(s);
+                slot_shown(s, i);
+                break;
+        case LINK_RESERVE:
+        case LINK_RESERVATIONS_SEEN:
+        case LINK_RESERVATIONS_HELD:
+                instance_on_reservations(s, i, m);
                 break;
         case LINK_STRUCK:
                 s->events->struck(s->userdata, m->fault.id, m->hits);
@@ -238,6 +254,7 @@ void supervisor_reconcile(struct supervisor *s) {
         bool removing = false;
 
         hosts_sync(s->hosts, model);
+        reservations_sync(s->reservations, model);
         for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing) {
                         instance_limit(s, i);
@@ -265,6 +282,7 @@ void supervisor_reconcile(struct supervisor *s) {
         }
         supervisor_share(s);
         process_end_idle(s);
+        reservations_progress(s->reservations);
         ram_volumes_sweep(s->ram_volumes, model);
 }
 
@@ -323,6 +341,7 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
                                                      .report = i->shared ? &i->shared->report : NULL,
                                                      .image = i->image_file,
                                                      .shared = i->shared_file,
+                                                     .reservations = i->reservations_file,
                                                      .media = i->media_files,
                                                      .page = sharing_file(i->sharing)};
 
@@ -352,8 +371,12 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->next_number = supervisor_now_ns();
         int r = ram_volumes_new(keeping, &s->ram_volumes);
         if (r == 0)
+                r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,
+                                     &s->reservations);
+        if (r == 0)
                 r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
+                reservations_free(s->reservations);
                 ram_volumes_free(s->ram_volumes);
                 free(s);
                 return r;
@@ -375,6 +398,9 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        loop_source_remove(s->reservation_timer);
+        supervisor_free_ghosts(s);
+        reservations_free(s->reservations);
         ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;

@@ -59,6 +59,12 @@ void supervisor_ask(struct supervisor *supervisor, const char *vadapter, bool fo
 int supervisor_read_counters(struct supervisor *supervisor, const char *vadapter, struct iov_counter *ret_counter);
 int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, void *ret_config);
 
+/* An operator ends all registrations with a shared volume, by id. -ENOENT: it is not shared. */
+int supervisor_reservation_clear(struct supervisor *supervisor, uint64_t volume);
+struct vpc_reservation;
+/* NULL: it is not shared. */
+const struct vpc_reservation *supervisor_reservation_get(const struct supervisor *supervisor, uint64_t volume);
+
 /* What is plugged in, and what it was given. */
 struct supervisor_file {
         uint64_t device, inode;
@@ -69,6 +75,7 @@ struct supervisor_slot {
         const struct vpc_persona *persona;
         const struct vpc_report *report;      /* written by the worker, NULL: none */
         struct supervisor_file image, shared; /* memory of both processes */
+        struct supervisor_file reservations;  /* and what the worker may only read; inode 0: none */
         const struct supervisor_file *media;  /* persona->n_media of them */
         const struct supervisor_file *page;   /* in which it says what it wants of its adapter, NULL: none */
 };

@@ -67,6 +67,32 @@ static int check_worn(const struct iov_model *m, const struct iov_member *slot, 
         return 0;
 }
 
+/* Others may write to a volume that says so, where they are namespaces as well: reservations are NVMe's. */
+static bool may_share(const struct iov_model *m, enum iov_kind kind, const struct iov_member *member) {
+        const struct iov_volume *volume = kind == IOV_KIND_NAMESPACE ? iov_model_get(m, IOV_KIND_VOLUME, member->target) : NULL;
+
+        return member->read_only || (volume && volume->shared);
+}
+
+/* The table of registrants has room for those of so many. */
+static int check_sharers(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
+        const unsigned int rows = iov_model_rows(m, IOV_KIND_VOLUME);
+        CLEANUP_FREE uint32_t *sharers = calloc(rows + 1u, sizeof(*sharers));
+        const struct iov_member *member;
+
+        if (!sharers)
+                return -ENOMEM;
+        iov_model_foreach (m, IOV_KIND_NAMESPACE, member) {
+                const struct iov_volume *volume = iov_model_get(m, IOV_KIND_VOLUME, member->target);
+
+                if (volume && volume->shared && ++sharers[iov_model_row(m, IOV_KIND_VOLUME, volume)] > IOV_SHARERS_MAX)
+                        return iove_refuse(refusal, IOV_RET_LIMIT, iove_blamed(blame, IOV_KIND_NAMESPACE, member->name),
+                                           "namespace %s: volume %s is shared by %u others, more cannot be", member->name,
+                                           volume->name, IOV_SHARERS_MAX);
+        }
+        return 0;
+}
+
 static int check_kind(const struct iov_model *m, enum iov_kind kind, struct claims *claims, const struct iove_blame *blame,
                       struct iove_refusal *refusal) {
         const struct iov_member_info *info = iov_member_info(kind);
@@ -82,10 +108,10 @@ static int check_kind(const struct iov_model *m, enum iov_kind kind, struct clai
                         r = kind == IOV_KIND_PROFILE_SLOT ? check_worn(m, member, blame, refusal)
                                                           : check_shown(m, info, member, blame, refusal);
                 if (r == 0)
-                        r = claims_add(
-                                claims,
-                                &(struct claim){word, member->target, CLAIM_NO_NUMBER, kind, member->name, member->read_only},
-                                blame, refusal);
+                        r = claims_add(claims,
+                                       &(struct claim){word, member->target, CLAIM_NO_NUMBER, kind, member->name,
+                                                       may_share(m, kind, member)},
+                                       blame, refusal);
                 if (r < 0)
                         return r;
         }
@@ -100,7 +126,7 @@ int rules_check_members(const struct iov_model *m, const struct iove_blame *blam
         if (r < 0 || (r = claims_init(&worn, iov_model_count(m, IOV_KIND_PROFILE_SLOT))) < 0 ||
             (r = check_kind(m, IOV_KIND_NAMESPACE, &shown, blame, refusal)) < 0 ||
             (r = check_kind(m, IOV_KIND_LUN, &shown, blame, refusal)) < 0 ||
-            (r = check_kind(m, IOV_KIND_DRIVE, &shown, blame, refusal)) < 0)
+            (r = check_kind(m, IOV_KIND_DRIVE, &shown, blame, refusal)) < 0 || (r = check_sharers(m, blame, refusal)) < 0)
                 return r;
         return check_kind(m, IOV_KIND_PROFILE_SLOT, &worn, blame, refusal);
 }

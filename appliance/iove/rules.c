@@ -50,7 +50,7 @@ static const char *volume_check(const struct iov_volume *v) {
                 return "on_remove is neither delete nor retain";
         if (!iov_provisioning_to_string(v->provisioning))
                 return "provisioning is neither thin nor full";
-        return NULL;
+        return v->shared > 1 ? "shared is neither 0 nor 1" : NULL;
 }
 
 static const char *vlans_check(const struct iov_network *n) {

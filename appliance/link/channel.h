@@ -26,6 +26,9 @@ enum link_message_type {
         LINK_FAULT_RESET,  /* end all faults on demand of the slot */
         LINK_FAULT,        /* `fault` is one more */
         LINK_SLOT_LIMITS,  /* `limits` are other ones now */
+        LINK_RESERVATIONS, /* `change` of those on `medium`; fd: the slot's page, the same or another. RESERVATIONS_SEEN and, */
+                           /* when nothing from before it is under way, RESERVATIONS_HELD answer */
+        LINK_RESERVED,     /* the answer to RESERVE: ticket, `result` */
         LINK_SLOT_SHARE, /* so is `share`; fds: its page, to write, and that of each peer, to read; none where there are no rates
                           */
         /* worker to control */
@@ -38,7 +41,10 @@ enum link_message_type {
         LINK_STRUCK,  /* the fault on demand `fault.id` has struck `hits` times more */
         LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
         LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
-        LINK_STATUS_END, /* of slots that were not told of there is nothing */
+        LINK_RESERVE, /* the server asks for a change of reservations: `reserve` */
+        LINK_RESERVATIONS_SEEN, /* `change` of `medium` counts from now on */
+        LINK_RESERVATIONS_HELD, /* and nothing is under way from before it */
+        LINK_STATUS_END,        /* of slots that were not told of there is nothing */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
@@ -52,6 +58,11 @@ struct link_shared {
 /* Behind it, in the same memory, what a slot's server has set up (session.h): only the worker looks there. */
 #define LINK_SESSION_OFFSET ((sizeof(struct link_shared) + 4095) / 4096 * 4096)
 #define LINK_SHARED_SIZE (LINK_SESSION_OFFSET + sizeof(struct vpc_session))
+
+/* What a worker may only read: the reservations on the slot's media, by their index. */
+struct link_reservations {
+        struct vpc_reservation_page media[VPC_MEDIA_MAX];
+};
 
 /* 0: no limit. */
 struct link_limits {
@@ -86,7 +97,10 @@ struct link_message {
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
         uint32_t poll_us, cache;           /* SLOT_ADD: of the worker, the same each time; enum media_cache */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
-        struct link_share share;           /* SLOT_SHARE */
+        uint32_t medium, result;           /* RESERVATIONS..., RESERVED */
+        uint64_t change;
+        struct vpc_reserve_request reserve;
+        struct link_share share; /* SLOT_SHARE */
 };
 
 /* Send a message and `n` descriptors, which stay the caller's. -EAGAIN: the other side does not read. */

@@ -101,6 +101,9 @@ void link_escrow_slot_free(struct link_escrow_slot *slot) {
         for (unsigned int i = 0; i < slot->n_fds; i++)
                 close_fd(&slot->fds[i]);
         slot->n_fds = 0;
+        if (slot->reservations_fd > 0)
+                close_fd(&slot->reservations_fd);
+        slot->reservations_fd = 0;
         share_close(&slot->shares[slot->share & 1]);
 }
 
@@ -252,6 +255,8 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         continue;
                 for (unsigned int k = 0; k < slot->n_fds && r == 0; k++)
                         r = list_add(&list, slot->fds[k]);
+                if (r == 0)
+                        r = list_add(&list, slot->reservations_fd);
                 const struct link_escrow_share *share = &slot->shares[slot->share & 1];
                 for (unsigned int k = 0; k < share->n_fds && r == 0; k++)
                         r = list_add(&list, share->fds[k]);

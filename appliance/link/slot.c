@@ -40,21 +40,27 @@ struct link_slot {
         struct qos *qos;
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
+        const struct link_reservations *reservations; /* for reading, NULL: none yet */
+        struct vpc_reserve_request asked;             /* without an answer yet; ticket 0: nothing is */
         bool removing, connected, showing, quiet;
 };
 
-static int map_fd(int fd, size_t size, void **ret_memory) {
+static int map_fd_for(int fd, size_t size, int protection, void **ret_memory) {
         struct stat st;
 
         if (fstat(fd, &st) < 0)
                 return -errno;
         if ((size_t)st.st_size < size)
                 return -EBADMSG;
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        void *p = mmap(NULL, size, protection, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
         *ret_memory = p;
         return 0;
+}
+
+static int map_fd(int fd, size_t size, void **ret_memory) {
+        return map_fd_for(fd, size, PROT_READ | PROT_WRITE, ret_memory);
 }
 
 static void media_submit(void *context, unsigned int medium, struct vpc_io *io) {
@@ -145,6 +151,76 @@ static void slot_say(struct link_slot *s, int level, const char *what) {
 
         snprintf(text, sizeof(text), "%s: %s", s->name, what);
         slot_log(s, level, text);
+}
+
+/* ---- reservations ---- */
+
+static const struct vpc_reservation_page *slot_page(void *context, unsigned int medium) {
+        const struct link_slot *s = context;
+
+        return s->reservations && medium < VPC_MEDIA_MAX ? &s->reservations->media[medium] : NULL;
+}
+
+static void slot_reserve(void *context, const struct vpc_reserve_request *request) {
+        struct link_slot *s = context;
+
+        s->asked = *request;
+        s->events->reserve(s, request);
+}
+
+static void slot_fenced(void *context, unsigned int medium, uint64_t change) {
+        struct link_slot *s = context;
+
+        s->events->fenced(s, medium, change, true);
+}
+
+static int slot_open_reservations(struct link_slot *s, int fd) {
+        void *memory = NULL;
+        int r = map_fd_for(fd, sizeof(*s->reservations), PROT_READ, &memory);
+
+        if (r < 0)
+                return r;
+        if (s->reservations)
+                munmap((void *)(uintptr_t)s->reservations, sizeof(*s->reservations));
+        s->reservations = memory;
+        return 0;
+}
+
+static bool is_same_file(int a, int b) {
+        struct stat x, y;
+
+        return a > 0 && b > 0 && fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int link_slot_reservations(struct link_slot *s, const struct link_message *m, int arg_fd) {
+        CLEANUP_CLOSE int fd = arg_fd;
+
+        if (!is_same_file(fd, s->escrow->reservations_fd)) {
+                const int old = s->escrow->reservations_fd;
+                int r = slot_open_reservations(s, fd);
+
+                if (r < 0)
+                        return r;
+                s->escrow->reservations_fd = take_fd(&fd);
+                if (old > 0)
+                        close_fd(&old);
+        }
+        /* From now on it counts; what was let through before must not wait for its qos. */
+        s->events->fenced(s, m->medium, m->change, false);
+        qos_hurry(s->qos);
+        vpc_function_fence(s->function, m->medium, m->change);
+        return 0;
+}
+
+void link_slot_reserved(struct link_slot *s, const struct link_message *m) {
+        if (s->asked.ticket == m->reserve.ticket)
+                s->asked.ticket = 0;
+        vpc_function_reserved(s->function, m->reserve.ticket, (enum vpc_reserve_result)m->result);
+}
+
+void link_slot_reserve_again(struct link_slot *s) {
+        if (s->asked.ticket)
+                s->events->reserve(s, &s->asked);
 }
 
 /* ---- the end: nothing may be under way when the slot is freed ---- */
@@ -397,6 +473,9 @@ static int slot_bring_up(struct link_slot *s) {
                                               .io_try = slot_io_try,
                                               .io_expect = slot_io_expect,
                                               .hurry = slot_hurry,
+                                              .reservations = slot_page,
+                                              .reserve = slot_reserve,
+                                              .fenced = slot_fenced,
                                               .log = slot_log};
         int r;
 
@@ -419,6 +498,8 @@ static int slot_bring_up(struct link_slot *s) {
         r = slot_open_share(s);
         if (r == 0)
                 r = slot_open_media(s);
+        if (r == 0 && s->escrow->reservations_fd > 0)
+                r = slot_open_reservations(s, s->escrow->reservations_fd);
         if (r == 0)
                 r = slot_open_doorbells(s);
         if (r < 0)
@@ -476,6 +557,8 @@ void link_slot_free(struct link_slot *s) {
         qos_free(s->qos);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
+        if (s->reservations)
+                munmap((void *)(uintptr_t)s->reservations, sizeof(*s->reservations));
         if (s->image)
                 munmap(s->image, s->image_size);
         if (s->shared)

@@ -19,6 +19,10 @@ struct link_slot_events {
         void (*log)(struct link_slot *slot, int level, const char *text);
         /* A fault on demand has struck `hits` times more. */
         void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
+        /* Its server asks for a change of reservations. */
+        void (*reserve)(struct link_slot *slot, const struct vpc_reserve_request *request);
+        /* See LINK_RESERVATIONS: seen, and then held. */
+        void (*fenced)(struct link_slot *slot, uint32_t medium, uint64_t change, bool held);
 };
 
 /* Bring up a slot that is in escrow, as new or where another process was killed. The place in escrow stays the slot's; on failure
@@ -37,6 +41,12 @@ int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const str
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
+/* A RESERVATIONS message; events->fenced follows, maybe from within. The descriptor is taken over, on failure too. */
+int link_slot_reservations(struct link_slot *slot, const struct link_message *message, int fd);
+/* A RESERVED message. */
+void link_slot_reserved(struct link_slot *slot, const struct link_message *message);
+/* events->reserve once more for what has no answer yet. */
+void link_slot_reserve_again(struct link_slot *slot);
 /* As a SLOT_SHARE message says. The descriptors are taken over, on failure too; then it has the share that it had. */
 int link_slot_set_share(struct link_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
 uint64_t link_slot_instance(const struct link_slot *slot);

@@ -63,6 +63,9 @@ static void tell_status(struct worker *w, bool asked) {
         }
         m.type = LINK_STATUS_END;
         tell(w, &m);
+        /* The control process may be another one, or what was asked for could not be sent. */
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                link_slot_reserve_again(w->slots[i]);
 }
 
 static void on_connected(struct link_slot *slot, uint32_t pid, uint32_t uid) {
@@ -100,6 +103,21 @@ static void on_shown(struct link_slot *slot) {
         tell_of(LINK_SHOWN, slot, LOG_INFO, NULL, 0, 0);
 }
 
+static void on_reserve(struct link_slot *slot, const struct vpc_reserve_request *request) {
+        const struct link_message m = {.type = LINK_RESERVE, .instance = link_slot_instance(slot), .reserve = *request};
+
+        tell(link_slot_userdata(slot), &m);
+}
+
+static void on_fenced(struct link_slot *slot, uint32_t medium, uint64_t change, bool held) {
+        const struct link_message m = {.type = held ? LINK_RESERVATIONS_HELD : LINK_RESERVATIONS_SEEN,
+                                       .instance = link_slot_instance(slot),
+                                       .medium = medium,
+                                       .change = change};
+
+        tell(link_slot_userdata(slot), &m);
+}
+
 static const struct link_slot_events slot_events = {
         .connected = on_connected,
         .disconnected = on_disconnected,
@@ -107,6 +125,8 @@ static const struct link_slot_events slot_events = {
         .removed = on_removed,
         .log = on_log,
         .struck = on_struck,
+        .reserve = on_reserve,
+        .fenced = on_fenced,
 };
 
 static void say_failed(struct worker *w, uint64_t instance, const char *what, int error) {
@@ -204,6 +224,16 @@ static void slot_limits(struct worker *w, const struct link_message *m) {
                         link_slot_set_limits(w->slots[i], &m->limits);
 }
 
+static void slot_reservations(struct worker *w, const struct link_message *m, const int *fds, unsigned int n) {
+        struct link_slot *slot = slot_find(w, m->instance);
+        int r = slot && n == 1 ? link_slot_reservations(slot, m, fds[0]) : -ENOENT;
+
+        for (unsigned int i = slot && n == 1 ? 1 : 0; i < n; i++)
+                close(fds[i]);
+        if (r < 0 && slot)
+                tell_of(LINK_LOG, slot, LOG_ERR, "the reservations on its media cannot be read", 0, 0);
+}
+
 static void slot_share(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
         struct link_slot *slot = slot_find(w, m->instance);
         int r = 0;
@@ -227,6 +257,10 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 slot_show(w, m, fds, n);
                 return;
         }
+        if (m->type == LINK_RESERVATIONS) {
+                slot_reservations(w, m, fds, n);
+                return;
+        }
         if (m->type == LINK_SLOT_SHARE) {
                 slot_share(w, m, fds, n);
                 return;
@@ -239,6 +273,8 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 slot_fault(w, m);
         else if (m->type == LINK_SLOT_LIMITS)
                 slot_limits(w, m);
+        else if (m->type == LINK_RESERVED && slot_find(w, m->instance))
+                link_slot_reserved(slot_find(w, m->instance), m);
         else if (m->type == LINK_STATUS_ASK)
                 tell_status(w, true);
 }

@@ -180,6 +180,18 @@ int vpc_function_show(struct vpc_function *function, const struct vpc_medium *me
         return function->model->show(function->device, persona);
 }
 
+void vpc_function_fence(struct vpc_function *function, unsigned int medium, uint64_t change) {
+        if (function->model->fence)
+                function->model->fence(function->device, medium, change);
+        else if (function->environment.fenced)
+                function->environment.fenced(function->environment.context, medium, change);
+}
+
+void vpc_function_reserved(struct vpc_function *function, uint64_t ticket, enum vpc_reserve_result result) {
+        if (function->model->reserved)
+                function->model->reserved(function->device, ticket, result);
+}
+
 void vpc_function_stop(struct vpc_function *function) {
         if (function->model->stop)
                 function->model->stop(function->device);

@@ -31,6 +31,10 @@ struct vpc_environment {
         void (*io_expect)(void *context, unsigned int medium, uint64_t offset, uint64_t length);
         /* Optional: what is under way is waited for; none of it must be held back. */
         void (*hurry)(void *context);
+        /* Optional, see vpc_host. */
+        const struct vpc_reservation_page *(*reservations)(void *context, unsigned int medium);
+        void (*reserve)(void *context, const struct vpc_reserve_request *request);
+        void (*fenced)(void *context, unsigned int medium, uint64_t change);
         void (*log)(void *context, int level, const char *text);
         uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
         int doorbells_fd;
@@ -94,6 +98,10 @@ void vpc_function_irq_disable(struct vpc_function *function, unsigned int index)
 
 /* The media of the persona have changed, see vpc_model.show. -EOPNOTSUPP: the model shows what it is born with. */
 int vpc_function_show(struct vpc_function *function, const struct vpc_medium *media, unsigned int n_media);
+/* The reservations on a medium have changed, and the answer to a request for that, see vpc_model. A model without them is done at
+ * once. */
+void vpc_function_fence(struct vpc_function *function, unsigned int medium, uint64_t change);
+void vpc_function_reserved(struct vpc_function *function, uint64_t ticket, enum vpc_reserve_result result);
 /* The function is about to go: its model begins nothing more. vpc_function_quiesce() then says when it is idle. */
 void vpc_function_stop(struct vpc_function *function);
 /* Keep a report from now on, until the function is freed. */

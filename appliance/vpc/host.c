@@ -157,6 +157,24 @@ static void host_io_expect(void *context, unsigned int index, uint64_t offset, u
         function->environment.io_expect(function->environment.context, index, offset, length);
 }
 
+static const struct vpc_reservation_page *host_reservations(void *context, unsigned int index) {
+        struct vpc_function *function = context;
+
+        return function->environment.reservations(function->environment.context, index);
+}
+
+static void host_reserve(void *context, const struct vpc_reserve_request *request) {
+        struct vpc_function *function = context;
+
+        function->environment.reserve(function->environment.context, request);
+}
+
+static void host_fenced(void *context, unsigned int index, uint64_t change) {
+        struct vpc_function *function = context;
+
+        function->environment.fenced(function->environment.context, index, change);
+}
+
 static void on_later(struct loop_end *end) {
         struct vpc_function *function = (struct vpc_function *)((char *)end - offsetof(struct vpc_function, later));
 
@@ -243,6 +261,11 @@ void vpc_host_init(struct vpc_function *function) {
                 function->host.io_try = host_io_try;
         if (function->environment.io_expect)
                 function->host.io_expect = host_io_expect;
+        if (function->environment.reservations) {
+                function->host.reservations = host_reservations;
+                function->host.reserve = host_reserve;
+                function->host.fenced = host_fenced;
+        }
         if (function->model->later)
                 function->host.later = host_later;
         if (function->model->poll)

@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "vpc/io.h"
+#include "vpc/reservation.h"
 
 #define VPC_DOORBELLS_OFFSET 4096 /* in the file: not less than its place in the BAR, see the protocol's region offset */
 
@@ -48,6 +49,13 @@ struct vpc_host {
         bool (*io_try)(void *context, unsigned int index, struct vpc_io *io, int *ret_error);
         /* Optional: such a request is likely to come soon; nothing but its speed depends on it. Any values are good. */
         void (*io_expect)(void *context, unsigned int index, uint64_t offset, uint64_t length);
+        /* Optional, as all for reservations: the page with those on medium `index`, NULL: not known yet, and then a medium that
+         * is shared must not be touched. Look it up for each command. */
+        const struct vpc_reservation_page *(*reservations)(void *context, unsigned int index);
+        /* Ask for a change of them: model->reserved() is called with the answer, never from within. */
+        void (*reserve)(void *context, const struct vpc_reserve_request *request);
+        /* See model->fence(). */
+        void (*fenced)(void *context, unsigned int index, uint64_t change);
         /* CLOCK_MONOTONIC, ns. */
         uint64_t (*clock)(void *context);
         /* Call model->timer() once, `delay_ns` from now; a second call replaces the first, UINT64_MAX cancels. */

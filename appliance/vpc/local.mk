@@ -16,6 +16,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/model.h \
 	appliance/vpc/region.c \
 	appliance/vpc/report.c appliance/vpc/report.h \
+	appliance/vpc/reservation.h \
 	appliance/vpc/server.c appliance/vpc/server.h appliance/vpc/server-private.h \
 	appliance/vpc/session.c appliance/vpc/session.h \
 	appliance/vpc/version.c

@@ -29,6 +29,8 @@ struct vpc_medium {
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
         uint32_t read_only;
         uint32_t keeps_space; /* what is deallocated stays set aside for it */
+        uint32_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
+        uint32_t reserved;
 };
 struct vpc_persona {
         char name[IOV_NAME_SIZE];
@@ -104,6 +106,12 @@ struct vpc_model {
         /* Optional: what the function shows changes while it is driven. `persona` is as before but for its media, of which those
          * that stay have the index they had; one of zeroes is none. Requests under way to a medium that is gone still end. */
         int (*show)(void *device, const struct vpc_persona *persona);
+        /* Optional: the reservations on medium `index` have changed, or the page that they are in: forget what is known of them,
+         * end what they do not let the server do any more, and call host->fenced() with `change` when no request is under way
+         * that was before the call; maybe from within. The same change may come more than once. */
+        void (*fence)(void *device, unsigned int index, uint64_t change);
+        /* Optional: the answer to the host->reserve() with that ticket; may come more than once, or for one that is forgotten. */
+        void (*reserved)(void *device, uint64_t ticket, enum vpc_reserve_result result);
         /* Optional: begin nothing more, the function is about to go. What is under way ends. */
         void (*stop)(void *device);
         /* Optional: the timer asked for by host->timer(). */

@@ -77,6 +77,13 @@ int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void 
  * end. -EOPNOTSUPP: the appliance does not tell.
  */
 int iov_isolation_read(struct iov_appliance *appliance, struct iov_mb_isolation_row **ret_rows, size_t *ret_n);
+/*
+ * Who has registered with shared volumes, volume by volume; the caller frees the rows, whose strings end. A volume with nobody
+ * has one row without a host. -EOPNOTSUPP: the appliance does not tell.
+ */
+int iov_reservations_read(struct iov_appliance *appliance, struct iov_mb_reservation_row **ret_rows, size_t *ret_n);
+/* End all registrations with a shared volume, and its reservation, such as those of a server that is dead. */
+int iov_reservation_clear(struct iov_appliance *appliance, const char *volume, struct iov_mb_error *ret_error);
 /* The appliance's log text that it still has; the caller frees it. */
 int iov_log_read(struct iov_appliance *appliance, char **ret_text, size_t *ret_length);
 /*

@@ -33,6 +33,7 @@ extern "C" {
 #define IOV_NAME_SIZE 80 /* bytes of a name field in a record */
 #define IOV_NAME_MAX 63  /* characters of a name that an operator gives */
 #define IOV_NSID_MAX 64
+#define IOV_SHARERS_MAX 32u /* namespaces of a shared volume */
 #define IOV_LUN_NUMBER_MAX 255
 #define IOV_DRIVE_NUMBER_MAX 63
 #define IOV_VLAN_MAX 4094 /* IEEE 802.1Q-2018 section 9.6: 0 is priority tagged, 4095 reserved */
@@ -227,6 +228,7 @@ enum iov_isolation_kind {
 #define IOV_ISOLATION_READ UINT32_C(1)       /* the device may read it */
 #define IOV_ISOLATION_WRITE UINT32_C(2)      /* the device may write it */
 #define IOV_ISOLATION_VERIFIED UINT32_C(4)   /* the kernel says the same, not the worker alone */
+#define IOV_ISOLATION_SHARED UINT32_C(16)    /* a medium that is meant for several servers */
 #define IOV_ISOLATION_INCOMPLETE UINT32_C(8) /* of a requester: more is there than is told, or what is told makes no sense */
 struct iov_mb_isolation_read {
         uint64_t first; /* row to begin with; 0 takes a new look, the others go on with it */
@@ -253,6 +255,22 @@ struct iov_mb_isolation_row {
         uint64_t inode;   /* st_ino, 0: none */
         uint64_t offset;  /* where in it */
         uint64_t id;      /* of the volume, or of the eventfd; 0: not known */
+};
+
+/* A row for each registrant of a shared volume (NVMe 1.4 section 8.8), and one without a host where a volume has none. */
+#define IOV_RESERVATION_HOLDER UINT32_C(1)   /* it holds the reservation */
+#define IOV_RESERVATION_PERSISTS UINT32_C(2) /* of the volume: what is registered outlives a power loss */
+#define IOV_RESERVATION_EXTENDED UINT32_C(4) /* a host identifier of 128 bits, else of 64 */
+struct iov_mb_reservation_row {
+        char volume[80];
+        char vadapter[80]; /* by which it has registered; empty: no registrant, or the vAdapter is gone */
+        uint8_t host[16];
+        uint64_t key;
+        uint32_t flags;      /* IOV_RESERVATION_* */
+        uint32_t type;       /* NVMe 1.4 section 6.10: 1 to 6; 0: there is no reservation */
+        uint32_t generation; /* of the volume */
+        uint32_t registrants;
+        uint8_t reserved[56];
 };
 
 #define IOV_UID_APPLIANCE UINT32_MAX /* not a user, but the appliance itself */

@@ -9,6 +9,7 @@ libiov_core_la_SOURCES += \
 	lib/transport/operate.c \
 	lib/transport/pci-find.c lib/transport/pci-find.h \
 	lib/transport/rename.c \
+	lib/transport/reservations.c \
 	lib/transport/retry.c \
 	lib/transport/model-load.c \
 	lib/transport/sim-process.c lib/transport/sim-process.h \

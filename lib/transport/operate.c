@@ -51,6 +51,10 @@ int iov_fault_inject(struct iov_appliance *a, const struct iov_fault *fault, str
         return 0;
 }
 
+int iov_reservation_clear(struct iov_appliance *a, const char *volume, struct iov_mb_error *ret_error) {
+        return command_name(a, IOV_OP_RESERVATION_CLEAR, volume, ret_error);
+}
+
 int iov_fault_clear(struct iov_appliance *a, const char *name, struct iov_mb_error *ret_error) {
         return command_name(a, IOV_OP_FAULT_CLEAR, name ? name : "", ret_error);
 }

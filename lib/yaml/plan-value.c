@@ -15,6 +15,12 @@ int plan_value_read(struct reader *r, const char *what, struct plan_value *value
                 value->type = PLAN_VALUE_NULL;
                 return 0;
         }
+        /* Flags are numbers that plans write so. */
+        if (type == SCALAR_BOOL) {
+                value->number = *text == 't' || *text == 'T';
+                value->type = PLAN_VALUE_NUMBER;
+                return 0;
+        }
         if (type == SCALAR_INTEGER) {
                 int e = reader_number(r, what, 0, UINT64_MAX, &value->number);
 

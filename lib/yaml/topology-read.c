@@ -154,6 +154,7 @@ static const struct key volume_keys[] = {
          .offset = offsetof(struct iov_volume, on_remove),
          .from_string = iov_on_remove_from_string,
          .words = "delete, retain"},
+        {.name = "shared", .read = reader_read_bool, .offset = offsetof(struct iov_volume, shared)},
         {.name = "provisioning",
          .read = reader_read_word,
          .offset = offsetof(struct iov_volume, provisioning),

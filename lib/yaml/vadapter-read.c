@@ -90,8 +90,11 @@ static int read_member(struct reader *r, unsigned int i, void *object) {
         if (i >= room)
                 return i > room ? reader_skip(r) : reader_refuse(r, "%ss: more than %u", word, room);
         int e = reader_mapping(r, members->keys, members->n_keys, &subject, &member, values);
-        /* Those who only read may share; that nobody writes then is for the appliance to judge, which knows all of them. */
-        if (e == 0 && values[MEMBER_VOLUME].good && !member.read_only)
+        /* Those who only read may share, and so may all others a volume that says so; the rest is for the appliance to judge,
+         * which knows all of them. */
+        const struct iov_volume *volume =
+                e == 0 && values[MEMBER_VOLUME].good ? iov_model_get(r->model, IOV_KIND_VOLUME, member.target) : NULL;
+        if (e == 0 && values[MEMBER_VOLUME].good && !member.read_only && !(volume && volume->shared))
                 e = reader_unique(r, &values[MEMBER_VOLUME].at, PLACE_VOLUME_USE, member.target,
                                   "volume %s is shown by a vAdapter already", member.target);
         if (e < 0 || !values[MEMBER_VOLUME].good || (values[MEMBER_NUMBER].key.line && !values[MEMBER_NUMBER].good))

@@ -116,6 +116,8 @@ static void write_volume(const void *record, FILE *stream) {
                 iov_size_format(volume->size, size));
         if (on_remove && volume->on_remove != IOV_ON_REMOVE_DELETE)
                 fprintf(stream, ", on_remove: %s", on_remove);
+        if (volume->shared)
+                fprintf(stream, ", shared: true");
         if (provisioning && volume->provisioning != IOV_PROVISIONING_THIN)
                 fprintf(stream, ", provisioning: %s", provisioning);
         fprintf(stream, "}\n");

@@ -129,7 +129,7 @@ teardown() {
 
 @test "completion knows objects, verbs, options and names" {
         iovprov apply -q rack.yaml
-        is $'server\nadapter\nvolume\nvadapter\nnamespace\nlun\ndrive\nnetwork\nqos\nprofile\npool\nidentity\nevent\nlink\ninject' iovctl --complete ''
+        is $'server\nadapter\nvolume\nreservation\nvadapter\nnamespace\nlun\ndrive\nnetwork\nqos\nprofile\npool\nidentity\nevent\nlink\ninject' iovctl --complete ''
         is $'volume\nvadapter' iovctl --complete v
         is $'list\nshow\nadd\nset\nremove\nrename\nargs' iovctl --complete '' server
         is $'--ports' iovctl --complete --p server args

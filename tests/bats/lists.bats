@@ -168,8 +168,8 @@ watch_stop() {
 }
 
 @test "completion knows columns to sort and filter by" {
-        is $'size' iovctl --complete s volume list --sort
-        is $'-size' iovctl --complete -s volume list --sort
-        is $'size=' iovctl --complete s volume list --filter
+        is 'size' iovctl --complete si volume list --sort
+        is $'-size' iovctl --complete -si volume list --sort
+        is $'size=' iovctl --complete si volume list --filter
         is '--watch' iovctl --complete --w volume list
 }

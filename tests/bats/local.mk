@@ -43,6 +43,8 @@ BATS_TESTS = \
 	tests/bats/provisioning.bats \
 	tests/bats/provisioning-live.bats \
 	tests/bats/readme.bats \
+	tests/bats/reservations.bats \
+	tests/bats/reservations-live.bats \
 	tests/bats/restart-live.bats \
 	tests/bats/restart-direct-live.bats \
 	tests/bats/restart-threads-live.bats \

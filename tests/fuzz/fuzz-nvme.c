@@ -45,6 +45,9 @@ static struct {
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
         uint64_t now, dma_generation;
+        struct vpc_reservation_page page; /* of the first medium */
+        uint64_t asked;                   /* ticket of what the appliance was asked for last */
+        uint64_t fenced, fence;           /* changes: that nothing is under way from before, and that this is wanted of */
 } f;
 
 static uint64_t take(unsigned int bytes) {
@@ -118,9 +121,20 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
+/* What is shared is written to by whom the reservations let. */
+static bool is_allowed(unsigned int index, enum vpc_io_op op) {
+        const struct vpc_initiator who = nvme_initiator(f.image);
+        const struct vpc_reservation *r = &f.page.copies[f.page.current & 1];
+
+        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH || !f.persona.media[0].shared)
+                return true;
+        return f.page.current && r->volume == f.persona.media[0].unique_id && vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+}
+
 static void check_request(unsigned int index, const struct vpc_io *io) {
         uint64_t sum = 0;
 
+        REQUIRE(is_allowed(index, io->op));
         REQUIRE(index < 2 && io->done);
         for (unsigned int i = 0; i < f.n_pending; i++)
                 REQUIRE(f.pending[i] != io);
@@ -164,6 +178,24 @@ static void timer(void *context, uint64_t delay_ns) {
 __attribute__((format(printf, 3, 4))) static void log_line(void *context, int level, const char *format, ...) {
 }
 
+static const struct vpc_reservation_page *reservations(void *context, unsigned int index) {
+        return index == 0 ? &f.page : NULL;
+}
+
+static void reserve(void *context, const struct vpc_reserve_request *request) {
+        REQUIRE(request->ticket && request->op && request->op < VPC_RESERVE_OPS && request->type < VPC_RESERVATION_TYPES);
+        REQUIRE(request->medium == 0);
+        f.asked = request->ticket;
+}
+
+/* Not before all that was under way has ended. */
+static void fenced(void *context, unsigned int index, uint64_t change) {
+        REQUIRE(index == 0 && change == f.fence);
+        for (unsigned int i = nvme_slot_next(f.image, 0); i < NVME_SLOTS; i = nvme_slot_next(f.image, i + 1))
+                REQUIRE(!f.device->commands[i].is_fenced);
+        f.fenced = change;
+}
+
 static void attach(void) {
         void *device = NULL;
 
@@ -200,6 +232,9 @@ static void start(const uint8_t *data, size_t size) {
                                    .timer = timer,
                                    .poll_start = poll_start,
                                    .dma_generation = &f.dma_generation,
+                                   .reservations = reservations,
+                                   .reserve = reserve,
+                                   .fenced = fenced,
                                    .log = log_line};
         f.image = calloc(1, sizeof(*f.image));
         REQUIRE(f.image && nvme_model.init(f.image, &persona) == 0);
@@ -217,6 +252,7 @@ static void restart(void) {
         f.image = image;
         f.n_pending = 0;
         f.level_told = f.timer = false;
+        f.fence = f.fenced; /* who waits tells it again, or not */
         attach();
 }
 
@@ -401,9 +437,50 @@ static void show(void) {
                                                                  .block_size = how & 4 ? 512 : 4096,
                                                                  .size = how & 8 ? MEDIUM_SIZE : MEDIUM_SIZE / 2,
                                                                  .unique_id = how >> 6,
-                                                                 .read_only = i};
+                                                                 .read_only = i,
+                                                                 .shared = how >> 4 & 1};
         }
         REQUIRE(nvme_model.show(f.device, &f.persona) == 0);
+}
+
+/* A reservation command that is right for the most part, its keys in a page of zeroes or of the input. */
+static void reserve_command(void) {
+        static const uint8_t opcodes[] = {NVME_IO_RESERVE_REGISTER, NVME_IO_RESERVE_ACQUIRE, NVME_IO_RESERVE_RELEASE,
+                                          NVME_IO_RESERVE_REPORT};
+        const unsigned int how = (unsigned int)take(1), action = (unsigned int)take(1);
+        const struct nvme_sqe sqe = {.opcode = opcodes[how % 4],
+                                     .nsid = how & 4 ? 1 : (uint32_t)take(1) % 5,
+                                     .prp1 = how & 8 ? BASE + 40 * 4096 : address(),
+                                     .cdw10 = (how % 4 == 3 ? action * 64 : (action & 15) | (action & 0x70) << 4) |
+                                              (action & 0x80 ? 3u << 30 : 0),
+                                     .cdw11 = how >> 4 & 1};
+
+        push(how & 128 ? 1 : (unsigned int)take(1) % QUEUES, &sqe);
+}
+
+/* What the control process does at any time: decides, shows, tells again, answers. */
+static void appliance(void) {
+        const unsigned int how = (unsigned int)take(1);
+        struct vpc_reservation r = {.volume = how >> 6, .change = f.fence + 1, .type = (how >> 2 & 7) % VPC_RESERVATION_TYPES};
+
+        if (how % 4 == 0) {
+                nvme_model.reserved(f.device, f.asked - (how >> 7), (enum vpc_reserve_result)(how >> 2 & 7));
+                return;
+        }
+        if (how % 4 == 1) {
+                nvme_model.fence(f.device, 0, f.fence);
+                return;
+        }
+        /* The host holds it, has registered, is preempted and aborted, or is not known. */
+        r.registrants[0].initiator = nvme_initiator(f.image);
+        r.registrants[0].is_holder = how >> 5 & 1;
+        r.n_registrants = how >> 4 & 1;
+        r.notices[0] =
+                (struct vpc_notice_to){.initiator = r.registrants[0].initiator, .notice = 1 + how % 3, .is_aborted = how & 1};
+        r.n_notices = how >> 1 & 1;
+        f.fence++;
+        vpc_reservation_write(&f.page, &r);
+        nvme_model.fence(f.device, 0, f.fence);
 }
 
 static void poke(void) {
@@ -430,6 +507,12 @@ static void rare_step(unsigned int which) {
                 break;
         case 6:
                 make_list();
+                break;
+        case 13:
+                reserve_command();
+                break;
+        case 14:
+                appliance();
                 break;
         case 15:
                 delete_queue();
@@ -522,7 +605,7 @@ static void check(void) {
 
                 n_free += s == NVME_SLOT_FREE;
                 n_media += s == NVME_SLOT_MEDIA || s == NVME_SLOT_ORPHAN;
-                n_waiting += s == NVME_SLOT_MEDIA && f.image->slots[i].sq_id != 0;
+                n_waiting += (s == NVME_SLOT_MEDIA || s == NVME_SLOT_RESERVE) && f.image->slots[i].sq_id != 0;
                 REQUIRE(s != NVME_SLOT_FETCHED || f.device->needs_resume);
         }
         for (unsigned int q = 0; q < NVME_QUEUES; q++) {
@@ -555,6 +638,7 @@ static void end(void) {
         f.dma_generation++;
         run();
         check();
+        REQUIRE(f.fenced == f.fence || f.device->fences == 0); /* nothing is waited for in vain */
         write32(NVME_REG_CC, 0);
         run();
         /* A shutdown of a controller that was not enabled shows until it is. */

@@ -53,7 +53,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	run guest 'nvme id-ctrl /dev/nvme0'
 	[ "$status" -eq 0 ]
 	[[ $output == *"oacs      : 0x112"* ]]
-	[[ $output == *"oncs      : 0xdf"* ]]
+	[[ $output == *"oncs      : 0xff"* ]]
 	[[ $output == *"sgls      : 0x10002"* ]]
 	run guest 'nvme id-ns -H /dev/nvme0n1'
 	[ "$status" -eq 0 ]

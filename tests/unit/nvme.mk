@@ -13,6 +13,7 @@ nvme_tests = \
 	tests/unit/test-nvme-io \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
+	tests/unit/test-nvme-reserve \
 	tests/unit/test-nvme-show \
 	tests/unit/test-power-cut
 nvme_cppflags = $(APPLIANCE_CPPFLAGS) -I$(top_srcdir)/tests/unit
@@ -43,6 +44,9 @@ tests_unit_test_nvme_show_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_registers_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_registers_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_registers_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_reserve_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_reserve_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_reserve_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_hostile_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_hostile_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)

@@ -63,7 +63,7 @@ static void test_identify_controller(void **state) {
         assert_int_equal(d[513], 0x44);
         assert_int_equal(get(f, 516, 4), NVME_NAMESPACES);
         assert_int_equal(d[525], 7);
-        assert_int_equal(get(f, 520, 2), 0xdf);        /* ONCS */
+        assert_int_equal(get(f, 520, 2), 0xff);        /* ONCS */
         assert_int_equal(get(f, 536, 4), 1 << 16 | 2); /* SGLS */
         assert_memory_equal(d + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
         assert_int_equal(strlen(d + 768), 32 + 36);
@@ -262,7 +262,7 @@ static void test_log_others(void **state) {
         assert_int_equal(get_log(f, NVME_LOG_CHANGED_NS, 1024, 0), 0);
         assert_int_equal(get(f, 0, 8), 0);
         for (uint32_t page = 0; page < 256; page++)
-                if (page < NVME_LOG_ERROR || page > NVME_LOG_TELEMETRY_CONTROLLER)
+                if (page < NVME_LOG_ERROR || (page > NVME_LOG_TELEMETRY_CONTROLLER && page != NVME_LOG_RESERVATION))
                         assert_int_equal(get_log(f, page, 128, 0), DNR(NVME_SC_INVALID_LOG_PAGE));
 }
 
@@ -335,7 +335,8 @@ static void test_features(void **state) {
                 assert_int_equal(get_feature(f, cases[i].id, 0, 0).result, cases[i].initial);
         for (uint32_t id = 0; id < 256; id++)
                 if (id == 0 || id == 0xd ||
-                    (id > NVME_FEAT_TIMESTAMP && id != NVME_FEAT_HOST_BEHAVIOR && id != NVME_FEAT_HOST_ID)) {
+                    (id > NVME_FEAT_TIMESTAMP && id != NVME_FEAT_HOST_BEHAVIOR &&
+                     (id < NVME_FEAT_HOST_ID || id > NVME_FEAT_RESERVATION_PERSISTENCE))) {
                         assert_int_equal(get_feature(f, id, 0, 0).status >> 1, DNR(NVME_SC_INVALID_FIELD));
                         assert_int_equal(set_feature(f, id, 0, 0), DNR(NVME_SC_INVALID_FIELD));
                 }

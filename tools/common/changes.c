@@ -107,6 +107,7 @@ static const struct {
 } typed_fields[] = {
         {IOV_KIND_VOLUME, "size", put_bytes},
         {IOV_KIND_VOLUME, "on_remove", put_on_remove},
+        {IOV_KIND_VOLUME, "shared", put_flag},
         {IOV_KIND_VOLUME, "provisioning", put_provisioning},
         {IOV_KIND_VADAPTER, "vlan", put_limit},
         {IOV_KIND_VADAPTER, "vlan_mode", put_vlan_mode},

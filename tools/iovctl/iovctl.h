@@ -37,13 +37,17 @@ int inject_latency(struct tool *tool, char **words, unsigned int n_words);
 int inject_volume_full(struct tool *tool, char **words, unsigned int n_words);
 int inject_worker_crash(struct tool *tool, char **words, unsigned int n_words);
 int inject_mailbox_timeout(struct tool *tool, char **words, unsigned int n_words);
+int reservation_list(struct tool *tool, char **words, unsigned int n_words);
+int reservation_show(struct tool *tool, char **words, unsigned int n_words);
+int reservation_clear(struct tool *tool, char **words, unsigned int n_words);
 int adapter_insert(struct tool *tool, char **words, unsigned int n_words);
 int adapter_remove(struct tool *tool, char **words, unsigned int n_words);
 int object_remove(struct tool *tool, char **words, unsigned int n_words);
 
 extern const struct option args_options[], attach_options[], detach_options[], move_options[], wear_options[], add_options[],
         volume_add_options[], vadapter_add_options[], set_options[], volume_set_options[], remove_options[], list_options[],
-        follow_options[], wait_options[], clear_options[], link_down_options[], adapter_remove_options[];
-extern const struct column identity_columns[], event_columns[];
+        follow_options[], wait_options[], clear_options[], link_down_options[], adapter_remove_options[],
+        reservation_clear_options[];
+extern const struct column identity_columns[], event_columns[], reservation_columns[];
 
 #endif

@@ -66,8 +66,10 @@ static int compare_things(const void *a, const void *b) {
         return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* What both can only read is no way from one to the other. */
+/* What both can only read is no way from one to the other, and what both are meant to share no mistake. */
 static bool is_conflict(const struct iov_mb_isolation_row *a, const struct iov_mb_isolation_row *b) {
+        if (a->kind == IOV_ISOLATION_MEDIUM && b->kind == IOV_ISOLATION_MEDIUM && (a->flags & b->flags & IOV_ISOLATION_SHARED))
+                return false;
         return strcmp(a->server, b->server) != 0 &&
                (a->kind == IOV_ISOLATION_VECTOR || ((a->flags | b->flags) & IOV_ISOLATION_WRITE));
 }

@@ -51,6 +51,8 @@ static void clear(struct nvme_device *device) {
         struct nvme_image *image = device->image;
 
         nvme_slots_drop(device);
+        nvme_reserve_reset(image);
+        memset(device->rights, 0, sizeof(device->rights));
         memset(image->sqs, 0, sizeof(image->sqs));
         memset(image->cqs, 0, sizeof(image->cqs));
         memset(image->events, 0, sizeof(image->events));

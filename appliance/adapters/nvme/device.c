@@ -61,6 +61,10 @@ void nvme_event_end(struct nvme_device *device) {
         nvme_post_held(device);
         nvme_fetch(device);
         nvme_self_test_step(device);
+        if (device->image->forget)
+                nvme_reserve_next(device);
+        if (device->fences)
+                nvme_fences_settle(device);
         nvme_irq_update(device);
 }
 
@@ -71,6 +75,7 @@ static int model_init(void *state, const struct vpc_persona *persona) {
         if (r < 0)
                 return r;
         image->n_media = persona->n_media;
+        image->shared = nvme_namespaces_shared(persona);
         image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
         nvme_features_reset(image);
@@ -185,6 +190,23 @@ static int model_show(void *opaque, const struct vpc_persona *persona) {
         return nvme_show(device, persona);
 }
 
+static void model_fence(void *opaque, unsigned int medium, uint64_t change) {
+        struct nvme_device *device = opaque;
+
+        begin(device);
+        nvme_fence(device, medium, change);
+        nvme_event_end(device);
+}
+
+static void model_reserved(void *opaque, uint64_t ticket, enum vpc_reserve_result result) {
+        struct nvme_device *device = opaque;
+
+        begin(device);
+        nvme_clock(device);
+        nvme_reserved(device, ticket, result);
+        nvme_event_end(device);
+}
+
 static void model_stop(void *opaque) {
         ((struct nvme_device *)opaque)->is_stopped = true;
 }
@@ -250,6 +272,8 @@ const struct vpc_model nvme_model = {
         .bar_write = model_bar_write,
         .reset = model_reset,
         .show = model_show,
+        .fence = model_fence,
+        .reserved = model_reserved,
         .stop = model_stop,
         .timer = model_timer,
         .later = model_later,

@@ -7,6 +7,7 @@ static const uint8_t log_pages[NVME_EVENT_TYPES] = {
         [NVME_EVENT_ERROR] = NVME_LOG_ERROR,
         [NVME_EVENT_SMART] = NVME_LOG_SMART,
         [NVME_EVENT_NOTICE] = NVME_LOG_CHANGED_NS,
+        [NVME_EVENT_COMMAND_SET] = NVME_LOG_RESERVATION,
 };
 
 /* The request that waits longest. */

@@ -88,13 +88,16 @@ static uint32_t host_id_size(const struct nvme_sqe *sqe) {
         return sqe->cdw11 & 1 ? 16 : 8; /* EXHID */
 }
 
-static uint32_t host_id_set(struct nvme_image *image, const struct nvme_sqe *sqe, const unsigned char *data) {
+static uint32_t host_id_set(struct nvme_device *device, const struct nvme_sqe *sqe, const unsigned char *data) {
+        struct nvme_image *image = device->image;
         uint8_t id[16] = {0};
 
         memcpy(id, data, host_id_size(sqe));
         if (!is_zero(image->host_id, sizeof(id)) && memcmp(image->host_id, id, sizeof(id)) != 0)
                 return NVME_ERROR(NVME_SC_SEQUENCE_ERROR | NVME_DNR, NVME_NOWHERE);
         memcpy(image->host_id, id, sizeof(id));
+        image->is_host_extended = host_id_size(sqe) == 16 && !is_zero(id, sizeof(id));
+        memset(device->rights, 0, sizeof(device->rights)); /* it is another host */
         return 0;
 }
 
@@ -157,6 +160,6 @@ uint32_t nvme_feature_data_set(struct nvme_command *command, uint32_t id) {
                 image->advanced_retry = device->data[0];
                 return 0;
         default:
-                return host_id_set(image, sqe, device->data);
+                return host_id_set(device, sqe, device->data);
         }
 }

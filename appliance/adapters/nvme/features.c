@@ -25,6 +25,9 @@ static const struct feature {
         [NVME_FEAT_HOST_BEHAVIOR] = {.exists = true},
 };
 static const struct feature host_id = {.exists = true};
+/* [5.21.1.25] [5.21.1.26] of namespaces that are shared */
+static const struct feature of_reservations = {.exists = true, .is_per_namespace = true};
+#define NOTICE_MASK 0xeu
 
 void nvme_features_reset(struct nvme_image *image) {
         for (unsigned int i = 0; i < NVME_FEAT_COUNT; i++)
@@ -32,11 +35,13 @@ void nvme_features_reset(struct nvme_image *image) {
         image->temperature_under = 0;
         image->advanced_retry = 0;
         memset(image->host_id, 0, sizeof(image->host_id));
+        image->is_host_extended = 0;
         image->coalescing_disabled = 0;
         for (unsigned int i = 0; i < NVME_NAMESPACES; i++) {
                 if (!image->namespaces[i].blocks)
                         continue;
                 image->namespaces[i].error_recovery = 0;
+                image->namespaces[i].notice_mask = 0;
                 memset(image->namespaces[i].range, 0, sizeof(image->namespaces[i].range));
         }
 }
@@ -44,6 +49,8 @@ void nvme_features_reset(struct nvme_image *image) {
 static const struct feature *feature_find(uint32_t id) {
         if (id == NVME_FEAT_HOST_ID)
                 return &host_id;
+        if (id == NVME_FEAT_RESERVATION_MASK || id == NVME_FEAT_RESERVATION_PERSISTENCE)
+                return &of_reservations;
         return id < NVME_FEAT_COUNT && features[id].exists ? &features[id] : NULL;
 }
 
@@ -82,6 +89,28 @@ static uint32_t get_special(const struct nvme_image *image, const struct nvme_sq
         }
 }
 
+static uint32_t get_reservations(struct nvme_device *device, const struct nvme_sqe *sqe, bool current, uint32_t *ret_result) {
+        struct vpc_reservation reservation;
+        uint32_t outcome = 0;
+        const struct nvme_namespace *ns = nvme_namespace_get(device->image, sqe->nsid, &outcome);
+
+        if (!ns)
+                return outcome;
+        if (!(device->image->shared >> (sqe->nsid - 1) & 1))
+                return NVME_INVALID_FIELD(4);
+        *ret_result = 0;
+        if (!current)
+                return 0;
+        if ((sqe->cdw10 & 0xff) == NVME_FEAT_RESERVATION_MASK) {
+                *ret_result = ns->notice_mask;
+                return 0;
+        }
+        if (!nvme_reservation_read(device, sqe->nsid, &reservation))
+                return NVME_ERROR(NVME_SC_NAMESPACE_NOT_READY, 4);
+        *ret_result = reservation.persists;
+        return 0;
+}
+
 uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result) {
         const struct nvme_image *image = command->device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
@@ -94,6 +123,8 @@ uint32_t nvme_get_features(struct nvme_command *command, uint32_t *ret_result) {
                 *ret_result = (uint32_t)f->is_per_namespace << 1 | (uint32_t)!f->is_fixed << 2;
                 return 0;
         }
+        if (f == &of_reservations)
+                return get_reservations(command->device, sqe, select == 0, ret_result);
         if (id == NVME_FEAT_POWER_STATES)
                 *ret_result = select == 0 ? image->features[id] : f->initial;
         if (nvme_feature_has_data(id))
@@ -155,6 +186,20 @@ static uint32_t set_vector(struct nvme_image *image, uint32_t dw11) {
         return 0;
 }
 
+/* [5.21.1.25] ffffffffh: all that are shared */
+static uint32_t set_notice_mask(struct nvme_image *image, const struct nvme_sqe *sqe) {
+        uint32_t outcome = 0;
+
+        if (sqe->nsid != NVME_NSID_ALL && !nvme_namespace_get(image, sqe->nsid, &outcome))
+                return outcome;
+        if (sqe->nsid != NVME_NSID_ALL && !(image->shared >> (sqe->nsid - 1) & 1))
+                return NVME_INVALID_FIELD(4);
+        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+                if (image->shared >> i & 1 && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == i + 1))
+                        image->namespaces[i].notice_mask = sqe->cdw11 & NOTICE_MASK;
+        return 0;
+}
+
 /*
  * [5.21.1.6] What is in the cache when it is turned off goes to the media, too. It is off from now on, even where
  * that fails, so that no write slips in between; a process that takes over does all of it again.
@@ -199,6 +244,10 @@ uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {
                 return set_queues(image, sqe->cdw11, ret_result);
         case NVME_FEAT_VECTOR:
                 return set_vector(image, sqe->cdw11);
+        case NVME_FEAT_RESERVATION_MASK:
+                return set_notice_mask(image, sqe);
+        case NVME_FEAT_RESERVATION_PERSISTENCE:
+                return nvme_reserve_start(command);
         default:
                 break;
         }

@@ -31,7 +31,8 @@ static uint32_t wanted_shift(const struct nvme_sqe *sqe) {
 }
 
 /* [5.23] LBA Format 3:0, Metadata 4, Protection Information 8:5, Secure Erase Settings 11:9 */
-static uint32_t check(const struct nvme_image *image, const struct nvme_sqe *sqe) {
+static uint32_t check(struct nvme_device *device, const struct nvme_sqe *sqe) {
+        const struct nvme_image *image = device->image;
         uint32_t outcome = 0;
 
         if (sqe->nsid != NVME_NSID_ALL && !nvme_namespace_get(image, sqe->nsid, &outcome))
@@ -47,6 +48,12 @@ static uint32_t check(const struct nvme_image *image, const struct nvme_sqe *sqe
 
                 if (ns->read_only)
                         return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
+                outcome = nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
+                if (outcome)
+                        return outcome;
+                /* Other controllers go on with the blocks that they know. */
+                if (image->shared >> (nsid - 1) & 1 && ns->block_shift != wanted_shift(sqe))
+                        return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
                 if (ns->size % (1u << wanted_shift(sqe)))
                         return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
         }
@@ -109,7 +116,7 @@ uint32_t nvme_format_start(struct nvme_command *command) {
         struct nvme_device *device = command->device;
         struct nvme_image *image = device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        uint32_t outcome = check(image, sqe);
+        uint32_t outcome = check(device, sqe);
 
         if (outcome)
                 return outcome;

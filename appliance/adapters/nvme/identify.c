@@ -40,6 +40,7 @@ static void put_big_endian(uint8_t *to, uint64_t value, unsigned int bytes) {
 void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
         uint64_t folded = (unique_id ^ unique_id >> 40) & UINT64_C(0xffffffffff);
 
+        ns->unique_id = unique_id;
         memcpy(ns->eui64, nvme_oui, 3);
         put_big_endian(ns->eui64 + 3, folded, 5);
         put_big_endian(ns->nguid, unique_id, 8);
@@ -49,6 +50,7 @@ void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id) {
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona) {
         put_text(image->serial, sizeof(image->serial), persona->serial, sizeof(persona->serial));
         memcpy(image->subnqn, persona->nqn, sizeof(persona->nqn));
+        image->owner = persona->unique_id;
 }
 
 /* [5.15.2.2] What is left zero is not supported. */
@@ -63,8 +65,11 @@ static void identify_controller(const struct nvme_device *device, unsigned char 
         d[72] = 3; /* RAB: 8 commands */
         for (unsigned int i = 0; i < 3; i++)
                 d[73 + i] = nvme_oui[2 - i]; /* IEEE, little endian */
+        /* CMIC: there are other controllers, with the namespaces that are shared. The subsystem is the vAdapter's own
+         * nevertheless [1.6]: what a server sees of it is one controller, with its own serial number. */
+        d[76] = image->shared ? 1 << 1 : 0;
         d[77] = NVME_MDTS;
-        put16(d, 78, 1); /* CNTLID */
+        put16(d, 78, nvme_controller_id(image->owner));
         put32(d, 80, NVME_VERSION);
         put32(d, 84, 1000000);               /* RTD3R, us */
         put32(d, 88, 30000000);              /* RTD3E, us: what is cached is written */
@@ -87,8 +92,9 @@ static void identify_controller(const struct nvme_device *device, unsigned char 
         d[512] = 0x66;                        /* SQES */
         d[513] = 0x44;                        /* CQES */
         put32(d, 516, NVME_NAMESPACES);
-        /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, timestamp, verify */
-        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 6 | 1 << 7);
+        /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, reservations,
+         * timestamp, verify */
+        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7);
         d[525] = 3 << 1 | 1;         /* VWC: there is one; flush takes NSID ffffffffh */
         put32(d, 536, 1u << 16 | 2); /* SGLS: with dword alignment, for I/O; bit buckets */
         memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
@@ -109,9 +115,13 @@ static void identify_namespace(const struct nvme_image *image, const struct nvme
         d[24] = 1 << 4;
         for (unsigned int i = 64; i < 72; i += 2)
                 put16(d, i, (uint16_t)(NVME_PAGE_SIZE >> ns->block_shift) - 1);
-        d[33] = 1 << 3 | 1;                    /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
-        d[25] = 1;                             /* NLBAF, 0's based: blocks of 512 and 4096 bytes */
-        d[26] = ns->block_shift == 12;         /* FLBAS: the one in use */
+        d[33] = 1 << 3 | 1;            /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
+        d[25] = 1;                     /* NLBAF, 0's based: blocks of 512 and 4096 bytes */
+        d[26] = ns->block_shift == 12; /* FLBAS: the one in use */
+        if (image->shared >> (ns - image->namespaces) & 1) {
+                d[30] = 1;    /* NMIC: other controllers may have it, too */
+                d[31] = 0xff; /* RESCAP: all types, persistence, and Ignore Existing Key as of revision 1.3 */
+        }
         d[32] = 0x80 | format_left(image, ns); /* FPI: percent of a format that is to do */
         d[99] = ns->read_only != 0;            /* NSATTR: write protected */
         memcpy(d + 104, ns->nguid, sizeof(ns->nguid));

@@ -12,8 +12,9 @@
 
 #include "adapters/nvme/spec.h"
 #include "iov/registers.h"
+#include "vpc/reservation.h"
 
-#define NVME_STATE_VERSION 2
+#define NVME_STATE_VERSION 3
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -27,6 +28,7 @@
 #define NVME_ERROR_ENTRIES 64
 #define NVME_NAMESPACES IOV_NSID_MAX
 #define NVME_BAD_RANGES 64
+#define NVME_NOTICES 32 /* of the reservation notification log; of more the oldest are lost */
 #define NVME_TELEMETRY_BLOCKS 16
 #define NVME_PAGE_SIZE 4096 /* CAP.MPSMIN = CAP.MPSMAX = 0 */
 #define NVME_MDTS 8         /* 2^8 pages: 1 MiB */
@@ -69,6 +71,7 @@ enum nvme_slot_state {
         NVME_SLOT_ABORT,   /* abort: waits for the command that it aborts */
         NVME_SLOT_FORMAT,  /* format: waits for the commands on what it is to erase */
         NVME_SLOT_DONE,    /* status is known, completion not yet posted */
+        NVME_SLOT_RESERVE, /* waits for the appliance to decide on a reservation, or for its turn to ask */
 };
 
 /* A command under way. */
@@ -96,8 +99,27 @@ struct nvme_namespace {
         uint32_t error_recovery; /* feature 05h, per namespace */
         uint8_t nguid[16];
         uint8_t eui64[8];
-        uint64_t size;     /* bytes */
-        uint8_t range[64]; /* feature 03h, as the host set it; all zeroes: it did not */
+        uint64_t size;        /* bytes */
+        uint8_t range[64];    /* feature 03h, as the host set it; all zeroes: it did not */
+        uint64_t unique_id;   /* of the medium */
+        uint64_t noticed;     /* the last change of its reservations whose notices were taken */
+        uint32_t notice_mask; /* feature 82h */
+        uint32_t reserved;
+};
+
+/* A reservation command that the appliance has been asked to carry out: one at a time. */
+struct nvme_reserving {
+        uint32_t slot; /* + 1; 0: none, NVME_RESERVE_FORGET: no command, but the end of what a reset has ended */
+        uint32_t nsid;
+        struct vpc_reserve_request request;
+};
+#define NVME_RESERVE_FORGET UINT32_MAX
+
+/* [5.14.1.16.1] */
+struct nvme_notice {
+        uint64_t count;
+        uint32_t nsid;
+        uint32_t type;
 };
 
 struct nvme_self_test {
@@ -160,14 +182,25 @@ struct nvme_image {
         uint32_t shutdown_at;  /* namespace to flush next, counted from 0 */
         uint32_t features[NVME_FEAT_COUNT];
         uint32_t temperature_under;
-        uint8_t advanced_retry; /* feature 16h: ACRE */
-        uint8_t reserved[3];
+        uint8_t advanced_retry;   /* feature 16h: ACRE */
+        uint8_t is_host_extended; /* the host identifier has 128 bits */
+        uint8_t reserved[2];
         uint8_t host_id[16];
         struct nvme_timestamp timestamp;
         uint64_t changed;             /* bit i: namespace i + 1 has changed since the host read log page 04h */
         uint64_t formatting;          /* bit i: namespace i + 1 is being formatted */
         uint64_t coalescing_disabled; /* bit i: vector i */
         struct nvme_event events[NVME_EVENT_TYPES];
+
+        uint64_t shared;           /* bit i: namespace i + 1 may be written to by other controllers */
+        uint64_t owner;            /* the vAdapter's id */
+        uint32_t epoch;            /* counts resets */
+        uint32_t n_notices;        /* in the log, the oldest first, */
+        uint64_t notice_count;     /* of those there ever were */
+        uint64_t nameless, forget; /* namespaces registered with without a host identifier, and before the last reset */
+        uint64_t reserve_ticket;   /* the last that was used */
+        struct nvme_reserving reserving;
+        struct nvme_notice notices[NVME_NOTICES];
 
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];

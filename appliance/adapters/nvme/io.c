@@ -132,6 +132,12 @@ static uint32_t dispatch(struct nvme_command *command) {
                 return nvme_write_zeroes_start(command);
         case NVME_IO_DATASET:
                 return nvme_dataset_start(command);
+        case NVME_IO_RESERVE_REGISTER:
+        case NVME_IO_RESERVE_ACQUIRE:
+        case NVME_IO_RESERVE_RELEASE:
+                return nvme_reserve_start(command);
+        case NVME_IO_RESERVE_REPORT:
+                return nvme_reserve_report(command);
         default:
                 return NVME_ERROR(NVME_SC_INVALID_OPCODE | NVME_DNR, 0);
         }
@@ -152,6 +158,8 @@ void nvme_io_expect(const struct nvme_command *command) {
 void nvme_io_execute(struct nvme_command *command) {
         uint32_t outcome = nvme_check_flags(&nvme_slot(command)->sqe, false);
 
+        if (!outcome && command->device->image->shared)
+                outcome = nvme_reservation_check(command);
         if (!outcome)
                 outcome = dispatch(command);
         if (outcome != NVME_LATER)

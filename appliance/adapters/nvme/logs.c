@@ -71,8 +71,18 @@ static size_t log_effects(unsigned char *d) {
                                         NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST,    NVME_ADMIN_DOORBELL_BUFFER};
         static const struct {
                 uint8_t opcode, effects;
-        } io[] = {{NVME_IO_FLUSH, 1},   {NVME_IO_WRITE, 3},   {NVME_IO_READ, 1},   {NVME_IO_WRITE_UNCORRECTABLE, 3},
-                  {NVME_IO_COMPARE, 1}, {NVME_IO_DATASET, 3}, {NVME_IO_VERIFY, 1}, {NVME_IO_WRITE_ZEROES, 3}};
+        } io[] = {{NVME_IO_FLUSH, 1},
+                  {NVME_IO_WRITE, 3},
+                  {NVME_IO_READ, 1},
+                  {NVME_IO_WRITE_UNCORRECTABLE, 3},
+                  {NVME_IO_COMPARE, 1},
+                  {NVME_IO_DATASET, 3},
+                  {NVME_IO_VERIFY, 1},
+                  {NVME_IO_WRITE_ZEROES, 3},
+                  {NVME_IO_RESERVE_REGISTER, 1},
+                  {NVME_IO_RESERVE_REPORT, 1},
+                  {NVME_IO_RESERVE_ACQUIRE, 1},
+                  {NVME_IO_RESERVE_RELEASE, 1}};
 
         for (size_t i = 0; i < sizeof(admin); i++)
                 d[(size_t)admin[i] * 4] = 1;
@@ -128,6 +138,8 @@ static size_t build(struct nvme_device *device, const struct nvme_sqe *sqe, cons
                 return log_telemetry(device, sqe->cdw10 >> 8 & 1, ret_data);
         case NVME_LOG_TELEMETRY_CONTROLLER:
                 return nvme_telemetry_header(device->data, NVME_LOG_TELEMETRY_CONTROLLER, 0);
+        case NVME_LOG_RESERVATION:
+                return nvme_notice_log(device->image, device->data);
         default:
                 return 0;
         }
@@ -139,6 +151,8 @@ static void was_read(struct nvme_device *device, unsigned int page) {
                 nvme_event_clear(device, NVME_EVENT_ERROR);
         if (page == NVME_LOG_SMART)
                 nvme_event_clear(device, NVME_EVENT_SMART);
+        if (page == NVME_LOG_RESERVATION)
+                nvme_notice_done(device);
         if (page == NVME_LOG_CHANGED_NS) {
                 device->image->changed = 0;
                 nvme_event_clear(device, NVME_EVENT_NOTICE);

@@ -30,6 +30,7 @@ struct nvme_command {
         uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
         int error;      /* of a request that ended within its submission */
         uint32_t n_ranges;
+        bool is_fenced;     /* its request was under way when the reservations of its medium changed */
         uint64_t waited_ns; /* its requests before they went to the medium */
         uint64_t progress;  /* of a command of many requests: bytes, or ranges, that are done */
         struct iovec scratch;
@@ -52,6 +53,12 @@ struct nvme_memory {
 struct nvme_seen {
         uint32_t value;  /* as it was last looked at */
         uint32_t behind; /* and as it was when EventIdx was last left behind */
+};
+
+/* What the host may do to a namespace, as far as it is known of the reservations with that number. */
+struct nvme_rights {
+        uint64_t current; /* 0: not known */
+        uint32_t rights;
 };
 
 struct nvme_device {
@@ -90,8 +97,11 @@ struct nvme_device {
         bool needs_resume;                 /* the image had commands under way */
         bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
-        uint16_t format_waits;       /* slot + 1 of a format that waits for other commands, 0: none does */
-        bool is_testing, is_stopped; /* self_test_io is under way; there will be no other */
+        struct nvme_rights rights[NVME_NAMESPACES];
+        uint64_t fences;                         /* media whose requests are waited for, */
+        uint64_t fence_changes[NVME_NAMESPACES]; /* of these changes, by medium */
+        uint16_t format_waits;                   /* slot + 1 of a format that waits for other commands, 0: none does */
+        bool is_testing, is_stopped;             /* self_test_io is under way; there will be no other */
         uint32_t self_test_nsid;
         struct vpc_io self_test_io;
         struct iovec self_test_iov;
@@ -265,6 +275,8 @@ void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome
  * one while the controller runs */
 int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespace *namespaces);
 int nvme_show(struct nvme_device *device, const struct vpc_persona *persona);
+/* Those that others may write to, a bit each. */
+uint64_t nvme_namespaces_shared(const struct vpc_persona *persona);
 void nvme_namespace_ids(struct nvme_namespace *ns, uint64_t unique_id);
 uint32_t nvme_identify(struct nvme_command *command);
 void nvme_identify_init(struct nvme_image *image, const struct vpc_persona *persona);
@@ -310,6 +322,37 @@ static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe, bool is_admi
         return sqe->flags & NVME_SQE_FLAGS_FUSE || psdt == NVME_SQE_FLAGS_PSDT_NONE || (is_admin && psdt) ? NVME_INVALID_FIELD(1)
                                                                                                           : 0;
 }
+
+/* reservation.c: what reservations let the host do [8.8]. 0, or the outcome of a command that they forbid. */
+uint32_t nvme_reservation_check(const struct nvme_command *command);
+uint32_t nvme_reservation_allows(struct nvme_device *device, uint32_t nsid, unsigned int rights);
+/* The reservations of a medium have changed; see vpc_model.fence. */
+void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change);
+/* Tell of what has come to its end. */
+void nvme_fences_settle(struct nvme_device *device);
+/* The namespace is another one, or the host is. */
+void nvme_rights_forget(struct nvme_device *device, uint32_t nsid);
+/* A copy of the reservations of a namespace; false: they are not known. */
+bool nvme_reservation_read(struct nvme_device *device, uint32_t nsid, struct vpc_reservation *ret_reservation);
+struct vpc_initiator nvme_initiator(const struct nvme_image *image);
+/* [5.15.2.2] CNTLID of a vAdapter */
+uint16_t nvme_controller_id(uint64_t owner);
+/* reserve.c: reservation commands, and feature 83h */
+uint32_t nvme_reserve_start(struct nvme_command *command);
+uint32_t nvme_reserve_report(struct nvme_command *command);
+void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve_result result);
+/* Ask for what is next, if nothing is being asked for. */
+void nvme_reserve_next(struct nvme_device *device);
+/* The controller is reset. */
+void nvme_reserve_reset(struct nvme_image *image);
+/* Another process takes over: before anything else, and when its commands are known. */
+void nvme_reserve_check(struct nvme_image *image);
+void nvme_reserve_resume(struct nvme_device *device);
+/* reservation-log.c: the reservation notification log [5.14.1.16.1] */
+void nvme_notice_add(struct nvme_device *device, uint32_t nsid, unsigned int type);
+size_t nvme_notice_log(const struct nvme_image *image, unsigned char *data);
+/* The host has read it. */
+void nvme_notice_done(struct nvme_device *device);
 
 /* resume.c: go on with the commands of an image that another process left. */
 void nvme_resume(struct nvme_device *device);

@@ -30,6 +30,17 @@ static void resume_executing(struct nvme_device *device, struct nvme_command *co
                 nvme_admin_execute(command);
 }
 
+/* It waits on: for its answer, or to be asked. */
+static void resume_reserve(struct nvme_device *device, struct nvme_slot *slot) {
+        device->image->sqs[slot->sq_id].n_media++;
+        if (!slot->sq_id)
+                return;
+        slot->start_ns = nvme_clock(device);
+        if (device->n_inflight++ == 0)
+                device->busy_since = slot->start_ns;
+        __atomic_store_n(&device->counters->inflight, device->n_inflight, __ATOMIC_RELAXED);
+}
+
 /* The deletion of a queue [5.6] waits on, or is over but for its completion. */
 static void resume_delete(struct nvme_device *device, struct nvme_command *command, const struct nvme_slot *slot) {
         const uint32_t id = slot->sqe.cdw10 & 0xffff;
@@ -67,6 +78,9 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
         case NVME_SLOT_DONE:
                 nvme_post(command);
                 break;
+        case NVME_SLOT_RESERVE:
+                resume_reserve(device, slot);
+                break;
         case NVME_SLOT_ABORT:
                 resume_abort(device, command);
                 break;
@@ -98,6 +112,7 @@ void nvme_resume(struct nvme_device *device) {
         uint64_t todo[(NVME_SLOTS + 63) / 64] = {0};
 
         device->needs_resume = false;
+        nvme_reserve_check(device->image);
         device->image->formatting = 0; /* a format that was under way begins anew below */
         /* Commands that were taken and not yet counted. */
         for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1)) {
@@ -116,6 +131,7 @@ void nvme_resume(struct nvme_device *device) {
         for (unsigned int i = 0; i < NVME_SLOTS; i++)
                 if (todo[i / 64] & UINT64_C(1) << i % 64)
                         resume_slot(device, &device->commands[i]);
+        nvme_reserve_resume(device);
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 nvme_delete_sq_finish(device, q);
 }

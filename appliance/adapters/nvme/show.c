@@ -39,6 +39,15 @@ int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespac
         return 0;
 }
 
+uint64_t nvme_namespaces_shared(const struct vpc_persona *persona) {
+        uint64_t shared = 0;
+
+        for (uint32_t i = 0; i < persona->n_media; i++)
+                if (persona->media[i].shared && persona->media[i].id >= 1 && persona->media[i].id <= NVME_NAMESPACES)
+                        shared |= UINT64_C(1) << (persona->media[i].id - 1);
+        return shared;
+}
+
 static bool is_same_medium(const struct nvme_namespace *a, const struct nvme_namespace *b) {
         return a->blocks && b->blocks && a->medium == b->medium && memcmp(a->nguid, b->nguid, sizeof(a->nguid)) == 0;
 }
@@ -76,6 +85,7 @@ static bool follow(struct nvme_device *device, uint32_t nsid, const struct nvme_
                 if (ns->blocks)
                         leave(device, nsid);
                 *ns = *wanted;
+                nvme_rights_forget(device, nsid);
                 return true;
         }
         if (ns->size == wanted->size && ns->read_only == wanted->read_only)
@@ -95,6 +105,9 @@ int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
         if (r < 0)
                 return r;
         image->n_media = persona->n_media;
+        const uint64_t shared = nvme_namespaces_shared(persona);
+        changed = shared ^ image->shared;
+        image->shared = shared;
         for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
                 if (follow(device, nsid, &wanted[nsid - 1]))
                         changed |= UINT64_C(1) << (nsid - 1);

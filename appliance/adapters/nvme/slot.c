@@ -36,6 +36,7 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
                 command->waited_ns = 0;
                 nvme_slot(command)->verdict = 0;
                 nvme_slot(command)->aborter = 0;
+                command->is_fenced = false;
         }
         return command;
 }
@@ -146,6 +147,7 @@ static void request_end(struct nvme_command *command, int error) {
         struct nvme_slot *slot = nvme_slot(command);
 
         device->n_media--;
+        command->is_fenced = false;
         if (slot->state == NVME_SLOT_ORPHAN) {
                 nvme_format_orphan(command, error);
                 nvme_slot_free(command);

@@ -90,10 +90,15 @@ enum nvme_status {
         NVME_SC_SGL_LENGTH_INVALID = 0x00f,
         NVME_SC_SGL_TYPE_INVALID = 0x011,
         NVME_SC_PRP_OFFSET_INVALID = 0x013,
+        NVME_SC_OPERATION_DENIED = 0x015,
+        NVME_SC_HOST_ID_FORMAT = 0x018, /* host identifier inconsistent format */
+        NVME_SC_PREEMPT_ABORTED = 0x01b,
         NVME_SC_SGL_GRANULARITY = 0x01e,
         NVME_SC_WRITE_PROTECTED = 0x020,
         NVME_SC_LBA_OUT_OF_RANGE = 0x080,
         NVME_SC_CAPACITY_EXCEEDED = 0x081,
+        NVME_SC_NAMESPACE_NOT_READY = 0x082,
+        NVME_SC_RESERVATION_CONFLICT = 0x083,
         NVME_SC_FORMAT_IN_PROGRESS = 0x084,
 
         /* [4.6.1.2.2] command specific status */
@@ -143,6 +148,10 @@ enum {
         NVME_IO_WRITE_ZEROES = 0x08,        /* [6.17] */
         NVME_IO_DATASET = 0x09,             /* [6.7] */
         NVME_IO_VERIFY = 0x0c,              /* [6.14] */
+        NVME_IO_RESERVE_REGISTER = 0x0d,    /* [6.11] */
+        NVME_IO_RESERVE_REPORT = 0x0e,      /* [6.13] */
+        NVME_IO_RESERVE_ACQUIRE = 0x11,     /* [6.10] */
+        NVME_IO_RESERVE_RELEASE = 0x15,     /* [6.12] */
 };
 #define NVME_IO_FUA (UINT32_C(1) << 30)  /* command dword 12 of commands that read or write blocks */
 #define NVME_IO_DEAC (UINT32_C(1) << 25) /* of write zeroes: the blocks may be deallocated */
@@ -182,6 +191,7 @@ enum {
         NVME_LOG_SELF_TEST = 0x06,
         NVME_LOG_TELEMETRY_HOST = 0x07,
         NVME_LOG_TELEMETRY_CONTROLLER = 0x08,
+        NVME_LOG_RESERVATION = 0x80,
 };
 
 /* [5.21.1] feature identifiers */
@@ -202,6 +212,8 @@ enum {
         NVME_FEAT_HOST_BEHAVIOR = 0x16,
         NVME_FEAT_COUNT = 0x17, /* of those that lie side by side */
         NVME_FEAT_HOST_ID = 0x81,
+        NVME_FEAT_RESERVATION_MASK = 0x82,
+        NVME_FEAT_RESERVATION_PERSISTENCE = 0x83,
 };
 
 /* [5.2] asynchronous events: type in bits 2:0 of the result, information in 15:8, log page in 23:16 */
@@ -209,13 +221,15 @@ enum {
         NVME_EVENT_ERROR = 0,
         NVME_EVENT_SMART = 1,
         NVME_EVENT_NOTICE = 2,
-        NVME_EVENT_TYPES = 3, /* those that this controller can report */
+        NVME_EVENT_COMMAND_SET = 6,
+        NVME_EVENT_TYPES = 7, /* those that this controller can report */
 };
 enum {
         NVME_EVENT_ERROR_REGISTER = 0, /* write to invalid doorbell register */
         NVME_EVENT_ERROR_VALUE = 1,    /* invalid doorbell write value */
         NVME_EVENT_SMART_TEMPERATURE = 1,
-        NVME_EVENT_NOTICE_NAMESPACE = 0, /* namespace attribute changed */
+        NVME_EVENT_NOTICE_NAMESPACE = 0,        /* namespace attribute changed */
+        NVME_EVENT_COMMAND_SET_RESERVATION = 0, /* reservation log page available */
 };
 #define NVME_EVENTS_NAMESPACE (UINT32_C(1) << 8) /* bit of feature 0Bh, and of OAES */
 
