@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "backend.h"
 #include "iove/identity.h"
 #include "iove/rules-private.h"
 #include "util.h"
@@ -179,6 +180,12 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: %s is a %s, it has no media", v->name, a->name,
                                            iov_adapter_kind_to_string(a->kind));
+                if (v->on_remove == IOV_ON_REMOVE_DELETE && backend_is_external(a->backend))
+                        return iove_refuse(
+                                refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                "volume %s: on_remove: delete is the default, and is not for %s: what its backend has is "
+                                "not the appliance's to delete; say on_remove: retain",
+                                v->name, a->name);
                 uint64_t *sum = &used[iov_model_row(m, IOV_KIND_ADAPTER, a)];
                 if (v->size > a->capacity - *sum) {
                         char asked[32], left[32];

@@ -38,6 +38,7 @@ const struct column adapter_columns[] = {
         {"device_id", COLUMN_WIDE, "PCI device id that its vAdapters show"},
         {"media", COLUMN_WIDE, "file or ram: where its volumes are"},
         {"model", COLUMN_WIDE, "what it is, in words"},
+        {"backend", COLUMN_DETAIL, "where the data of its volumes is, empty: in the state directory"},
         {0},
 };
 const struct column vadapter_columns[] = {
@@ -164,6 +165,7 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
         else
                 put_null(t);
         PUT_FIELD(t, a->model);
+        PUT_FIELD(t, a->backend);
 }
 
 static struct table *counters_table(const struct iov_counter *c) {
