@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/access.h"
+#include "control/backend-helper.h"
 #include "control/control.h"
 #include "control/keeper.h"
 #include "link/worker.h"
@@ -20,7 +21,8 @@ static int usage_error(const char *what, const char *value) {
 }
 
 static void print_help(void) {
-        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N] [--read-group G]\n"
+        puts("iovd [--state DIR] [--run DIR] [--chassis FILE] [--unplug-timeout S] [--poll-time US] [--log-level N] "
+             "[--read-group G]\n"
              "\n"
              "The iov appliance: pools I/O adapters and gives servers vAdapters over vfio-user.\n"
              "\n"
@@ -98,7 +100,9 @@ int main(int argc, char *argv[]) {
         int c, seconds, microseconds;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
-                _exit(link_worker_main(argv[1]));
+                _exit(link_worker_main(argv[1], argc >= 4 && strcmp(argv[3], "nbd") == 0));
+        if (argc >= 2 && strcmp(argv[1], BACKEND_HELPER_ARGUMENT) == 0)
+                _exit(backend_helper_main());
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {

@@ -18,13 +18,14 @@
 
 enum link_message_type {
         /* control to worker */
-        LINK_SLOT_ADD = 1, /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
-        LINK_SLOT_MEDIA,   /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
-        LINK_SLOT_REMOVE,  /* close it, answer LINK_REMOVED when it is quiet */
-        LINK_STATUS_ASK,   /* answer with STARTED, STATUS for each slot, STATUS_END */
-        LINK_FAULT_RESET,  /* end all faults on demand of the slot */
-        LINK_FAULT,        /* `fault` is one more */
-        LINK_SLOT_LIMITS,  /* `limits` are other ones now */
+        LINK_SLOT_ADD = 1,  /* fds: listening socket, image, struct link_shared, one per medium, doorbells where `flags` say so */
+        LINK_SLOT_MEDIA,    /* what it shows is now `media`; fds: one for each of `fresh`; answered by LINK_SHOWN */
+        LINK_SLOT_REMOVE,   /* close it, answer LINK_REMOVED when it is quiet */
+        LINK_STATUS_ASK,    /* answer with STARTED, STATUS for each slot, STATUS_END */
+        LINK_FAULT_RESET,   /* end all faults on demand of the slot */
+        LINK_FAULT,         /* `fault` is one more */
+        LINK_SLOT_LIMITS,   /* `limits` are other ones now */
+        LINK_MEDIUM_SOCKET, /* fd: medium `level` is connected by it, as asked with number `hits`; none: not, and `text` is why */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -35,6 +36,7 @@ enum link_message_type {
         LINK_STRUCK,  /* the fault on demand `fault.id` has struck `hits` times more */
         LINK_STARTED, /* `pid` serves; `level` others have before it. Begins a status; `instance` is 1 where it was asked for */
         LINK_STATUS,  /* a slot; `level`: a server drives it (`pid`, `uid`) */
+        LINK_MEDIUM_ASK, /* for a connection of medium `level` to where its volume is; `hits` is the number of the question */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 

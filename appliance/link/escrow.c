@@ -206,6 +206,8 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                         continue;
                 for (unsigned int k = 0; k < slot->n_fds && r == 0; k++)
                         r = list_add(&list, slot->fds[k]);
+                for (unsigned int k = 0; k < VPC_MEDIA_MAX && r == 0; k++)
+                        r = list_add(&list, slot->sockets[k] - 1);
                 if (r == 0 && slot->n_fds > 2)
                         r = list_add_session(&list, slot->fds[2]);
         }

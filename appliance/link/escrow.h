@@ -24,7 +24,8 @@ struct link_escrow_slot {
         uint32_t peer_pid, peer_uid;
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
-        struct link_message message; /* the SLOT_ADD that it was made from */
+        int32_t sockets[VPC_MEDIA_MAX]; /* descriptors that media are connected by, plus 1; 0: none */
+        struct link_message message;    /* the SLOT_ADD that it was made from */
 };
 
 struct link_escrow {

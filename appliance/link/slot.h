@@ -19,6 +19,8 @@ struct link_slot_events {
         void (*log)(struct link_slot *slot, int level, const char *text);
         /* A fault on demand has struck `hits` times more. */
         void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
+        /* A medium asks to be connected: link_slot_connect() with this number is the answer. false: nobody could be asked. */
+        bool (*connect)(struct link_slot *slot, unsigned int medium, uint64_t number);
 };
 
 /* Bring up a slot that is in escrow, as new or where another process was killed. The place in escrow stays the slot's; on failure
@@ -37,6 +39,10 @@ int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const str
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
+/* The answer to events->connect: a socket, which is taken over, or -1 and why not. */
+void link_slot_connect(struct link_slot *slot, unsigned int medium, uint64_t number, int fd, const char *why);
+/* What was asked by events->connect is not answered any more. */
+void link_slot_ask_again(struct link_slot *slot);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);
