@@ -170,15 +170,22 @@ void nbd_link_follow(struct media_nbd *m) {
                                                   (direction & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0u));
 }
 
-/* It takes one answer at each call, or a part of one. */
-static void read_answers(struct media_nbd *m) {
+static bool is_readable(int fd) {
+        char byte = 0;
+
+        return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* It takes one answer at each call. Asked to read where there is nothing it would wait for an answer, and send nothing before. */
+static void read_answers(struct media_nbd *m, int fd) {
         uint64_t before = 0;
         unsigned int n = 0;
 
         do {
                 before = m->n_answers;
                 m->nbd->aio_notify_read(m->handle);
-        } while (m->n_answers != before && m->n_issued && ++n < ANSWERS_MAX && m->nbd->aio_is_dead(m->handle) == 0);
+        } while (m->n_answers != before && m->n_issued && ++n < ANSWERS_MAX && m->nbd->aio_is_dead(m->handle) == 0 &&
+                 is_readable(fd));
 }
 
 static void on_socket(void *userdata, int fd, uint32_t events) {
@@ -186,7 +193,7 @@ static void on_socket(void *userdata, int fd, uint32_t events) {
 
         m->is_pumping = true;
         if (events & (POLLIN | POLLHUP | POLLERR))
-                read_answers(m);
+                read_answers(m, fd);
         if (m->nbd->aio_is_dead(m->handle) == 0 && events & POLLOUT &&
             m->nbd->aio_get_direction(m->handle) & LIBNBD_AIO_DIRECTION_WRITE)
                 m->nbd->aio_notify_write(m->handle);

@@ -81,8 +81,6 @@ uint64_t nbd_now(void);
 /* nbd.c: */
 /* Take what the server has answered. The medium may be gone after it. */
 void nbd_settle(struct media_nbd *media);
-/* There is a connection: issue what waits. */
-void nbd_issue_all(struct media_nbd *media);
 /* End what has waited for too long. */
 void nbd_expire(struct media_nbd *media, uint64_t now);
 /* Something has been under way at the server for longer than the limit. */

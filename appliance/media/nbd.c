@@ -219,11 +219,15 @@ static bool can_issue(const struct media_nbd *m) {
         return m->state == NBD_OPEN && m->nbd->aio_is_dead(m->handle) == 0;
 }
 
-void nbd_issue_all(struct media_nbd *m) {
-        while (m->again.first && can_issue(m))
+/* What waits; false: nothing was issued. */
+static bool issue_all(struct media_nbd *m) {
+        bool issued = false;
+
+        for (; m->again.first && can_issue(m); issued = true)
                 issue(m, list_take(&m->again));
-        while (m->waiting && m->unused && can_issue(m))
+        for (; m->waiting && m->unused && can_issue(m); issued = true)
                 begin(m, next_waiting(m));
+        return issued;
 }
 
 /* ---- answers ---- */
@@ -262,7 +266,8 @@ void nbd_settle(struct media_nbd *m) {
                 while ((t = list_take(&m->answered)))
                         advance(m, t);
                 nbd_link_follow(m);
-                nbd_issue_all(m);
+                if (issue_all(m))
+                        nbd_link_follow(m);
         } while (m->answered.first);
 }
 

@@ -2,6 +2,7 @@
 # The tools as a user runs them. NAME-live.bats are links to NAME.bats, and run the same tests over a running iovd instead of sim:.
 BATS_TESTS = \
 	tests/bats/access-live.bats \
+	tests/bats/backends-live.bats \
 	tests/bats/cli.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \
@@ -46,5 +47,5 @@ BATS_TESTS = \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/fake-nbd.py tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
 include tests/unit/tools.mk
