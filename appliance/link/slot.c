@@ -194,9 +194,6 @@ static void on_quiet(void *userdata) {
 }
 
 static void slot_end(struct link_slot *s) {
-        for (unsigned int i = 0; i < s->n_media; i++)
-                if (s->media[i])
-                        medium_hurry(s->media[i]);
         vpc_function_stop(s->function);
         vpc_function_quiesce(s->function, on_quiet, s);
 }
@@ -508,6 +505,9 @@ void link_slot_remove(struct link_slot *s) {
         s->escrow->removing = true;
         /* Nothing that is late on demand holds it up. */
         link_slot_set_fault(s, NULL);
+        for (unsigned int i = 0; i < s->n_media; i++)
+                if (s->media[i])
+                        medium_hurry(s->media[i]);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

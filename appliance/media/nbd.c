@@ -278,12 +278,14 @@ static void on_end(struct loop_end *end) {
         nbd_settle(m);
         io = TAKE_PTR(m->ended);
         m->ended_end = &m->ended;
-        for (; io; io = next) { /* whoever is told may submit the next one */
-                next = io->private.next;
+        for (next = io; next; next = next->private.next)
                 m->under_way--;
+        const bool is_last = m->retired && m->under_way == 0;
+        for (; io; io = next) { /* whoever is told may submit the next one, and of the last one free the medium, if that is not retired */
+                next = io->private.next;
                 io->private.finish(io, -(int)io->private.progress);
         }
-        if (!m->retired || m->under_way)
+        if (!is_last)
                 return;
         void (*retired)(void *userdata) = m->retired;
         void *retired_userdata = m->retired_userdata;

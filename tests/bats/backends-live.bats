@@ -273,14 +273,14 @@ verify_end() {
         iovctl namespace add second/1 near
         iovctl vadapter attach second web 1
         worker=$(worker_of web)
-        host web hold > held &
-        until_true 20 state_is disk connected
+        verify_start web
         nbd_kill
         until_true 20 grep -q 'NBD export vol is away' iovd.log
         iovctl vadapter detach disk --force
         until_true 20 state_is disk detached
         is "$worker" worker_of web
         timeout 60 "$IOV_BUILD/bench/nvme-host" run/servers/web/1.sock smoke 3>&-
+        exec {HOLD}>&-
 }
 
 @test "NBD servers whose exports do not do are refused, with the reason" {
