@@ -49,7 +49,7 @@ guest_run web "dd if=/dev/zero of=$ours bs=1M count=256 oflag=direct 2>/dev/null
 one() {
 	local field=8
 	[ "$2" = randread ] || field=49
-	guest_run web "fio --name=x --filename=$1 --rw=$2 --bs=4k --iodepth=$3 --ioengine=libaio --direct=1 --time_based \
+	guest_run web "fio --name=x --allow_file_create=0 --filename=$1 --rw=$2 --bs=4k --iodepth=$3 --ioengine=libaio --direct=1 --time_based \
 --runtime=$seconds --minimal" | grep '^3;' | cut -d';' -f"$field"
 }
 

@@ -98,7 +98,7 @@ for server in "${servers[@]}"; do
 done
 
 step "from the outside, while web01 is busy"
-guest_run web01 "fio --name=load --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
+guest_run web01 "fio --name=load --allow_file_create=0 --filename=/dev/nvme0n1 --rw=randread --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
 	--time_based --runtime=6 --size=256m --minimal" >/dev/null &
 load=$!
 outside web-disk iovctl vadapter list

@@ -67,11 +67,50 @@ results_forget() {
 	[[ ! -d $IOV_BUILD ]] || _results_find -exec rm -f {} +
 }
 
-# The names of what failed: automake's results have none, the TAP in the log beside each has.
+# From a log of TAP: each test that failed with its output, and what was said outside of tests (a test program's stderr, a crash). Of more
+# than 40 lines the first and the last ones, since the first say where it failed and the last what it was doing; of more than 20 tests the first.
+_results_explain() {
+	# A guest's console is in some logs: no control characters of it, and no byte that is no UTF-8 can stop awk.
+	LC_ALL=C tr -d '\000-\010\013-\037\177' <"$1" | LC_ALL=C awk '
+		function show(title, lines, n,    i) {
+			printf "    %s\n", title
+			for (i = 1; i <= n; i++) {
+				if (n > 40 && i == 11) {
+					printf "        ... %d lines left out\n", n - 40
+					i = n - 29
+				}
+				printf "        %.400s\n", lines[i]
+			}
+		}
+		function finish() {
+			if (failed && ++tests <= 20)
+				show(failed, block, in_block)
+			failed = ""
+			in_block = 0
+		}
+		/^not ok/ && !/# *TODO/ { finish(); failed = $0; next }
+		/^(not )?ok/ || /^[0-9]+\.\.[0-9]+/ { finish(); next }
+		/^(Bail out!|ERROR: )/ { finish() }
+		/^(PASS|FAIL|SKIP|XFAIL): / { next }
+		failed { block[++in_block] = $0; next }
+		{ loose[++in_loose] = $0 }
+		END {
+			finish()
+			if (tests > 20)
+				printf "    ... %d more tests\n", tests - 20
+			if (in_loose)
+				show("outside of tests:", loose, in_loose)
+		}'
+}
+
+# What failed, and why: automake's results have no names, the TAP in the log beside each has.
 results_list_failed() {
 	local trs
 	_results_find -exec grep -lE '^:test-result: (FAIL|ERROR|XPASS)' {} + | sort | while read -r trs; do
 		printf 'failed: %s\n' "${trs#"$IOV_BUILD/"}"
-		grep -hE '^(not ok|Bail out|ERROR)' "${trs%.trs}.log" 2>/dev/null | head -n 20 | sed 's/^/    /' || :
+		# The log of a step has been shown when it failed.
+		if [[ -e ${trs%.trs}.log ]]; then
+			_results_explain "${trs%.trs}.log"
+		fi
 	done
 }

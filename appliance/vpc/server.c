@@ -68,14 +68,19 @@ static void connection_free(struct vpc_connection *c) {
         free(c);
 }
 
-/* Every callback ends with this: the connection may be gone after it. */
+/* Every callback ends with this: the connection may be gone after it. The session goes first: whoever is told that the connection
+ * is closed may take the memory that it is in away at once. */
 static void leave(struct vpc_connection *c) {
+        const struct vpc_connection_events *callbacks = c->callbacks;
+        void *userdata = c->userdata;
+        const char *reason = c->reason;
+
         c->busy = false;
         if (!c->quiet)
                 return;
-        if (c->callbacks->closed)
-                c->callbacks->closed(c->userdata, c->reason);
         connection_free(c);
+        if (callbacks->closed)
+                callbacks->closed(userdata, reason);
 }
 
 static void on_quiet(void *userdata) {

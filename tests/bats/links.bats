@@ -70,6 +70,9 @@ until_true() {
         iovctl link down web01 --yes
         wait "$pid"
         is $'here\ngone' cat held
+        # All of it was said by a worker that ended as it should: one that crashes on the way out is replaced, and nobody would see it.
+        until_true eval 'iovctl server show web01 -o json | jq -e ".servers[0].worker_pid | not"'
+        is 0 json '[.events[] | select(.text | contains("crashed"))] | length' iovctl event list -o json
 }
 
 @test "retrain counts, disturbs nobody, and needs a link that is up" {

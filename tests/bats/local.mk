@@ -39,6 +39,7 @@ BATS_TESTS = \
 	tests/bats/plan-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/restart-live.bats \
+	tests/bats/results.bats \
 	tests/bats/saved-plan.bats \
 	tests/bats/saved-plan-live.bats \
 	tests/bats/scripting.bats \

@@ -79,9 +79,14 @@ until_state() {
 
 # on SERVER SERIAL: waits until the guest has that disk at work; prints its name.
 on() {
-	guest_run "$1" "until grep -l '^$2 *\$' /sys/class/nvme/*/serial 2>/dev/null | grep -q . &&
-		grep -qx live \$(dirname \$(grep -l '^$2 *\$' /sys/class/nvme/*/serial))/state; do sleep 0.05; done
-		n=\$(basename \$(dirname \$(grep -l '^$2 *\$' /sys/class/nvme/*/serial))); until test -b /dev/\${n}n1; do sleep 0.05; done; echo \${n}n1"
+	local said
+	if ! said=$(guest_run "$1" "for i in \$(seq 400); do for d in /sys/class/nvme/*; do
+			grep -q '^$2 *\$' \$d/serial && grep -qx live \$d/state && test -b /dev/\${d##*/}n1 && echo \${d##*/}n1 && exit 0
+		done 2>/dev/null; sleep 0.1; done; grep . /sys/class/nvme/*/serial; ls -l /dev/nvme*; dmesg | tail -n 30; exit 1"); then
+		printf '%s\n' "$1 has no $2 at work:" "$said" >&2
+		return 1
+	fi
+	printf '%s\n' "$said"
 }
 
 not_on() {
@@ -165,8 +170,8 @@ mine() {
 # A server at work until told to stop, on a part of its disk that nothing else uses; all that is written is verified.
 load_start() {
 	guest_run "$1" "rm -f /tmp/stop /tmp/ended; { (until test -e /tmp/stop; do fio --name=n --filename=/dev/$2 --offset=32m --size=4m \
-		--rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done)
-		echo \$? >/tmp/ended; } >/tmp/load 2>&1 &"
+		--allow_file_create=0 --rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 \
+		--minimal || exit 1; done); echo \$? >/tmp/ended; } >/tmp/load 2>&1 &"
 }
 
 # It was at work all the time, and does at least one round more from here on.

@@ -174,7 +174,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 
 @test "namespaces are added, grown and removed while the server works" {
 	guest '{ (until test -e /tmp/stop; do fio --name=r --filename=/dev/nvme0n1 --rw=randrw --bs=4k --offset=256m --size=8m --direct=1 \
-		--ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done); echo $? >/tmp/ended; } >/tmp/load 2>&1 &'
+		--allow_file_create=0 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done); echo $? >/tmp/ended; } >/tmp/load 2>&1 &'
 	apply 64MiB ', {volume: more}'
 	guest 'until test -b /dev/nvme0n2; do sleep 0.1; done'
 	guest 'mkfs.ext4 -q /dev/nvme0n2 && mount /dev/nvme0n2 /mnt && echo hello >/mnt/f && umount /mnt'

@@ -155,12 +155,12 @@ count_blocks() {
 
 @test "fio: random reads and writes of mixed sizes verify" {
 	both 'fio --name=v --filename=/dev/nvme0n1 --rw=randrw --bsrange=512-128k --size=48m --direct=1 --ioengine=libaio \
-		--iodepth=32 --numjobs=2 --offset_increment=64m --verify=crc32c --verify_fatal=1 --minimal'
+		--allow_file_create=0 --iodepth=32 --numjobs=2 --offset_increment=64m --verify=crc32c --verify_fatal=1 --minimal'
 }
 
 @test "fio: sequential writes with flushes verify" {
 	guest_run web01 'fio --name=f --filename=/dev/nvme0n1 --rw=write --bs=16k --size=16m --direct=1 --ioengine=libaio \
-		--iodepth=4 --fsync=8 --verify=crc32c --verify_fatal=1 --minimal'
+		--allow_file_create=0 --iodepth=4 --fsync=8 --verify=crc32c --verify_fatal=1 --minimal'
 }
 
 @test "a file system survives unbind and bind of the driver" {
@@ -180,7 +180,7 @@ count_blocks() {
 @test "the same addresses in both guests at once, and the data stay apart" {
 	# Each guest writes from one buffer of 336 MiB: more than half of its 640 MiB of memory, which has the same guest-physical
 	# addresses in both. So whatever pages Linux takes, at least 32 MiB of addresses are used by both.
-	local job='fio --name=a --filename=/dev/nvme0n1 --rw=write --bs=1m --iodepth=336 --size=336m --direct=1 --ioengine=libaio
+	local job='fio --name=a --allow_file_create=0 --filename=/dev/nvme0n1 --rw=write --bs=1m --iodepth=336 --size=336m --direct=1 --ioengine=libaio
 		--mem=mmap --verify=pattern --verify_fatal=1 --minimal'
 	job=${job//$'\n'/ }
 	guest_run web01 "$job --verify_pattern='\"WEB1\"'" &
@@ -207,8 +207,8 @@ count_blocks() {
 @test "one guest reboots while the other works" {
 	# Works until it is told to stop, however long the reboot takes.
 	guest_run db01 'rm -f /tmp/stop; { (until test -e /tmp/stop; do fio --name=r --filename=/dev/nvme0n1 --rw=randrw --bs=4k --size=8m \
-		--direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done); echo $? >/tmp/ended; } \
-		>/tmp/load 2>&1 &'
+		--allow_file_create=0 --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done); echo $? >/tmp/ended; } \
+		--allow_file_create=0 >/tmp/load 2>&1 &'
 	guest_run web01 'head -c 1048576 /dev/urandom >/tmp/r && dd if=/tmp/r of=/dev/nvme0n1 oflag=direct bs=64k'
 	local sum
 	sum=$(guest_run web01 'sha256sum </tmp/r')

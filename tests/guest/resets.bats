@@ -69,7 +69,7 @@ file_is_there() {
 neighbour_start() {
 	neighbour_resets=$(count db-disk resets) neighbour_errors=$(count db-disk errors) neighbour_worker=$(worker db01)
 	guest_run db01 'rm -f /tmp/stop /tmp/ended; { (until test -e /tmp/stop; do fio --name=n --filename=/dev/nvme0n1 --rw=randrw \
-		--bs=4k --size=4m --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done)
+		--allow_file_create=0 --bs=4k --size=4m --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done)
 		echo $? >/tmp/ended; } >/tmp/load 2>&1 &'
 }
 
@@ -93,7 +93,7 @@ worker() {
 
 # I/O of its own, in the background, on a part of the disk that the file system does not use: it goes on after a reset.
 own_load='fio --name=o --filename=/dev/nvme0n1 --offset=512m --size=8m --rw=randrw --bs=4k --direct=1 --ioengine=libaio --iodepth=8
-	--time_based --runtime=4 --verify=crc32c --verify_fatal=1 --minimal >/tmp/own 2>&1; echo $? >/tmp/own.ended'
+	--allow_file_create=0 --time_based --runtime=4 --verify=crc32c --verify_fatal=1 --minimal >/tmp/own 2>&1; echo $? >/tmp/own.ended'
 
 reset_under_own_load() {
 	guest_run web01 "rm -f /tmp/own.ended; { ${own_load//$'\n'/ }; } & sleep 1; test ! -e /tmp/own.ended &&
@@ -236,7 +236,7 @@ qmp() {
 	file_is_there
 	# And nothing of the time before reaches into this one: new I/O verifies.
 	guest_run web01 'fio --name=v --filename=/dev/nvme0n1 --offset=512m --size=8m --rw=randwrite --bs=4k --direct=1 --ioengine=libaio \
-		--iodepth=16 --verify=crc32c --verify_fatal=1 --minimal'
+		--allow_file_create=0 --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal'
 	neighbour_lost_nothing
 }
 

@@ -58,7 +58,7 @@ next_worker() {
 # driver must not complain.
 fio_under() {
 	guest_run web01 'fio --name=v --filename=/dev/nvme0n1 --rw=randrw --bsrange=512-64k --size=24m --direct=1 --ioengine=libaio \
-		--iodepth=16 --verify=crc32c --verify_fatal=1 --verify_backlog=64 --time_based --runtime=12 --minimal >/tmp/out 2>&1
+		--allow_file_create=0 --iodepth=16 --verify=crc32c --verify_fatal=1 --verify_backlog=64 --time_based --runtime=12 --minimal >/tmp/out 2>&1
 		echo "status $?"; tail -n 5 /tmp/out' >"$work/fio" &
 	local fio=$!
 	"$@"

@@ -49,6 +49,8 @@ static void on_closed(void *userdata, const char *reason) {
         struct life *life = userdata;
 
         life->closed = true;
+        /* As a slot that is removed does: nothing of the connection may need it any more. */
+        munmap(life->f->session, sizeof(*life->f->session));
         loop_stop(life->s.loop, 0);
 }
 
