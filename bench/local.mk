@@ -4,7 +4,7 @@ bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
 bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/idle bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
-EXTRA_DIST += bench/run.sh bench/hotplug.sh bench/guest.sh
+EXTRA_DIST += bench/run.sh bench/nbd.sh bench/hotplug.sh bench/guest.sh
 
 bench_register_read_SOURCES = bench/register-read.c $(bench_common)
 bench_register_read_CPPFLAGS = $(bench_cppflags)
@@ -16,10 +16,10 @@ bench_nvme_read_LDADD = libiov-core.la $(URING_LIBS)
 bench_nvme_speed_SOURCES = bench/nvme-speed.c $(bench_common)
 bench_nvme_speed_CPPFLAGS = $(bench_cppflags)
 bench_nvme_speed_LDADD = libiov-core.la
-bench_nvme_file_SOURCES = bench/nvme-file.c $(bench_common)
+bench_nvme_file_SOURCES = bench/nvme-file.c bench/nvme-file.h bench/nbd-peer.c $(bench_common)
 bench_nvme_file_CPPFLAGS = $(bench_cppflags)
-bench_nvme_file_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
-bench_nvme_file_LDADD = libiov-core.la $(URING_LIBS)
+bench_nvme_file_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) $(NBD_CFLAGS)
+bench_nvme_file_LDADD = libiov-core.la $(URING_LIBS) $(NBD_LIBS)
 bench_idle_SOURCES = bench/idle.c $(bench_common)
 bench_idle_CPPFLAGS = $(bench_cppflags)
 bench_idle_LDADD = libiov-core.la
@@ -45,6 +45,7 @@ EXTRA_DIST += bench/restart.sh
 .PHONY: bench soak
 bench: all $(bench_binaries) bench/restart
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/nbd.sh
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 200
 
 # What takes hours.

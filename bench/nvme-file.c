@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nvme-file MGMT_SOCKET VADAPTER_SOCKET FILE
+ * nvme-file MGMT_SOCKET VADAPTER_SOCKET nbd:SOCKET EXPORT
  *
- * A vAdapter over a file against io_uring straight on that file (no layer between, not even fio's): reads and writes of 4 KiB at
- * random, and of 128 KiB in sequence. This process is on one processor, the worker on the other. Batches of both alternate.
+ * A vAdapter over a file against io_uring straight on that file (no layer between, not even fio's), or over an export of an NBD
+ * server against libnbd on the same: reads and writes of 4 KiB at random, and of 128 KiB in sequence. This process is on one
+ * processor, the worker on the other. Batches of both alternate.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,38 +14,13 @@
 #include <string.h>
 
 #include "bench/measure.h"
+#include "bench/nvme-file.h"
 #include "bench/nvme-host.h"
 #include "bench/processes.h"
 #include "util.h"
 
 #define BATCHES 5
-#define DEPTH_MAX 32u
-#define BLOCK_MAX (128u << 10)
 #define PAGES_MAX (BLOCK_MAX / NVME_HOST_PAGE)
-
-struct job {
-        const char *what;
-        unsigned int opcode;
-        uint32_t block; /* bytes */
-        bool is_sequential;
-        unsigned int depth, count;
-        double goal;
-};
-
-struct place {
-        const struct job *job;
-        uint64_t state, n_blocks;
-};
-
-/* xorshift64, or one after the other: the same for both */
-static uint64_t next_offset(struct place *p) {
-        if (p->job->is_sequential)
-                return p->state++ % p->n_blocks * p->job->block;
-        p->state ^= p->state << 13;
-        p->state ^= p->state >> 7;
-        p->state ^= p->state << 17;
-        return p->state % p->n_blocks * p->job->block;
-}
 
 struct target {
         struct nvme_host host;
@@ -104,7 +81,8 @@ static void uring_put(struct io_uring *ring, const struct job *job, unsigned cha
         io_uring_sqe_set_data64(sqe, slot);
 }
 
-static double uring_batch(struct io_uring *ring, unsigned char *data, struct place p) {
+static double uring_batch(void *peer, unsigned char *data, struct place p) {
+        struct io_uring *ring = peer;
         const struct job *job = p.job;
         unsigned int started = 0, done = 0;
         uint64_t start = measure_ns();
@@ -134,7 +112,7 @@ static double uring_batch(struct io_uring *ring, unsigned char *data, struct pla
 }
 
 /* `goal`: the rate, as a part of the peer's. */
-static void compare(struct target *t, struct io_uring *ring, unsigned char *data, const struct job *job) {
+static void compare(struct target *t, const struct peer *peer, unsigned char *data, const struct job *job) {
         double ours[BATCHES], peers[BATCHES], ratios[BATCHES];
 
         for (unsigned int i = 0; i < BATCHES + 1; i++) { /* the first warms up */
@@ -142,17 +120,18 @@ static void compare(struct target *t, struct io_uring *ring, unsigned char *data
                         .job = job, .state = UINT64_C(88172645463325252) + i, .n_blocks = (UINT64_C(256) << 20) / job->block};
                 unsigned int slot = i ? i - 1 : 0;
 
-                peers[slot] = uring_batch(ring, data, p);
+                peers[slot] = peer->batch(peer->self, data, p);
                 ours[slot] = nvme_batch(t, p);
                 ratios[slot] = ours[slot] / peers[slot];
         }
         double ratio = measure_median(ratios, BATCHES);
-        printf("%-46s %9.3f us %9.3f us %7.3f  %.2f %s\n", job->what, measure_median(ours, BATCHES) / 1e3,
-               measure_median(peers, BATCHES) / 1e3, ratio, 1 / job->goal, ratio <= 1 / job->goal ? "held" : "missed");
+        printf("%s%-*s %9.3f us %9.3f us %7.3f  %.2f %s\n", peer->name, 46 - (int)strlen(peer->name), job->what,
+               measure_median(ours, BATCHES) / 1e3, measure_median(peers, BATCHES) / 1e3, ratio, 1 / job->goal,
+               ratio <= 1 / job->goal ? "held" : "missed");
 }
 
-static void target_open(struct target *t, const char *path) {
-        if (nvme_host_open(&t->host, path, 8 << 20, 64, false) < 0)
+static void target_open(struct target *t, const char *path, bool sleeps) {
+        if (nvme_host_open(&t->host, path, 8 << 20, 64, sleeps) < 0)
                 exit(1);
         if (nvme_host_shadow(&t->host) < 0)
                 measure_die("%s: no shadow doorbells", path);
@@ -167,32 +146,44 @@ static void target_open(struct target *t, const char *path) {
         memset(t->data, 0x5a, (size_t)DEPTH_MAX * BLOCK_MAX);
 }
 
+static void file_open(const char *path, struct io_uring *ring, struct peer *peer) {
+        const int fd = open(path, O_RDWR | O_CLOEXEC);
+
+        if (fd < 0 || io_uring_queue_init(64, ring, 0) < 0 || io_uring_register_files(ring, &fd, 1) < 0)
+                measure_die("%s: %s", path, strerror(errno));
+        *peer = (struct peer){"file, ", uring_batch, ring};
+}
+
 int main(int argc, char **argv) {
         static const struct job jobs[] = {
-                {"file, 128 KiB sequential write, depth 32", NVME_IO_WRITE, BLOCK_MAX, true, 32, 4096, 0.95},
-                {"file, 128 KiB sequential read, depth 32", NVME_IO_READ, BLOCK_MAX, true, 32, 4096, 0.95},
-                {"file, 4 KiB random read, depth 1", NVME_IO_READ, 4096, false, 1, 20000, 1},
-                {"file, 4 KiB random read, depth 32", NVME_IO_READ, 4096, false, 32, 50000, 1},
-                {"file, 4 KiB random write, depth 1", NVME_IO_WRITE, 4096, false, 1, 20000, 1},
-                {"file, 4 KiB random write, depth 32", NVME_IO_WRITE, 4096, false, 32, 50000, 1},
+                {"128 KiB sequential write, depth 32", NVME_IO_WRITE, BLOCK_MAX, true, 32, 4096, 0.95},
+                {"128 KiB sequential read, depth 32", NVME_IO_READ, BLOCK_MAX, true, 32, 4096, 0.95},
+                {"4 KiB random read, depth 1", NVME_IO_READ, 4096, false, 1, 20000, 1},
+                {"4 KiB random read, depth 32", NVME_IO_READ, 4096, false, 32, 50000, 1},
+                {"4 KiB random write, depth 1", NVME_IO_WRITE, 4096, false, 1, 20000, 1},
+                {"4 KiB random write, depth 32", NVME_IO_WRITE, 4096, false, 32, 50000, 1},
         };
         struct target t;
         struct io_uring ring;
+        struct peer peer;
 
-        if (argc != 4)
-                measure_die("usage: nvme-file MGMT_SOCKET VADAPTER_SOCKET FILE");
+        if (argc != 4 && argc != 5)
+                measure_die("usage: nvme-file MGMT_SOCKET VADAPTER_SOCKET FILE, or nbd:SOCKET EXPORT");
         processes_pin(argv[1], 1);
         measure_pin(0, 0);
         setvbuf(stdout, NULL, _IOLBF, 0);
-        target_open(&t, argv[2]);
-        CLEANUP_CLOSE int fd = open(argv[3], O_RDWR | O_CLOEXEC);
+        /* An NBD server is a third process: it gets the processor that this one would poll on. */
+        target_open(&t, argv[2], argc == 5);
+        if (argc == 5)
+                nbd_peer_open(argv[3] + strlen("nbd:"), argv[4], &peer);
+        else
+                file_open(argv[3], &ring, &peer);
         unsigned char *data = aligned_alloc(4096, (size_t)DEPTH_MAX * BLOCK_MAX);
-        if (fd < 0 || !data || io_uring_queue_init(64, &ring, 0) < 0 || io_uring_register_files(&ring, &fd, 1) < 0)
-                measure_die("%s: %s", argv[3], strerror(errno));
+        if (!data)
+                measure_die("no memory");
         memset(data, 0xa5, (size_t)DEPTH_MAX * BLOCK_MAX);
         for (size_t i = 0; i < ARRAY_LENGTH(jobs); i++)
-                compare(&t, &ring, data, &jobs[i]);
-        io_uring_queue_exit(&ring);
+                compare(&t, &peer, data, &jobs[i]);
         free(data);
         nvme_host_close(&t.host);
         return 0;

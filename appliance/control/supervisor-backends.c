@@ -141,8 +141,10 @@ void instance_connect(struct supervisor *s, struct instance *i, const struct lin
 
         i->n_asks = i->asks_second == second ? i->n_asks + 1 : 1;
         i->asks_second = second;
-        if (i->n_asks > ASKS_MAX)
+        if (i->n_asks > ASKS_MAX) {
+                on_connected(s, i->number, m->level, m->hits, -1, "it is asked for too often");
                 return;
+        }
         if (m->level < i->persona.n_media && i->persona.media[m->level].size)
                 volume = volume_by_id(s->events->model(s->userdata), i->persona.media[m->level].unique_id);
         const struct iov_adapter *adapter = volume ? adapter_of(s, volume) : NULL;

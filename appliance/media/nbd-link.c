@@ -279,11 +279,9 @@ static void look(struct media_nbd *m, uint64_t now) {
 
 static void on_tick(void *userdata) {
         struct media_nbd *m = userdata;
-        const uint64_t now = nbd_now();
-
         m->is_ticking = false;
-        look(m, now);
-        nbd_expire(m, now);
+        look(m, nbd_now());
+        nbd_expire(m, nbd_now());
         if (m->state != NBD_OPEN || m->under_way)
                 nbd_link_tick(m);
 }

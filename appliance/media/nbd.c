@@ -281,7 +281,8 @@ static void on_end(struct loop_end *end) {
         for (next = io; next; next = next->private.next)
                 m->under_way--;
         const bool is_last = m->retired && m->under_way == 0;
-        for (; io; io = next) { /* whoever is told may submit the next one, and of the last one free the medium, if that is not retired */
+        for (; io; io = next) { /* whoever is told may submit the next one, and of the last one free the medium, if that is not
+                                   retired */
                 next = io->private.next;
                 io->private.finish(io, -(int)io->private.progress);
         }

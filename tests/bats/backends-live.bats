@@ -75,12 +75,12 @@ fails_with() {
         host other smoke > /dev/null
 }
 
-nbd_start() { # EXPORT...: an honest server
+nbd_start() { # an honest server
         rm -f nbd.sock
         # It must not keep open what ends verify.
         (
                 [[ -z ${HOLD-} ]] || exec {HOLD}>&-
-                exec nbdkit -f -U "$T/nbd.sock" "$@" file disk 3>&- > nbd.log 2>&1
+                exec nbdkit -f -U "$T/nbd.sock" file disk 3>&- > nbd.log 2>&1
         ) &
         NBD_PID=$!
         SERVER_PIDS+=("$NBD_PID")
@@ -135,7 +135,7 @@ verify_end() {
         iovctl vadapter remove disk --yes
         iovctl volume remove vol --yes
         until_true 10 test -n "$(ls dir/retained)"
-        ! ls dir/*.img 2> /dev/null
+        run ! ls dir/*.img
         disk_on dir0 ''
         host web smoke
         iovctl vadapter remove disk --yes
