@@ -133,6 +133,7 @@ static void compare(struct target *t, const struct peer *peer, unsigned char *da
 static void target_open(struct target *t, const char *path, bool sleeps) {
         if (nvme_host_open(&t->host, path, 8 << 20, 64, sleeps) < 0)
                 exit(1);
+        t->host.patience_ms = 60000;
         if (nvme_host_shadow(&t->host) < 0)
                 measure_die("%s: no shadow doorbells", path);
         t->data = nvme_host_alloc(&t->host, (size_t)DEPTH_MAX * BLOCK_MAX, &t->data_iova);

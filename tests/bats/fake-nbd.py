@@ -70,13 +70,12 @@ class Connection:
             self.reply(option, REP_ACK)
             return
 
-    def misbehave(self, cookie):
-        then = self.keys["then"]
+    def misbehave(self, then, kind, cookie):
         if then == "silent":
             self.take(1 << 30)
         if then == "garbage":
             self.sock.sendall(b"\x5a" * 64)
-        if then == "half":
+        if then == "half" and kind == READ:
             self.sock.sendall(struct.pack(">IIQ", 0x67446698, 0, cookie) + b"x" * 100)
         raise Gone
 
@@ -86,9 +85,10 @@ class Connection:
             data = self.take(length) if kind == WRITE else b""
             error = 0
             self.requests += 1
-            if "then" in self.keys and self.requests > int(self.keys.get("after", 0)):
-                if self.keys["then"] != "error":
-                    self.misbehave(cookie)
+            keys = dict(self.keys)  # a signal may clear them
+            if "then" in keys and self.requests > int(keys.get("after", 0)):
+                if keys["then"] != "error":
+                    self.misbehave(keys["then"], kind, cookie)
                 error = 5
             elif kind == READ:
                 data = os.pread(self.fd, length, offset).ljust(length, b"\x00")
@@ -108,7 +108,8 @@ class Connection:
             self.serve()
         except (Gone, OSError):
             pass
-        self.sock.close()
+        finally:
+            self.sock.close()
 
 
 def main():
