@@ -243,7 +243,8 @@ void media_nbd_connected(struct media_nbd *m, uint64_t number, int arg_fd, const
                 lose(m, nbd_library_error(why, sizeof(why)), true);
                 return;
         }
-        nbd_link_follow(m);
+        /* The server may have been quick: it is open already, and something waits for that. */
+        loop_at_end(m->loop, &m->end);
 }
 
 void media_nbd_ask_again(struct media_nbd *m) {
