@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control/access.h"
+#include "control/backend-helper.h"
 #include "control/control.h"
 #include "control/keeper.h"
 #include "link/worker.h"
@@ -115,7 +116,9 @@ int main(int argc, char *argv[]) {
         int c, seconds, microseconds;
 
         if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
-                _exit(link_worker_main(argv[1]));
+                _exit(link_worker_main(argv[1], argc >= 4 && strcmp(argv[3], "nbd") == 0));
+        if (argc >= 2 && strcmp(argv[1], BACKEND_HELPER_ARGUMENT) == 0)
+                _exit(backend_helper_main());
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {

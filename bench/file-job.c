@@ -13,7 +13,12 @@
 
 #define PAGES_MAX (FILE_JOB_BLOCK / NVME_HOST_PAGE)
 
-static uint64_t next_offset(struct file_target *t) {
+void file_job_begin(struct file_target *t, const struct file_job *job, unsigned int round) {
+        t->job = job;
+        t->pattern = pattern_of(round, t->size / job->block);
+}
+
+uint64_t file_job_offset(struct file_target *t) {
         const uint64_t block = t->job->is_sequential ? t->pattern.state++ % t->pattern.n_blocks : pattern_next(&t->pattern);
 
         return block * t->job->block;
@@ -25,8 +30,8 @@ static void nvme_put(void *userdata, unsigned int slot) {
         const uint64_t iova = t->data_iova + (uint64_t)slot * FILE_JOB_BLOCK;
         struct nvme_host_command command;
 
-        nvme_host_rw(&command, t->job->opcode, &t->host, next_offset(t) / t->host.block_size, t->job->block / t->host.block_size,
-                     iova);
+        nvme_host_rw(&command, t->job->opcode, &t->host, file_job_offset(t) / t->host.block_size,
+                     t->job->block / t->host.block_size, iova);
         if (t->job->block > 2 * NVME_HOST_PAGE)
                 command.prp2 = t->lists_iova + (uint64_t)slot * NVME_HOST_PAGE;
         command.cid = (uint16_t)slot;
@@ -39,16 +44,15 @@ static void uring_put(void *userdata, unsigned int slot) {
         unsigned char *data = t->buffer + (size_t)slot * FILE_JOB_BLOCK;
 
         if (t->job->opcode == NVME_IO_READ)
-                io_uring_prep_read(sqe, 0, data, t->job->block, next_offset(t));
+                io_uring_prep_read(sqe, 0, data, t->job->block, file_job_offset(t));
         else
-                io_uring_prep_write(sqe, 0, data, t->job->block, next_offset(t));
+                io_uring_prep_write(sqe, 0, data, t->job->block, file_job_offset(t));
         sqe->flags |= IOSQE_FIXED_FILE;
         io_uring_sqe_set_data64(sqe, slot);
 }
 
 static struct batch batch_of(struct file_target *t, const struct file_job *job, unsigned int round) {
-        t->job = job;
-        t->pattern = pattern_of(round, t->size / job->block);
+        file_job_begin(t, job, round);
         return (struct batch){.what = job->what, .depth = job->depth, .count = job->count, .userdata = t};
 }
 
@@ -82,15 +86,20 @@ void file_target_open(struct file_target *t, const char *socket, const char *pat
                                 t->data_iova + (uint64_t)slot * FILE_JOB_BLOCK + (uint64_t)i * NVME_HOST_PAGE;
         memset(t->data, 0x5a, (size_t)FILE_JOB_DEPTH * FILE_JOB_BLOCK);
 
-        CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
         t->buffer = aligned_alloc(4096, (size_t)FILE_JOB_DEPTH * FILE_JOB_BLOCK);
-        if (fd < 0 || !t->buffer || io_uring_queue_init(64, &t->ring, 0) < 0 || io_uring_register_files(&t->ring, &fd, 1) < 0)
-                measure_die("%s: %s", path, strerror(errno));
+        if (!t->buffer)
+                measure_die("no memory");
         memset(t->buffer, 0xa5, (size_t)FILE_JOB_DEPTH * FILE_JOB_BLOCK);
+        if (!path)
+                return;
+        CLEANUP_CLOSE int fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0 || io_uring_queue_init(64, &t->ring, 0) < 0 || io_uring_register_files(&t->ring, &fd, 1) < 0)
+                measure_die("%s: %s", path, strerror(errno));
 }
 
 void file_target_close(struct file_target *t) {
-        io_uring_queue_exit(&t->ring);
+        if (t->path)
+                io_uring_queue_exit(&t->ring);
         free(t->buffer);
         nvme_host_close(&t->host);
 }

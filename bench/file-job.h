@@ -36,11 +36,15 @@ struct file_target {
         struct pattern pattern; /* where job is sequential, state counts */
 };
 
-/* `interrupt`: the host sleeps until it is interrupted, else it looks. */
+/* `interrupt`: the host sleeps until it is interrupted, else it looks. `path` NULL: the medium is no file, file_job_uring() has
+ * nothing to do its jobs on. */
 void file_target_open(struct file_target *target, const char *socket, const char *path, uint64_t size, bool interrupt);
 void file_target_close(struct file_target *target);
 
-/* ns each; the same places in the same round. */
+/* Begin a round of a job; the places that it takes one after the other, in bytes, the same for all in the same round. */
+void file_job_begin(struct file_target *target, const struct file_job *job, unsigned int round);
+uint64_t file_job_offset(struct file_target *target);
+/* ns each. */
 double file_job_nvme(struct file_target *target, const struct file_job *job, unsigned int round);
 double file_job_uring(struct file_target *target, const struct file_job *job, unsigned int round);
 

@@ -117,7 +117,7 @@ static bool has_completion(const struct nvme_host_queue *q) {
 static int sleep_until_interrupt(struct nvme_host *h, struct nvme_host_queue *q) {
         struct pollfd p[] = {{.fd = q->eventfd, .events = POLLIN}, {.fd = vfio_user_client_fd(h->client)}};
         uint64_t count;
-        int r = poll(p, ARRAY_LENGTH(p), TIMEOUT_MS);
+        int r = poll(p, ARRAY_LENGTH(p), (int)h->patience_ms);
 
         if (r == 0)
                 return -ETIMEDOUT;
@@ -144,7 +144,7 @@ static int spin(struct nvme_host *h, const struct nvme_host_queue *q) {
 }
 
 int nvme_host_wait(struct nvme_host *h, struct nvme_host_queue *q) {
-        uint64_t deadline = measure_ns() + TIMEOUT_MS * UINT64_C(1000000);
+        uint64_t deadline = measure_ns() + h->patience_ms * UINT64_C(1000000);
 
         while (!has_completion(q)) {
                 int r = q->eventfd >= 0 ? sleep_until_interrupt(h, q) : spin(h, q);
@@ -345,7 +345,7 @@ int nvme_host_connect(struct nvme_host *h, const char *path, size_t memory_size)
         unsigned int regions, irqs;
         int fd = -1, r;
 
-        *h = (struct nvme_host){.memory_fd = -1, .admin.eventfd = -1, .io.eventfd = -1};
+        *h = (struct nvme_host){.memory_fd = -1, .admin.eventfd = -1, .io.eventfd = -1, .patience_ms = TIMEOUT_MS};
         if ((r = socket_connect(path, &fd)) < 0 || (r = vfio_user_client_new(fd, TIMEOUT_MS, &h->client)) < 0)
                 return r;
         if ((r = vfio_user_client_version(h->client)) < 0 || (r = memory_map(h, memory_size)) < 0 ||
@@ -397,7 +397,7 @@ void nvme_host_close(struct nvme_host *h) {
                 munmap(h->memory, h->memory_size);
         close_fd(&h->memory_fd);
         close_fd(&h->io.eventfd);
-        *h = (struct nvme_host){.memory_fd = -1, .admin.eventfd = -1, .io.eventfd = -1};
+        *h = (struct nvme_host){.memory_fd = -1, .admin.eventfd = -1, .io.eventfd = -1, .patience_ms = TIMEOUT_MS};
 }
 
 void nvme_host_rw(struct nvme_host_command *command, unsigned int opcode, const struct nvme_host *h, uint64_t block,

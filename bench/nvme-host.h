@@ -78,6 +78,7 @@ struct nvme_host {
         uint64_t cap;
         unsigned int doorbell_stride;
         struct nvme_host_queue admin, io;
+        unsigned int patience_ms; /* for a completion; may be set after nvme_host_open() */
         uint32_t nsid, block_size;
         uint64_t n_blocks;
         uint32_t *shadow, *events; /* NVMe 1.4 section 7.13, NULL: not set up */

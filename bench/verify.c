@@ -32,7 +32,11 @@ static bool transfer(struct nvme_host *h, unsigned int opcode, uint64_t place, u
         struct nvme_host_completion completion = {0};
 
         nvme_host_rw(&command, opcode, h, place * blocks, blocks, iova);
-        return nvme_host_run(h, &h->io, &command, &completion) >= 0 && NVME_HOST_STATUS(&completion) == 0;
+        int r = nvme_host_run(h, &h->io, &command, &completion);
+        if (r < 0 || NVME_HOST_STATUS(&completion))
+                fprintf(stderr, "verify: %s of place %" PRIu64 ": %s, status 0x%x\n", opcode == NVME_IO_WRITE ? "write" : "read",
+                        place, strerror(-r), NVME_HOST_STATUS(&completion));
+        return r >= 0 && NVME_HOST_STATUS(&completion) == 0;
 }
 
 int verify(const char *path) {
@@ -43,6 +47,7 @@ int verify(const char *path) {
 
         if (nvme_host_open(&h, path, MEMORY, 32, true) < 0)
                 return 1;
+        h.patience_ms = 60000; /* what its data is on may be on another machine */
         unsigned char *out = nvme_host_alloc(&h, SIZE, &out_iova), *in = nvme_host_alloc(&h, SIZE, &in_iova);
         good = out && in && h.n_blocks >= (uint64_t)PLACES * SIZE / h.block_size;
         for (; good && poll(&stop, 1, 0) == 0; n++) {
@@ -52,7 +57,11 @@ int verify(const char *path) {
                 const uint64_t old = n < PLACES / 2 ? n : n - PLACES / 2;
                 fill(out, old);
                 memset(in, 0, SIZE);
-                good = good && transfer(&h, NVME_IO_READ, old % PLACES, in_iova) && memcmp(in, out, SIZE) == 0;
+                good = good && transfer(&h, NVME_IO_READ, old % PLACES, in_iova);
+                if (good && memcmp(in, out, SIZE) != 0) {
+                        fprintf(stderr, "verify: place %" PRIu64 " is not as it was written\n", old % PLACES);
+                        good = false;
+                }
         }
         nvme_host_close(&h);
         printf("%s after %" PRIu64 " writes and reads of %u bytes\n", good ? "good" : "failed", n, SIZE);

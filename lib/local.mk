@@ -1,6 +1,7 @@
 # libiov. Everything is in one convenience library, which unit tests link to reach what is not exported.
 noinst_LTLIBRARIES += libiov-core.la
 libiov_core_la_SOURCES = \
+	lib/backend.c lib/backend.h \
 	lib/context.c lib/context.h \
 	lib/crc32c.c lib/crc32c.h \
 	lib/hash.h \

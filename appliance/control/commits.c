@@ -84,7 +84,10 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
                 bool same = now && now->id == v->id;
                 if (same && now->size >= v->size)
                         continue;
-                int r = same ? volume_trim(state_get_directory(c->state), now) : volume_discard(state_get_directory(c->state), v);
+                const struct iov_adapter *adapter = iov_model_get(old, IOV_KIND_ADAPTER, v->adapter);
+                const char *backend = adapter ? adapter->backend : "";
+                int r = same ? volume_trim(state_get_directory(c->state), backend, now)
+                             : volume_discard(state_get_directory(c->state), backend, v);
                 if (r < 0)
                         journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
                                       "its file cannot be removed or made shorter: %s", strerror(-r));

@@ -5,6 +5,9 @@ libcontrol_la_SOURCES = \
 	appliance/control/amend.c appliance/control/amend.h \
 	appliance/control/appliance-id.c appliance/control/appliance-id.h \
 	appliance/control/asked.c appliance/control/asked.h \
+	appliance/control/backend-helper.c appliance/control/backend-helper.h \
+	appliance/control/backend-process.c appliance/control/backend-process.h \
+	appliance/control/backends.c appliance/control/backends.h \
 	appliance/control/chassis.c appliance/control/chassis.h \
 	appliance/control/commits.c \
 	appliance/control/confirm.c \
@@ -33,6 +36,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/state.c appliance/control/state.h \
 	appliance/control/supervisor.c appliance/control/supervisor.h appliance/control/supervisor-private.h \
 	appliance/control/supervisor-adopt.c \
+	appliance/control/supervisor-backends.c \
 	appliance/control/supervisor-drive.c \
 	appliance/control/supervisor-instances.c \
 	appliance/control/supervisor-media.c \
@@ -43,7 +47,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/volumes.c appliance/control/volumes.h \
 	appliance/control/worker-process.c appliance/control/worker-process.h
 libcontrol_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
-libcontrol_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS)
+libcontrol_la_CFLAGS = $(AM_CFLAGS) $(SYSTEMD_CFLAGS) $(NBD_CFLAGS)
 libcontrol_la_LIBADD = libhost.la $(SYSTEMD_LIBS)
 
 sbin_PROGRAMS += iovd

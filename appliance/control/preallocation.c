@@ -11,6 +11,7 @@
 
 struct job {
         struct iov_volume volume;
+        char backend[sizeof(((struct iov_adapter *)NULL)->backend)]; /* its adapter's */
         struct volume_before before;
 };
 
@@ -45,8 +46,14 @@ int preallocation_make(int state_directory, const struct iov_model *from, const 
                         return -ENOMEM;
                 p->directory = state_directory;
                 iov_model_foreach (to, IOV_KIND_VOLUME, volume)
-                        if (is_needed(from, volume))
-                                p->jobs[p->n++].volume = *volume;
+                        if (is_needed(from, volume)) {
+                                const struct iov_adapter *adapter = iov_model_get(to, IOV_KIND_ADAPTER, volume->adapter);
+                                struct job *job = &p->jobs[p->n++];
+
+                                job->volume = *volume;
+                                if (adapter)
+                                        field_set(job->backend, sizeof(job->backend), adapter->backend);
+                        }
         }
         *ret_preallocation = p;
         return 0;
@@ -61,7 +68,7 @@ int preallocation_run(void *preallocation) {
 
         while (p->n_done < p->n) {
                 struct job *job = &p->jobs[p->n_done];
-                int r = volume_allocate(p->directory, &job->volume, &job->before);
+                int r = volume_allocate(p->directory, job->backend, &job->volume, &job->before);
 
                 if (r < 0) {
                         const size_t failed = p->n_done;
@@ -82,7 +89,7 @@ void preallocation_undo(void *preallocation) {
         while (p->n_done) {
                 const struct job *job = &p->jobs[--p->n_done];
 
-                volume_unallocate(p->directory, &job->volume, &job->before);
+                volume_unallocate(p->directory, job->backend, &job->volume, &job->before);
         }
 }
 
@@ -96,11 +103,10 @@ bool preallocation_refuse(const struct preallocation *p, int error, struct iove_
         iov_size_format(p->jobs[p->n_done].volume.size, size);
         if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
                 iove_refuse(refusal, IOV_RET_NO_SPACE, UINT32_MAX,
-                            "volume %s: provisioning full needs %s, and the appliance's file system has not that much free", name,
-                            size);
+                            "volume %s: provisioning full needs %s, and its file system has not that much free", name, size);
         else if (error == -EOPNOTSUPP)
                 iove_refuse(refusal, IOV_RET_UNSUPPORTED, UINT32_MAX,
-                            "volume %s: the appliance's file system cannot set space aside: have provisioning thin", name);
+                            "volume %s: its file system cannot set space aside: have provisioning thin", name);
         else
                 iove_refuse(refusal, IOV_RET_INTERNAL, UINT32_MAX, "volume %s: %s cannot be set aside for it: %s", name, size,
                             strerror(-error));

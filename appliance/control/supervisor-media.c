@@ -6,6 +6,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "backend.h"
+#include "control/backends.h"
 #include "control/faults.h"
 #include "control/media-change.h"
 #include "control/persona.h"
@@ -14,13 +16,33 @@
 #include "link/channel.h"
 #include "media/medium.h"
 
+/* What was looked for is there. */
+static int external_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
+                            int *ret_fd) {
+        struct backend_volume found;
+        int r = backends_take(s->backends, volume->id, medium->read_only, &found);
+
+        if (r < 0)
+                return r;
+        *ret_kind = found.is_nbd ? MEDIUM_NBD : MEDIUM_FILE;
+        *ret_fd = found.fd;
+        /* It may have been formatted by a server, where it is a file. */
+        const uint32_t block_size = found.is_nbd ? 0 : volume_block_size(found.fd);
+        medium->block_size = block_size > found.block_size ? block_size : found.block_size;
+        return 0;
+}
+
 int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
                    int *ret_fd) {
         const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
 
+        const char *backend = adapter ? adapter->backend : "";
+
         *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        if (*ret_kind != MEDIUM_RAM && backend_is_external(backend))
+                return external_prepare(s, volume, medium, ret_kind, ret_fd);
         int r = *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
-                                        : volume_open(s->state_directory, volume, medium->read_only, ret_fd);
+                                        : volume_open(s->state_directory, backend, volume, medium->read_only, ret_fd);
         uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
         if (block_size)
                 medium->block_size = block_size;
@@ -149,6 +171,12 @@ static int open_fresh(struct supervisor *s, const struct media_change *change, c
         return 0;
 }
 
+static bool is_memory(const struct supervisor *s, const struct iov_volume *volume) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        return adapter && adapter->media == IOV_MEDIA_RAM;
+}
+
 /* What is in memory grows here: the worker maps more of it when it is told. */
 static void grow_memory(struct supervisor *s, const struct instance *i, const struct media_change *change) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -160,7 +188,7 @@ static void grow_memory(struct supervisor *s, const struct instance *i, const st
                 int fd = -1;
 
                 if (volumes[k] && medium.size != i->persona.media[k].size && !(change->fresh >> k & 1) &&
-                    medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
+                    is_memory(s, volumes[k]) && medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
                         close(fd);
         }
 }
@@ -202,6 +230,24 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
         return instance_send_faults(s, i);
 }
 
+/* What is not the appliance's grows first, and by other hands. */
+static void hold_growth(struct supervisor *s, struct instance *i, struct media_change *change) {
+        const struct iov_volume *volumes[VPC_MEDIA_MAX];
+
+        if (!change->differs)
+                return;
+        volumes_of(s, i, volumes);
+        change->differs = change->fresh != 0;
+        for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++) {
+                struct vpc_medium *m = &change->media[k];
+                const struct vpc_medium *now = &i->persona.media[k];
+
+                if (!(change->fresh >> k & 1) && volumes[k] && m->size > now->size && instance_look_grown(s, i, volumes[k]) < 0)
+                        m->size = now->size;
+                change->differs |= memcmp(m, now, sizeof(*m)) != 0;
+        }
+}
+
 void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
@@ -214,7 +260,10 @@ void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
         persona_make(model, va, &persona, volumes);
         if (additions)
                 drop_held(s, i, &persona, volumes);
+        if (additions)
+                instance_drop_missing(s, i, &persona, volumes);
         media_change_make(&i->persona, &persona, additions, &change);
+        hold_growth(s, i, &change);
         if (!change.differs)
                 return;
         int r = tell_media(s, i, &change, volumes);

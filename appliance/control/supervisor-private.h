@@ -71,6 +71,9 @@ struct instance {
         enum iov_vadapter_state shown;
         char reason[104];
         struct sharing *sharing; /* of an adapter that has rates of its own, else NULL */
+        char missing[184];       /* what was told last of volumes that cannot be shown */
+        uint64_t asks_second;    /* by its worker for connections */
+        unsigned int n_asks;
         struct instance *next;
 };
 
@@ -86,6 +89,7 @@ struct supervisor {
         struct process *processes;
         struct instance *instances;
         struct ram_volumes *ram_volumes;
+        struct backends *backends;
         unsigned int poll_us, cache;
         uint64_t next_number;
         struct loop_source *removal_timer;
@@ -163,6 +167,20 @@ void instance_read_share(const struct supervisor *s, const struct instance *i, s
 /* NULL: it has none */
 const struct supervisor_file *sharing_file(const struct sharing *sharing);
 struct sharing *sharing_free(struct sharing *sharing);
+/* supervisor-backends.c: */
+/* 0: all of its volumes are there, -EINPROGRESS: that is not known yet; else one is not. `reason` where it is not 0. */
+int supervisor_look(struct supervisor *s, const struct iov_vadapter *va, char reason[104]);
+/* One of its volumes was not there when it was looked for: what failed for that is tried again. */
+bool supervisor_lacks_backend(struct supervisor *s, const struct iov_vadapter *va);
+/* Namespaces whose volumes are not there wait. */
+void instance_drop_missing(struct supervisor *s, struct instance *i, struct vpc_persona *wanted,
+                           const struct iov_volume *volumes[VPC_MEDIA_MAX]);
+void instance_tell_missing(struct supervisor *s, struct instance *i, const char *volume, const char *why);
+/* A volume that is shown has grown: what it is on must have, too. As supervisor_look(). */
+int instance_look_grown(struct supervisor *s, struct instance *i, const struct iov_volume *volume);
+/* Its worker asks for a connection (MEDIUM_ASK). */
+void instance_connect(struct supervisor *s, struct instance *i, const struct link_message *m);
+bool supervisor_has_nbd(const struct supervisor *s);
 
 /* supervisor-adopt.c: */
 int process_keep(struct supervisor *s, const struct process *p);

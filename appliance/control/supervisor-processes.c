@@ -141,7 +141,7 @@ int process_watch(struct supervisor *s, struct process *p) {
 }
 
 int process_start(struct supervisor *s, struct process *p) {
-        int r = worker_process_start(p->server, &p->pid, &p->pidfd, &p->channel);
+        int r = worker_process_start(p->server, supervisor_has_nbd(s), &p->pid, &p->pidfd, &p->channel);
 
         if (r < 0) {
                 p->pid = 0;

@@ -10,6 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/backends.h"
 #include "control/hosts.h"
 #include "control/ram-volumes.h"
 #include "control/supervisor-private.h"
@@ -162,6 +163,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
         case LINK_STRUCK:
                 s->events->struck(s->userdata, m->fault.id, m->hits);
                 break;
+        case LINK_MEDIUM_ASK:
+                instance_connect(s, i, m);
+                break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
                 break;
@@ -230,7 +234,29 @@ static void show_waiting(struct supervisor *s, const struct iov_vadapter *va, co
                 &(struct supervisor_progress){.state = IOV_VADAPTER_PLUGGING, .socket = "", .reason = reason});
 }
 
+/* It is not plugged before all that it shows is there; what is not there is looked for again. */
+static bool has_volumes(struct supervisor *s, const struct iov_vadapter *va) {
+        char reason[104] = "";
+        int r = supervisor_look(s, va, reason);
+        const bool has_failed = r < 0 && r != -EINPROGRESS;
+
+        if (r == 0)
+                return true;
+        if (has_failed && (va->state != IOV_VADAPTER_FAILED || strcmp(va->reason, reason) != 0))
+                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, va->name, "cannot be plugged into slot %u of server %s: %s",
+                              va->at_slot, va->at_server, reason);
+        if (has_failed || va->state != IOV_VADAPTER_FAILED)
+                s->events->vadapter_progress(
+                        s->userdata, va->name,
+                        &(struct supervisor_progress){.state = has_failed ? IOV_VADAPTER_FAILED : IOV_VADAPTER_PLUGGING,
+                                                      .socket = "",
+                                                      .reason = reason});
+        return false;
+}
+
 static void plug(struct supervisor *s, const struct iov_vadapter *va) {
+        if (!has_volumes(s, va))
+                return;
         struct process *p = process_of(s, va->at_server);
         int r = p ? 0 : -ENOMEM;
 
@@ -271,8 +297,10 @@ void supervisor_reconcile(struct supervisor *s) {
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
         iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name) || va->state == IOV_VADAPTER_FAILED ||
-                    !iov_vadapter_is_reachable(model, va))
+                if (!*va->at_server || instance_of(s, va->name))
+                        continue;
+                const bool lacks_backend = supervisor_lacks_backend(s, va);
+                if ((va->state == IOV_VADAPTER_FAILED && !lacks_backend) || !iov_vadapter_is_reachable(model, va))
                         continue;
                 const struct instance *way = supervisor_in_the_way(s, va);
                 if (way)
@@ -284,6 +312,7 @@ void supervisor_reconcile(struct supervisor *s) {
         process_end_idle(s);
         reservations_progress(s->reservations);
         ram_volumes_sweep(s->ram_volumes, model);
+        backends_sweep(s->backends);
 }
 
 /* ---- what the control process asks ---- */
@@ -351,6 +380,10 @@ void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *user
 
 /* ---- life ---- */
 
+static void on_backends_changed(void *userdata) {
+        supervisor_reconcile(userdata);
+}
+
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
                    const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
                    const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
@@ -374,10 +407,13 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
                 r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,
                                      &s->reservations);
         if (r == 0)
+                r = backends_new(loop, on_backends_changed, s, &s->backends);
+        if (r == 0)
                 r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
                 reservations_free(s->reservations);
                 ram_volumes_free(s->ram_volumes);
+                backends_free(s->backends);
                 free(s);
                 return r;
         }
@@ -401,6 +437,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         loop_source_remove(s->reservation_timer);
         supervisor_free_ghosts(s);
         reservations_free(s->reservations);
+        backends_free(s->backends);
         ram_volumes_free(s->ram_volumes);
         free(s);
         return NULL;

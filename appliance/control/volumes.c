@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "backend.h"
 #include "media/file.h"
 #include "util.h"
 
@@ -34,10 +35,18 @@ static int make_directory(int parent, const char *name, int *ret_fd) {
         return 0;
 }
 
-static int adapter_directory(int state_directory, const char *adapter, int *ret_fd) {
+static int adapter_directory(int state_directory, const char *backend, const char *adapter, int *ret_fd) {
         CLEANUP_CLOSE int media = -1;
-        int r = make_directory(state_directory, "media", &media);
 
+        if (*backend) { /* the operator has named it, and may have named a link */
+                int fd = open(backend, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+                if (fd < 0)
+                        return -errno;
+                *ret_fd = fd;
+                return 0;
+        }
+        int r = make_directory(state_directory, "media", &media);
         return r < 0 ? r : make_directory(media, adapter, ret_fd);
 }
 
@@ -45,11 +54,11 @@ static void file_name(const struct iov_volume *volume, char name[32]) {
         snprintf(name, 32, "%" PRIu64 ".img", volume->id);
 }
 
-int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd) {
+int volume_open(int state_directory, const char *backend, const struct iov_volume *volume, bool read_only, int *ret_fd) {
         CLEANUP_CLOSE int directory = -1;
         const int mode = read_only ? O_RDONLY : O_RDWR;
         char name[32];
-        int r = adapter_directory(state_directory, volume->adapter, &directory);
+        int r = adapter_directory(state_directory, backend, volume->adapter, &directory);
 
         if (r < 0)
                 return r;
@@ -80,12 +89,12 @@ static int trim_file(int directory, const char *name, uint64_t size) {
         return fd < 0 || ftruncate(fd, (off_t)size) < 0 || fsync(fd) < 0 ? -errno : 0;
 }
 
-static bool is_there(int state_directory, const struct iov_volume *volume, struct stat *ret_st) {
+static bool is_there(int state_directory, const char *backend, const struct iov_volume *volume, struct stat *ret_st) {
         CLEANUP_CLOSE int directory = -1;
         char name[32];
 
         file_name(volume, name);
-        return adapter_directory(state_directory, volume->adapter, &directory) == 0 &&
+        return adapter_directory(state_directory, backend, volume->adapter, &directory) == 0 &&
                fstatat(directory, name, ret_st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
@@ -100,11 +109,11 @@ static int has_room(int fd, uint64_t size) {
         return size > has && (size - has) / fs.f_frsize > fs.f_bavail ? -ENOSPC : 0;
 }
 
-int volume_allocate(int state_directory, const struct iov_volume *volume, struct volume_before *ret_before) {
+int volume_allocate(int state_directory, const char *backend, const struct iov_volume *volume, struct volume_before *ret_before) {
         CLEANUP_CLOSE int fd = -1;
         struct stat st = {0};
-        struct volume_before before = {.is_made = !is_there(state_directory, volume, &st), .size = (uint64_t)st.st_size};
-        int r = volume_open(state_directory, volume, false, &fd);
+        struct volume_before before = {.is_made = !is_there(state_directory, backend, volume, &st), .size = (uint64_t)st.st_size};
+        int r = volume_open(state_directory, backend, volume, false, &fd);
 
         if (r < 0)
                 return r;
@@ -115,18 +124,19 @@ int volume_allocate(int state_directory, const struct iov_volume *volume, struct
         if (r == 0 && fsync(fd) < 0)
                 r = -errno;
         if (r < 0) {
-                volume_unallocate(state_directory, volume, &before);
+                volume_unallocate(state_directory, backend, volume, &before);
                 return r;
         }
         *ret_before = before;
         return 0;
 }
 
-void volume_unallocate(int state_directory, const struct iov_volume *volume, const struct volume_before *before) {
+void volume_unallocate(int state_directory, const char *backend, const struct iov_volume *volume,
+                       const struct volume_before *before) {
         CLEANUP_CLOSE int directory = -1;
         char name[32];
 
-        if (adapter_directory(state_directory, volume->adapter, &directory) < 0)
+        if (adapter_directory(state_directory, backend, volume->adapter, &directory) < 0)
                 return;
         file_name(volume, name);
         if (before->is_made)
@@ -145,11 +155,13 @@ uint32_t volume_block_size(int fd) {
         return n > 0 && strcmp(text, "512") == 0 ? 512 : 0;
 }
 
-int volume_discard(int state_directory, const struct iov_volume *volume) {
+int volume_discard(int state_directory, const char *backend, const struct iov_volume *volume) {
         CLEANUP_CLOSE int directory = -1, retained = -1;
         char name[32], to[IOV_NAME_SIZE + 32];
-        int r = adapter_directory(state_directory, volume->adapter, &directory);
 
+        if (backend_is_external(backend))
+                return 0;
+        int r = adapter_directory(state_directory, backend, volume->adapter, &directory);
         if (r < 0)
                 return r;
         file_name(volume, name);
@@ -164,11 +176,13 @@ int volume_discard(int state_directory, const struct iov_volume *volume) {
         return fsync(retained) < 0 ? -errno : 0;
 }
 
-int volume_trim(int state_directory, const struct iov_volume *volume) {
+int volume_trim(int state_directory, const char *backend, const struct iov_volume *volume) {
         CLEANUP_CLOSE int directory = -1;
         char name[32];
-        int r = adapter_directory(state_directory, volume->adapter, &directory);
 
+        if (backend_is_external(backend))
+                return 0;
+        int r = adapter_directory(state_directory, backend, volume->adapter, &directory);
         if (r < 0)
                 return r;
         file_name(volume, name);
@@ -227,15 +241,15 @@ static int retain_orphan(int directory, const char *name) {
         return renameat(directory, name, retained, to) < 0 ? -errno : 1;
 }
 
-static int sweep_adapter(int media, const char *adapter, const struct ids *ids) {
-        int fd = openat(media, adapter, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), n = 0, r = 0;
-        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+static int sweep_directory(int fd, const struct ids *ids) {
+        DIR *dir = fdopendir(fd);
         const struct dirent *e;
+        int n = 0, r = 0;
 
         if (!dir) {
                 r = -errno;
                 close_fd(&fd);
-                return r == -ENOTDIR || r == -ELOOP ? 0 : r;
+                return r;
         }
         while (r >= 0 && (e = readdir(dir))) {
                 const struct known *known = is_volume_file(e->d_name) ? find_known(e->d_name, ids) : NULL;
@@ -251,24 +265,56 @@ static int sweep_adapter(int media, const char *adapter, const struct ids *ids) 
         return r < 0 ? r : n;
 }
 
-int volumes_sweep(int state_directory, const struct iov_model *model) {
+static int sweep_adapter(int media, const char *adapter, const struct ids *ids) {
+        int fd = openat(media, adapter, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        if (fd < 0)
+                return errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+        return sweep_directory(fd, ids);
+}
+
+/* Directories that are backends. One that is not there now has nothing that could be swept. */
+static int sweep_backends(const struct iov_model *model, const struct ids *ids) {
+        const struct iov_adapter *a;
+        int n = 0;
+
+        iov_model_foreach (model, IOV_KIND_ADAPTER, a) {
+                int fd = backend_kind_of(a->backend) == BACKEND_DIRECTORY ? open(a->backend, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                                                                          : -1;
+                int r = fd < 0 ? 0 : sweep_directory(fd, ids);
+
+                if (r < 0)
+                        return r;
+                n += r;
+        }
+        return n;
+}
+
+static int sweep_state(int state_directory, const struct ids *ids) {
         int fd = openat(state_directory, "media", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), n = 0;
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        struct ids ids = {0};
         const struct dirent *e;
+        int r = 0;
 
         if (!dir) {
-                int r = -errno;
+                r = -errno;
                 close_fd(&fd);
                 return r == -ENOENT ? 0 : r;
         }
-        int r = collect_ids(model, &ids);
         while (r >= 0 && (e = readdir(dir)))
                 if (e->d_name[0] != '.') {
-                        r = sweep_adapter(fd, e->d_name, &ids);
+                        r = sweep_adapter(fd, e->d_name, ids);
                         n += r;
                 }
-        free(ids.known);
         closedir(dir);
         return r < 0 ? r : n;
+}
+
+int volumes_sweep(int state_directory, const struct iov_model *model) {
+        struct ids ids = {0};
+        int r = collect_ids(model, &ids), n = r < 0 ? r : sweep_state(state_directory, &ids);
+
+        r = n < 0 ? n : sweep_backends(model, &ids);
+        free(ids.known);
+        return r < 0 ? r : n + r;
 }

@@ -11,9 +11,11 @@
 
 #include "iov/libiov.h"
 
-/* Open the file of a volume for reading, and writing unless `read_only`, made and durable in its directory where it was missing.
+/* `backend` is that of the volume's adapter: empty, or a directory, which is then in the place of STATE/media/ADAPTER and must be
+ * there; of any other nothing is touched. Open the file of a volume for reading, and writing unless `read_only`, made and durable
+ * in its directory where it was missing.
  */
-int volume_open(int state_directory, const struct iov_volume *volume, bool read_only, int *ret_fd);
+int volume_open(int state_directory, const char *backend, const struct iov_volume *volume, bool read_only, int *ret_fd);
 /* The size of blocks that a volume's file was formatted with by a server; 0: by none, and the appliance chooses. */
 uint32_t volume_block_size(int fd);
 /*
@@ -25,13 +27,14 @@ struct volume_before {
         bool is_made; /* the file was not there */
         uint64_t size;
 };
-int volume_allocate(int state_directory, const struct iov_volume *volume, struct volume_before *ret_before);
-void volume_unallocate(int state_directory, const struct iov_volume *volume, const struct volume_before *before);
+int volume_allocate(int state_directory, const char *backend, const struct iov_volume *volume, struct volume_before *ret_before);
+void volume_unallocate(int state_directory, const char *backend, const struct iov_volume *volume,
+                       const struct volume_before *before);
 /* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
  * volume that never had a file is fine. */
-int volume_discard(int state_directory, const struct iov_volume *volume);
+int volume_discard(int state_directory, const char *backend, const struct iov_volume *volume);
 /* The volume has shrunk: what its file has behind the new end goes, so that it is not there again when it grows. */
-int volume_trim(int state_directory, const struct iov_volume *volume);
+int volume_trim(int state_directory, const char *backend, const struct iov_volume *volume);
 /* At start: make files of volumes that shrank as short as they should be, and move files of volumes that are not in the model,
  * left by a crash between commit and discard, to STATE/media/ADAPTER/retained/. Those are never deleted: what the volume's
  * on_remove was is not known any more. Returns how many, or a negative errno. */

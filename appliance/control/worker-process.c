@@ -18,20 +18,20 @@
 #include "link/channel.h"
 #include "util.h"
 
-static int spawn(const char *server, int channel, pid_t *ret_pid) {
-        char *const argv[] = {(char *)"iovd", (char *)"--worker", (char *)server, NULL};
+static int spawn(const char *server, bool has_nbd, int channel, pid_t *ret_pid) {
+        char *const argv[] = {(char *)"iovd", (char *)"--worker", (char *)server, has_nbd ? (char *)"nbd" : NULL, NULL};
 
         return process_spawn("/proc/self/exe", argv, channel, LINK_CHANNEL_FD, ret_pid);
 }
 
-int worker_process_start(const char *server, pid_t *ret_pid, int *ret_pidfd, int *ret_channel) {
+int worker_process_start(const char *server, bool has_nbd, pid_t *ret_pid, int *ret_pidfd, int *ret_channel) {
         int pair[2], pidfd;
         pid_t pid = -1;
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
         CLEANUP_CLOSE int ours = pair[0], theirs = pair[1];
-        int r = spawn(server, theirs, &pid);
+        int r = spawn(server, has_nbd, theirs, &pid);
         if (r < 0)
                 return r;
         pidfd = pidfd_open(pid, 0);

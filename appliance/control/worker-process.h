@@ -2,10 +2,12 @@
 #ifndef IOV_CONTROL_WORKER_PROCESS_H
 #define IOV_CONTROL_WORKER_PROCESS_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
-/* Start this binary as a worker for a server. Returns 0, its pid, a pidfd and our end of its channel. */
-int worker_process_start(const char *server, pid_t *ret_pid, int *ret_pidfd, int *ret_channel);
+/* Start this binary as a worker for a server, which may get media on NBD servers where `has_nbd`. Returns 0, its pid, a pidfd and
+ * our end of its channel. */
+int worker_process_start(const char *server, bool has_nbd, pid_t *ret_pid, int *ret_pidfd, int *ret_channel);
 /* Wait for one that is about to end, at most `timeout_ms`, then kill it. */
 void worker_process_finish(int pidfd, int timeout_ms);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "backend.h"
 #include "iove/identity.h"
 #include "iove/rules-private.h"
 #include "util.h"
@@ -185,6 +186,17 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
                         return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                            "volume %s: provisioning full is for files, and %s has its media in memory", v->name,
                                            a->name);
+                if (v->provisioning == IOV_PROVISIONING_FULL && backend_is_external(a->backend))
+                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                           "volume %s: provisioning full is for the appliance's own files, and the backend of %s "
+                                           "has its volumes already",
+                                           v->name, a->name);
+                if (v->on_remove == IOV_ON_REMOVE_DELETE && backend_is_external(a->backend))
+                        return iove_refuse(
+                                refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                "volume %s: on_remove: delete is the default, and is not for %s: what its backend has is "
+                                "not the appliance's to delete; say on_remove: retain",
+                                v->name, a->name);
                 uint64_t *sum = &used[iov_model_row(m, IOV_KIND_ADAPTER, a)];
                 if (v->size > a->capacity - *sum) {
                         char asked[32], left[32];

@@ -31,6 +31,7 @@ enum link_message_type {
         LINK_RESERVED,     /* the answer to RESERVE: ticket, `result` */
         LINK_SLOT_SHARE, /* so is `share`; fds: its page, to write, and that of each peer, to read; none where there are no rates
                           */
+        LINK_MEDIUM_SOCKET, /* fd: medium `level` is connected by it, as asked with number `hits`; none: not, and `text` is why */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -44,7 +45,8 @@ enum link_message_type {
         LINK_RESERVE, /* the server asks for a change of reservations: `reserve` */
         LINK_RESERVATIONS_SEEN, /* `change` of `medium` counts from now on */
         LINK_RESERVATIONS_HELD, /* and nothing is under way from before it */
-        LINK_STATUS_END,        /* of slots that were not told of there is nothing */
+        LINK_MEDIUM_ASK, /* for a connection of medium `level` to where its volume is; `hits` is the number of the question */
+        LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */

@@ -260,6 +260,8 @@ int link_escrow_sweep(const struct link_escrow *escrow) {
                 const struct link_escrow_share *share = &slot->shares[slot->share & 1];
                 for (unsigned int k = 0; k < share->n_fds && r == 0; k++)
                         r = list_add(&list, share->fds[k]);
+                for (unsigned int k = 0; k < VPC_MEDIA_MAX && r == 0; k++)
+                        r = list_add(&list, slot->sockets[k] - 1);
                 if (r == 0 && slot->n_fds > 2)
                         r = list_add_session(&list, slot->fds[2]);
         }

@@ -32,9 +32,10 @@ struct link_escrow_slot {
         uint32_t is_direct; /* requests to its media may go on after the process that made them */
         uint32_t n_fds;
         int32_t fds[LINK_FDS_MAX];
-        int32_t reservations_fd;     /* 0: none yet */
-        struct link_message message; /* the SLOT_ADD that it was made from */
-        uint32_t share;              /* which of these counts, as of the last SLOT_SHARE */
+        int32_t sockets[VPC_MEDIA_MAX]; /* descriptors that media are connected by, plus 1; 0: none */
+        int32_t reservations_fd;        /* 0: none yet */
+        struct link_message message;    /* the SLOT_ADD that it was made from */
+        uint32_t share;                 /* which of these counts, as of the last SLOT_SHARE */
         struct link_escrow_share shares[2];
 };
 

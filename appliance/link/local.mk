@@ -9,5 +9,5 @@ liblink_la_SOURCES = \
 	appliance/link/slot.c appliance/link/slot.h \
 	appliance/link/worker.c appliance/link/worker.h
 liblink_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
-liblink_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS)
+liblink_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS) $(NBD_CFLAGS)
 liblink_la_LIBADD = $(SECCOMP_LIBS)

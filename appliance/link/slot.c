@@ -19,6 +19,11 @@
 #include "vpc/server.h"
 #include "vpc/session.h"
 
+struct slot_medium {
+        struct link_slot *slot;
+        unsigned int index;
+};
+
 struct link_slot {
         struct loop *loop;
         uint64_t instance;
@@ -34,6 +39,7 @@ struct link_slot {
         struct vpc_function *function;
         struct vpc_connection *connection;
         struct medium *media[VPC_MEDIA_MAX];
+        struct slot_medium owners[VPC_MEDIA_MAX];
         unsigned int n_media;
         unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
@@ -223,6 +229,46 @@ void link_slot_reserve_again(struct link_slot *s) {
                 s->events->reserve(s, &s->asked);
 }
 
+/* ---- media that are on other machines ---- */
+
+static bool on_connect(void *userdata, uint64_t number) {
+        const struct slot_medium *owner = userdata;
+
+        return owner->slot->events->connect(owner->slot, owner->index, number);
+}
+
+/* So that whoever serves next knows what there was. */
+static void on_holds(void *userdata, int fd) {
+        const struct slot_medium *owner = userdata;
+
+        owner->slot->escrow->sockets[owner->index] = fd + 1;
+}
+
+static void on_medium_log(void *userdata, int level, const char *text) {
+        slot_say(((const struct slot_medium *)userdata)->slot, level, text);
+}
+
+static const struct media_nbd_events nbd_events = {.connect = on_connect, .holds = on_holds, .log = on_medium_log};
+
+static int slot_medium_new(struct link_slot *s, unsigned int kind, int fd, uint64_t size, unsigned int index,
+                           struct medium **ret_medium) {
+        s->owners[index] = (struct slot_medium){s, index};
+        return medium_new(s->loop, kind, fd, size, &nbd_events, &s->owners[index], ret_medium);
+}
+
+void link_slot_connect(struct link_slot *s, unsigned int medium, uint64_t number, int fd, const char *why) {
+        if (medium < s->n_media && s->media[medium])
+                medium_connected(s->media[medium], number, fd, why);
+        else
+                close_fd(&fd);
+}
+
+void link_slot_ask_again(struct link_slot *s) {
+        for (unsigned int i = 0; i < s->n_media; i++)
+                if (s->media[i])
+                        medium_ask_again(s->media[i]);
+}
+
 /* ---- the end: nothing may be under way when the slot is freed ---- */
 
 static void on_quiet(void *userdata) {
@@ -275,7 +321,7 @@ static int open_fresh(struct link_slot *s, const struct link_message *m, const i
                         return -EBADMSG;
                 /* A descriptor of its own, as in slot_open_media(). */
                 const int fd = fcntl(fds[next++], F_DUPFD_CLOEXEC, 0);
-                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &fresh[i]);
+                int r = fd < 0 ? -errno : slot_medium_new(s, m->media_kind[i], fd, m->media[i].size, i, &fresh[i]);
                 if (r < 0)
                         return r;
                 set_up(s, &m->media[i], fresh[i]);
@@ -297,6 +343,8 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
 
                 if (s->media[i] && (!is_shown || fresh[i]))
                         old[i] = TAKE_PTR(s->media[i]);
+                if (old[i]) /* its socket is its own from here on: whoever serves next has no use for it */
+                        s->escrow->sockets[i] = 0;
                 if (fresh[i]) {
                         s->media[i] = fresh[i];
                 } else if (s->media[i]) {
@@ -410,11 +458,13 @@ static int slot_open_media(struct link_slot *s) {
                 if (s->escrow->fds[3 + i] < 0) /* none is shown there */
                         continue;
                 const int fd = fcntl(s->escrow->fds[3 + i], F_DUPFD_CLOEXEC, 0);
-                int r = fd < 0 ? -errno : medium_new(s->loop, m->media_kind[i], fd, m->media[i].size, &s->media[i]);
+                int r = fd < 0 ? -errno : slot_medium_new(s, m->media_kind[i], fd, m->media[i].size, i, &s->media[i]);
 
                 if (r < 0)
                         return r;
                 set_up(s, &m->media[i], s->media[i]);
+                if (s->escrow->sockets[i] > 0)
+                        medium_take_up(s->media[i], s->escrow->sockets[i] - 1);
         }
         s->n_media = m->n_media;
         return 0;
@@ -574,6 +624,9 @@ void link_slot_remove(struct link_slot *s) {
         s->escrow->removing = true;
         /* Nothing that is late on demand holds it up. */
         link_slot_set_fault(s, NULL);
+        for (unsigned int i = 0; i < s->n_media; i++)
+                if (s->media[i])
+                        medium_hurry(s->media[i]);
         s->listener_source = loop_source_remove(s->listener_source);
         if (s->connection)
                 vpc_connection_close(s->connection, "unplugged by the appliance");

@@ -23,6 +23,8 @@ struct link_slot_events {
         void (*reserve)(struct link_slot *slot, const struct vpc_reserve_request *request);
         /* See LINK_RESERVATIONS: seen, and then held. */
         void (*fenced)(struct link_slot *slot, uint32_t medium, uint64_t change, bool held);
+        /* A medium asks to be connected: link_slot_connect() with this number is the answer. false: nobody could be asked. */
+        bool (*connect)(struct link_slot *slot, unsigned int medium, uint64_t number);
 };
 
 /* Bring up a slot that is in escrow, as new or where another process was killed. The place in escrow stays the slot's; on failure
@@ -49,6 +51,10 @@ void link_slot_reserved(struct link_slot *slot, const struct link_message *messa
 void link_slot_reserve_again(struct link_slot *slot);
 /* As a SLOT_SHARE message says. The descriptors are taken over, on failure too; then it has the share that it had. */
 int link_slot_set_share(struct link_slot *slot, const struct link_share *share, const int *fds, unsigned int n_fds);
+/* The answer to events->connect: a socket, which is taken over, or -1 and why not. */
+void link_slot_connect(struct link_slot *slot, unsigned int medium, uint64_t number, int fd, const char *why);
+/* What was asked by events->connect is not answered any more. */
+void link_slot_ask_again(struct link_slot *slot);
 uint64_t link_slot_instance(const struct link_slot *slot);
 const char *link_slot_name(const struct link_slot *slot);
 void *link_slot_userdata(const struct link_slot *slot);

@@ -19,6 +19,7 @@
 #include "link/sandbox.h"
 #include "link/slot.h"
 #include "loop/loop.h"
+#include "media/nbd-library.h"
 #include "util.h"
 
 /* Where there is but one, polling would keep from work those who are waited for. Found out before the sandbox is entered. */
@@ -118,6 +119,13 @@ static void on_fenced(struct link_slot *slot, uint32_t medium, uint64_t change, 
         tell(link_slot_userdata(slot), &m);
 }
 
+static bool on_connect(struct link_slot *slot, unsigned int medium, uint64_t number) {
+        const struct link_message m = {
+                .type = LINK_MEDIUM_ASK, .level = medium, .instance = link_slot_instance(slot), .hits = number};
+
+        return link_send(LINK_CHANNEL_FD, &m, NULL, 0) == 0;
+}
+
 static const struct link_slot_events slot_events = {
         .connected = on_connected,
         .disconnected = on_disconnected,
@@ -127,6 +135,7 @@ static const struct link_slot_events slot_events = {
         .struck = on_struck,
         .reserve = on_reserve,
         .fenced = on_fenced,
+        .connect = on_connect,
 };
 
 static void say_failed(struct worker *w, uint64_t instance, const char *what, int error) {
@@ -248,6 +257,22 @@ static void slot_share(struct worker *w, const struct link_message *m, const int
                 close(fds[i]);
 }
 
+/* Whoever asks may be another control process, which knows of no questions that were asked before. */
+static void answer_status(struct worker *w) {
+        tell_status(w, true);
+        for (unsigned int i = 0; i < w->n_slots; i++)
+                link_slot_ask_again(w->slots[i]);
+}
+
+static void slot_connect(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
+        struct link_slot *slot = slot_find(w, m->instance);
+
+        if (slot)
+                link_slot_connect(slot, m->level, m->hits, n ? take_fd(&fds[0]) : -1, m->text);
+        for (unsigned int i = 0; i < n; i++)
+                close_fd(&fds[i]);
+}
+
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
         if (m->type == LINK_SLOT_ADD) {
                 slot_add(w, m, fds, n);
@@ -265,6 +290,10 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 slot_share(w, m, fds, n);
                 return;
         }
+        if (m->type == LINK_MEDIUM_SOCKET) {
+                slot_connect(w, m, fds, n);
+                return;
+        }
         for (unsigned int i = 0; i < n; i++)
                 close(fds[i]);
         if (m->type == LINK_SLOT_REMOVE)
@@ -276,7 +305,7 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
         else if (m->type == LINK_RESERVED && slot_find(w, m->instance))
                 link_slot_reserved(slot_find(w, m->instance), m);
         else if (m->type == LINK_STATUS_ASK)
-                tell_status(w, true);
+                answer_status(w);
 }
 
 static void on_channel(void *userdata, int fd, uint32_t events) {
@@ -344,7 +373,9 @@ static void raise_file_limit(void) {
         }
 }
 
-int link_worker_main(char *mark) {
+int link_worker_main(char *mark, bool has_nbd) {
+        const char *why = "";
+
         /* Signals of the terminal are for the control process, which ends the workers by closing the channel. */
         signal(SIGINT, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
@@ -353,6 +384,9 @@ int link_worker_main(char *mark) {
         raise_file_limit();
         cpu_set_t set;
         has_processors = sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
+        /* Without it such media are refused, one by one. */
+        if (has_nbd && nbd_library_load(&why) < 0)
+                fprintf(stderr, "iovd worker: no NBD: %s\n", why);
         int r = link_sandbox_enter();
         if (r < 0) {
                 fprintf(stderr, "iovd worker: the sandbox cannot be entered: %s\n", strerror(-r));

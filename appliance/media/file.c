@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ struct media_file {
         int fd;
         int io_fd; /* the same, or what stands for it where it is registered */
         uint64_t size;
-        bool is_memory; /* on tmpfs */
+        bool is_memory; /* a file on tmpfs */
+        bool is_device; /* a block device */
         bool keeps_space;
         uint32_t direct;                /* what memory must be aligned to for direct I/O; 0: through the page cache */
         unsigned int skip, skip_length; /* reads that are not looked for in the page cache */
@@ -318,6 +320,7 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
         CLEANUP_CLOSE int owned = fd;
         CLEANUP_FREE struct media_file *media = NULL;
         struct statfs fs;
+        struct stat st;
         int r = 0;
 
         if (fd < 0)
@@ -334,8 +337,12 @@ int media_file_new(struct loop *loop, int fd, uint64_t size, struct media_file *
         if (media->io_fd < 0)
                 media->io_fd = media->fd;
         media->size = size;
-        /* Nothing there is waited for, and nothing would be gained by the ring, which hands it to a thread. */
-        media->is_memory = fstatfs(media->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+        if (fstat(media->fd, &st) < 0)
+                st.st_mode = 0;
+        media->is_device = S_ISBLK(st.st_mode);
+        /* Nothing there is waited for, and nothing would be gained by the ring, which hands it to a thread. A device is on /dev,
+         * which says that it is tmpfs. */
+        media->is_memory = S_ISREG(st.st_mode) && fstatfs(media->fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
         media->waiting.end = &media->waiting.first;
         media->ended.end = &media->ended.first;
         *ret_media = TAKE_PTR(media);
@@ -412,6 +419,10 @@ void media_file_submit(struct media_file *media, struct vpc_io *io) {
         io->private.request.done = on_done;
         if (has_bytes(io) && (io->length == 0 || io->offset > media->size || io->length > media->size - io->offset)) {
                 end_later(media, io, -EINVAL);
+                return;
+        }
+        if (io->op == VPC_IO_FORMAT && media->is_device) { /* an attribute would be one of the node in /dev */
+                end_later(media, io, -EOPNOTSUPP);
                 return;
         }
         start_or_wait(media, io);

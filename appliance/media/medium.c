@@ -14,6 +14,7 @@ struct medium {
         struct media_file *file;
         struct media_ram *ram;
         struct ram_clear *clear; /* of memory: what is not done at once */
+        struct media_nbd *nbd;
         /* Requests of memory that were submitted nevertheless: they are done, and end in their turn. */
         struct loop_end end;
         struct vpc_io *ended, **ended_end;
@@ -30,10 +31,13 @@ static void retire(void *userdata) {
         retired(retired_userdata);
 }
 
-/* The file frees itself. */
-static void on_file_retired(void *userdata) {
-        ((struct medium *)userdata)->file = NULL;
-        retire(userdata);
+/* They free themselves. */
+static void on_part_retired(void *userdata) {
+        struct medium *medium = userdata;
+
+        medium->file = NULL;
+        medium->nbd = NULL;
+        retire(medium);
 }
 
 static bool is_idle(const struct medium *medium) {
@@ -65,7 +69,8 @@ static void on_cleared(void *userdata, struct vpc_io *io, int error) {
                 retire(medium);
 }
 
-int medium_new(struct loop *loop, unsigned int kind, int arg_fd, uint64_t size, struct medium **ret_medium) {
+int medium_new(struct loop *loop, unsigned int kind, int arg_fd, uint64_t size, const struct media_nbd_events *events,
+               void *userdata, struct medium **ret_medium) {
         CLEANUP_CLOSE int fd = arg_fd;
         CLEANUP_FREE struct medium *medium = NULL;
         int r = 0;
@@ -76,8 +81,12 @@ int medium_new(struct loop *loop, unsigned int kind, int arg_fd, uint64_t size, 
         if (!medium)
                 return -ENOMEM;
         *medium = (struct medium){.loop = loop, .end = {.fn = on_end}, .ended_end = &medium->ended};
-        r = kind == MEDIUM_RAM ? media_ram_new(take_fd(&fd), size, &medium->ram)
-                               : media_file_new(loop, take_fd(&fd), size, &medium->file);
+        if (kind == MEDIUM_RAM)
+                r = media_ram_new(take_fd(&fd), size, &medium->ram);
+        else if (kind == MEDIUM_NBD)
+                r = media_nbd_new(loop, take_fd(&fd), size, events, userdata, &medium->nbd);
+        else
+                r = media_file_new(loop, take_fd(&fd), size, &medium->file);
         if (r == 0 && medium->ram)
                 r = ram_clear_new(loop, medium->ram, on_cleared, medium, &medium->clear);
         if (r < 0) {
@@ -95,12 +104,15 @@ void medium_free(struct medium *medium) {
         media_file_free(medium->file);
         ram_clear_free(medium->clear);
         media_ram_free(medium->ram);
+        media_nbd_free(medium->nbd);
         free(medium);
 }
 
 void medium_resize(struct medium *medium, uint64_t size) {
         if (medium->ram)
                 media_ram_resize(medium->ram, size);
+        else if (medium->nbd)
+                media_nbd_resize(medium->nbd, size);
         else
                 media_file_resize(medium->file, size);
 }
@@ -118,14 +130,38 @@ void medium_retire(struct medium *medium, void (*done)(void *userdata), void *us
         medium->retired = done;
         medium->retired_userdata = userdata;
         if (medium->file)
-                media_file_retire(medium->file, on_file_retired, medium);
+                media_file_retire(medium->file, on_part_retired, medium);
+        else if (medium->nbd)
+                media_nbd_retire(medium->nbd, on_part_retired, medium);
         else if (is_idle(medium))
                 retire(medium);
 }
 
+void medium_take_up(struct medium *medium, int fd) {
+        if (medium->nbd)
+                media_nbd_take_up(medium->nbd, fd);
+}
+
+void medium_connected(struct medium *medium, uint64_t number, int fd, const char *why) {
+        if (medium->nbd)
+                media_nbd_connected(medium->nbd, number, fd, why);
+        else
+                close_fd(&fd);
+}
+
+void medium_ask_again(struct medium *medium) {
+        if (medium->nbd)
+                media_nbd_ask_again(medium->nbd);
+}
+
+void medium_hurry(struct medium *medium) {
+        if (medium->nbd)
+                media_nbd_hurry(medium->nbd);
+}
+
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
-                return media_file_try(medium->file, io, ret_error);
+                return medium->file && media_file_try(medium->file, io, ret_error);
         if (ram_clear_is_long(io) && media_ram_has(medium->ram, io))
                 return false;
         *ret_error = media_ram_do(medium->ram, io);
@@ -139,7 +175,10 @@ void medium_expect(struct medium *medium, uint64_t offset, uint64_t length) {
 
 void medium_submit(struct medium *medium, struct vpc_io *io) {
         if (!medium->ram) {
-                media_file_submit(medium->file, io);
+                if (medium->nbd)
+                        media_nbd_submit(medium->nbd, io);
+                else
+                        media_file_submit(medium->file, io);
                 return;
         }
         if (ram_clear_is_long(io) && media_ram_has(medium->ram, io)) {

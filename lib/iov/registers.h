@@ -91,6 +91,7 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_104(type, name) iov_type_##type name[104];
 #define IOV_DECLARE_144(type, name) iov_type_##type name[144];
 #define IOV_DECLARE_224(type, name) iov_type_##type name[224];
+#define IOV_DECLARE_256(type, name) iov_type_##type name[256];
 #define IOV_DECLARE_512(type, name) iov_type_##type name[512];
 #define IOV_DECLARE_112(type, name) iov_type_##type name[112];
 #define IOV_DECLARE_152(type, name) iov_type_##type name[152];

@@ -2,6 +2,7 @@
 /* `kind: chassis` as tables of keys. */
 #include <errno.h>
 
+#include "backend.h"
 #include "reader.h"
 #include "util.h"
 
@@ -25,12 +26,28 @@ static int read_model(struct reader *r, const struct key *key, void *object) {
         return 0;
 }
 
+static int read_backend(struct reader *r, const struct key *key, void *object) {
+        struct iov_adapter *adapter = object;
+        char show[READER_SHOW_SIZE];
+        const char *text = NULL;
+        int e = reader_text(r, key->name, &text);
+
+        if (e <= 0)
+                return e;
+        const char *wrong = *text ? backend_check(text) : "it is empty";
+        if (wrong)
+                return reader_refuse(r, "backend: %s: %s", reader_show(show, text), wrong);
+        field_set(adapter->backend, sizeof(adapter->backend), text);
+        return 0;
+}
+
 enum {
         ADAPTER_KIND,
         ADAPTER_PORTS,
         ADAPTER_RATE,
         ADAPTER_CAPACITY,
         ADAPTER_MEDIA,
+        ADAPTER_BACKEND,
         ADAPTER_IOPS,
         ADAPTER_BANDWIDTH,
         ADAPTER_MODEL
@@ -54,6 +71,7 @@ static const struct key adapter_keys[] = {
                            .offset = offsetof(struct iov_adapter, media),
                            .from_string = iov_media_from_string,
                            .words = "file, ram"},
+        [ADAPTER_BACKEND] = {.name = "backend", .read = read_backend},
         [ADAPTER_IOPS] = {.name = "iops", .read = reader_read_count, .offset = offsetof(struct iov_adapter, iops)},
         [ADAPTER_BANDWIDTH] = {.name = "bandwidth", .read = reader_read_rate, .offset = offsetof(struct iov_adapter, bandwidth)},
         [ADAPTER_MODEL] = {.name = "model", .read = read_model},
@@ -84,6 +102,8 @@ static int check_kind(struct reader *r, const struct subject *subject, const str
                 if (values[i].key.line && !has[adapter->kind][ADAPTER_CAPACITY])
                         e = reader_error(r, &values[i].key, "adapter %s: kind %s has no \"%s\"", subject->name, kind,
                                          adapter_keys[i].name);
+        if (e == 0 && values[ADAPTER_BACKEND].key.line && adapter->media == IOV_MEDIA_RAM)
+                e = reader_error(r, &values[ADAPTER_BACKEND].key, "adapter %s: media ram has no \"backend\"", subject->name);
         return e;
 }
 

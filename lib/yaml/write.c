@@ -341,6 +341,10 @@ int iov_chassis_write(const struct iov_model *model, FILE *stream) {
                         fprintf(stream, ", capacity: %s", iov_size_format(a->capacity, text));
                 if (a->media != IOV_MEDIA_FILE && iov_media_to_string(a->media))
                         fprintf(stream, ", media: %s", iov_media_to_string(a->media));
+                if (*a->backend) {
+                        fprintf(stream, ", backend: ");
+                        write_quoted(a->backend, stream);
+                }
                 if (a->iops)
                         fprintf(stream, ", iops: %s", iov_count_format(a->iops, text));
                 if (a->bandwidth)

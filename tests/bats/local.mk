@@ -3,6 +3,7 @@
 # one that does without io_uring.
 BATS_TESTS = \
 	tests/bats/access-live.bats \
+	tests/bats/backends-live.bats \
 	tests/bats/cli.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \
@@ -58,5 +59,5 @@ BATS_TESTS = \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/loaded-server.bash tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/loaded-server.bash tests/bats/fake-nbd.py tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
 include tests/unit/tools.mk

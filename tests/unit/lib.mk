@@ -11,3 +11,8 @@ tests_unit_test_model_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_model_LDADD = libiov-core.la $(CMOCKA_LIBS)
 tests_unit_test_registers_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_registers_LDADD = libiov-core.la $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/test-backend
+TESTS += tests/unit/test-backend
+tests_unit_test_backend_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_backend_LDADD = libiov-core.la $(CMOCKA_LIBS)

@@ -62,7 +62,7 @@ media_tests = \
 	tests/unit/test-media-ram \
 	tests/unit/test-qos \
 	tests/unit/test-share \
-	tests/unit/test-media-ring
+	tests/unit/test-media-nbd tests/unit/test-media-ring
 check_PROGRAMS += $(media_tests)
 TESTS += $(media_tests)
 # brings a loop of its own
@@ -81,3 +81,6 @@ tests_unit_test_share_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $
 tests_unit_test_qos_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_qos_CFLAGS = $(nvme_cflags)
 tests_unit_test_qos_LDADD = liblink.la libmedia.la libloop.la libiov-core.la $(CMOCKA_LIBS)
+tests_unit_test_media_nbd_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_media_nbd_CFLAGS = $(nvme_cflags) $(NBD_CFLAGS)
+tests_unit_test_media_nbd_LDADD = libmedia.la libloop.la $(CMOCKA_LIBS)

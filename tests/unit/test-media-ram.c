@@ -39,10 +39,10 @@ static void test_refused(void **state) {
         struct loop *loop = NULL;
 
         assert_int_equal(loop_new(&loop, 8), 0);
-        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE, 0), SIZE, &m), -EBADMSG);
-        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE / 2, F_SEAL_SHRINK), SIZE, &m), -EBADMSG);
-        assert_int_equal(medium_new(loop, MEDIUM_RAM, -1, SIZE, &m), -EBADF);
-        assert_int_equal(medium_new(loop, MEDIUM_KINDS, memory_file(SIZE, F_SEAL_SHRINK), SIZE, &m), -EINVAL);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE, 0), SIZE, NULL, NULL, &m), -EBADMSG);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE / 2, F_SEAL_SHRINK), SIZE, NULL, NULL, &m), -EBADMSG);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, -1, SIZE, NULL, NULL, &m), -EBADF);
+        assert_int_equal(medium_new(loop, MEDIUM_KINDS, memory_file(SIZE, F_SEAL_SHRINK), SIZE, NULL, NULL, &m), -EINVAL);
         loop_free(loop);
 }
 
@@ -52,7 +52,7 @@ static void test_data(void **state) {
         struct loop *loop = NULL;
 
         assert_int_equal(loop_new(&loop, 8), 0);
-        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, &m), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, NULL, NULL, &m), 0);
         for (size_t i = 0; i < sizeof(out); i++)
                 out[i] = (char)(i * 7 + i / 256);
         assert_int_equal(run(m, VPC_IO_WRITE, SIZE - sizeof(out), out, sizeof(out)), 0);
@@ -123,7 +123,7 @@ static void test_submitted(void **state) {
 
         finished = 0;
         assert_int_equal(loop_new(&finish_loop, 8), 0);
-        assert_int_equal(medium_new(finish_loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, &m), 0);
+        assert_int_equal(medium_new(finish_loop, MEDIUM_RAM, memory_file(SIZE, F_SEAL_SHRINK), SIZE, NULL, NULL, &m), 0);
         assert_int_equal(loop_add_timer(finish_loop, 0, start, m, &timer), 0);
         assert_int_equal(loop_run(finish_loop), 3);
         loop_source_remove(timer);

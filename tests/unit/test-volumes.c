@@ -56,7 +56,7 @@ static struct iov_volume volume(uint64_t id, uint32_t on_remove) {
 static void fill(struct fixture *f, const struct iov_volume *v) {
         int fd = -1;
 
-        assert_int_equal(volume_open(f->directory, v, false, &fd), 0);
+        assert_int_equal(volume_open(f->directory, "", v, false, &fd), 0);
         assert_int_equal(write(fd, "data", 4), 4);
         close(fd);
 }
@@ -70,11 +70,11 @@ static void test_read_only(void **state) {
         struct iov_volume v = volume(9, IOV_ON_REMOVE_DELETE);
         int fd = -1;
 
-        assert_int_equal(volume_open(f->directory, &v, true, &fd), 0); /* made where it is missing, all the same */
+        assert_int_equal(volume_open(f->directory, "", &v, true, &fd), 0); /* made where it is missing, all the same */
         assert_int_equal(write(fd, "data", 4), -1);
         assert_int_equal(volume_block_size(fd), 0);
         close(fd);
-        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
+        assert_int_equal(volume_open(f->directory, "", &v, false, &fd), 0);
         assert_int_equal(write(fd, "data", 4), 4);
         /* what a format left there, and what it cannot have left */
         if (fsetxattr(fd, "user.iov.block-size", "4096", 4, 0) == 0) {
@@ -92,7 +92,7 @@ static void test_open_twice_is_the_same(void **state) {
         int fd = -1;
 
         fill(f, &v);
-        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
+        assert_int_equal(volume_open(f->directory, "", &v, false, &fd), 0);
         assert_int_equal(read(fd, data, 5), 4);
         assert_string_equal(data, "data");
         close(fd);
@@ -106,9 +106,9 @@ static void test_discard(void **state) {
 
         fill(f, &gone);
         fill(f, &kept);
-        assert_int_equal(volume_discard(f->directory, &gone), 0);
-        assert_int_equal(volume_discard(f->directory, &kept), 0);
-        assert_int_equal(volume_discard(f->directory, &never), 0);
+        assert_int_equal(volume_discard(f->directory, "", &gone), 0);
+        assert_int_equal(volume_discard(f->directory, "", &kept), 0);
+        assert_int_equal(volume_discard(f->directory, "", &never), 0);
         assert_false(exists(f, "media/ssd0/1.img"));
         assert_false(exists(f, "media/ssd0/2.img"));
         assert_true(exists(f, "media/ssd0/retained/vol2-2.img"));
@@ -146,7 +146,7 @@ static void make_long(struct fixture *f, const struct iov_volume *v) {
         int fd = -1;
 
         fill(f, v);
-        assert_int_equal(volume_open(f->directory, v, false, &fd), 0);
+        assert_int_equal(volume_open(f->directory, "", v, false, &fd), 0);
         assert_int_equal(ftruncate(fd, 65536), 0);
         close(fd);
 }
@@ -163,9 +163,9 @@ static void test_trim(void **state) {
         make_long(f, &shrunk);
         make_long(f, &crashed);
         make_long(f, &large);
-        assert_int_equal(volume_trim(f->directory, &shrunk), 0);
-        assert_int_equal(volume_trim(f->directory, &never), 0);
-        assert_int_equal(volume_trim(f->directory, &large), 0);
+        assert_int_equal(volume_trim(f->directory, "", &shrunk), 0);
+        assert_int_equal(volume_trim(f->directory, "", &never), 0);
+        assert_int_equal(volume_trim(f->directory, "", &large), 0);
         assert_int_equal(length_of(f, "media/ssd0/1.img"), 4096);
         assert_int_equal(length_of(f, "media/ssd0/2.img"), 65536);
         assert_int_equal(iov_new(&ctx), 0);
@@ -199,26 +199,26 @@ static void test_allocate(void **state) {
         v.size = fresh.size = 1 << 20;
         huge.size = UINT64_C(1) << 59;
         fill(f, &v);
-        assert_int_equal(volume_allocate(f->directory, &v, &before), 0);
+        assert_int_equal(volume_allocate(f->directory, "", &v, &before), 0);
         assert_true(space_of(f, "media/ssd0/1.img") >= 1 << 20);
         assert_int_equal(length_of(f, "media/ssd0/1.img"), 1 << 20);
-        assert_int_equal(volume_open(f->directory, &v, false, &fd), 0);
+        assert_int_equal(volume_open(f->directory, "", &v, false, &fd), 0);
         assert_int_equal(read(fd, data, 4), 4);
         assert_string_equal(data, "data");
         close(fd);
         assert_false(before.is_made);
         assert_int_equal(before.size, 4);
-        volume_unallocate(f->directory, &v, &before);
+        volume_unallocate(f->directory, "", &v, &before);
         assert_int_equal(length_of(f, "media/ssd0/1.img"), 4);
         assert_true(space_of(f, "media/ssd0/1.img") < 1 << 20);
-        assert_int_equal(volume_allocate(f->directory, &fresh, &before), 0);
+        assert_int_equal(volume_allocate(f->directory, "", &fresh, &before), 0);
         assert_true(before.is_made);
-        volume_unallocate(f->directory, &fresh, &before);
+        volume_unallocate(f->directory, "", &fresh, &before);
         assert_false(exists(f, "media/ssd0/2.img"));
-        assert_int_equal(volume_allocate(f->directory, &huge, &before), -ENOSPC);
+        assert_int_equal(volume_allocate(f->directory, "", &huge, &before), -ENOSPC);
         assert_false(exists(f, "media/ssd0/3.img"));
         v.size = huge.size;
-        assert_int_equal(volume_allocate(f->directory, &v, &before), -ENOSPC);
+        assert_int_equal(volume_allocate(f->directory, "", &v, &before), -ENOSPC);
         assert_int_equal(length_of(f, "media/ssd0/1.img"), 4);
 }
 

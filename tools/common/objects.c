@@ -40,6 +40,7 @@ const struct column adapter_columns[] = {
         {"iops", COLUMN_RIGHT | COLUMN_WIDE, "commands a second that its vAdapters share by weight"},
         {"bandwidth", COLUMN_RIGHT | COLUMN_WIDE, "bit/s that its vAdapters share by weight"},
         {"model", COLUMN_WIDE, "what it is, in words"},
+        {"backend", COLUMN_DETAIL, "where the data of its volumes is, empty: in the state directory"},
         {0},
 };
 const struct column vadapter_columns[] = {
@@ -167,6 +168,7 @@ static void adapter_row(struct table *t, const struct snapshot *s, const void *r
         put_number_or_null(t, a->iops);
         put_rate_or_null(t, a->bandwidth);
         PUT_FIELD(t, a->model);
+        PUT_FIELD(t, a->backend);
 }
 
 static struct table *counters_table(const struct iov_counter *c) {

@@ -183,6 +183,8 @@ uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe
         case -EROFS:
         case -EPERM:
                 return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, NVME_NOWHERE);
+        case -ENOLINK: /* the medium is on another machine, which is away; it may be back */
+                return NVME_ERROR(NVME_SC_INTERNAL_PATH_ERROR, NVME_NOWHERE);
         case -EFAULT: /* the server took its memory away */
                 return NVME_ERROR(NVME_SC_DATA_TRANSFER_ERROR | NVME_DNR, 24);
         default:

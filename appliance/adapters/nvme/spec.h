@@ -119,6 +119,9 @@ enum nvme_status {
         NVME_SC_WRITE_FAULT = 0x280,
         NVME_SC_READ_ERROR = 0x281,
         NVME_SC_COMPARE_FAILURE = 0x285,
+
+        /* [4.6.1.2.4] path related */
+        NVME_SC_INTERNAL_PATH_ERROR = 0x300,
 };
 
 /* [5] admin command opcodes */
