@@ -188,8 +188,8 @@ count_blocks() {
 @test "one guest reboots while the other works" {
 	# Works until it is told to stop, however long the reboot takes.
 	guest_run db01 'rm -f /tmp/stop; { (until test -e /tmp/stop; do fio --name=r --filename=/dev/nvme0n1 --rw=randrw --bs=4k --size=8m \
-		--allow_file_create=0 --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done); echo $? >/tmp/ended; } \
-		--allow_file_create=0 >/tmp/load 2>&1 &'
+		--allow_file_create=0 --direct=1 --ioengine=libaio --iodepth=16 --verify=crc32c --verify_fatal=1 --minimal || exit 1; done)
+		echo $? >/tmp/ended; } >/tmp/load 2>&1 &'
 	guest_run web01 'head -c 1048576 /dev/urandom >/tmp/r && dd if=/tmp/r of=/dev/nvme0n1 oflag=direct bs=64k'
 	local sum
 	sum=$(guest_run web01 'sha256sum </tmp/r')

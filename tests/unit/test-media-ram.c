@@ -85,7 +85,7 @@ static void test_format(void **state) {
 
         assert_true(twin >= 0);
         assert_int_equal(loop_new(&loop, 8), 0);
-        assert_int_equal(medium_new(loop, MEDIUM_RAM, fd, SIZE, &m), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, fd, SIZE, NULL, NULL, &m), 0);
         assert_true(medium_try(m, &io, &error));
         assert_int_equal(error, can_keep ? 0 : -EOPNOTSUPP);
         assert_int_equal(fgetxattr(twin, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text)), can_keep ? 4 : -1);
@@ -178,7 +178,7 @@ static void test_clearing_in_pieces(void **state) {
         *c = (struct clearing){0};
         memset(ones, 0x11, sizeof(ones));
         assert_int_equal(loop_new(&c->loop, 8), 0);
-        assert_int_equal(medium_new(c->loop, MEDIUM_RAM, memory_file(LARGE, F_SEAL_SHRINK), LARGE, &c->m), 0);
+        assert_int_equal(medium_new(c->loop, MEDIUM_RAM, memory_file(LARGE, F_SEAL_SHRINK), LARGE, NULL, NULL, &c->m), 0);
         assert_int_equal(loop_add_timer(c->loop, 0, on_tick, NULL, &c->tick), 0);
         for (unsigned int i = 0; i < ARRAY_LENGTH(ops); i++) {
                 struct vpc_io io[2];
