@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What the objects of the model have in common: names, and words for their enumerations. */
 #include <errno.h>
+#include <stdlib.h>
 
 #include "iov/libiov.h"
 #include "util.h"
@@ -12,6 +13,7 @@ static const char *const adapter_kinds[] = {[IOV_ADAPTER_NIC] = "nic",
                                             [IOV_ADAPTER_SATA] = "sata"};
 static const char *const on_removes[] = {[IOV_ON_REMOVE_DELETE] = "delete", [IOV_ON_REMOVE_RETAIN] = "retain"};
 static const char *const provisionings[] = {[IOV_PROVISIONING_THIN] = "thin", [IOV_PROVISIONING_FULL] = "full"};
+static const char *const block_sizes[] = {[IOV_BLOCK_SIZE_512] = "512", [IOV_BLOCK_SIZE_4096] = "4096"};
 static const char *const vlan_modes[] = {[IOV_VLAN_ACCESS] = "access", [IOV_VLAN_TRUNK] = "trunk"};
 static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
                                          [IOV_INTERRUPTS_MSIX] = "msix",
@@ -74,6 +76,14 @@ const char *iov_provisioning_to_string(uint32_t v) {
 
 int iov_provisioning_from_string(const char *s, uint32_t *ret_v) {
         return word_find(provisionings, ARRAY_LENGTH(provisionings), s, ret_v);
+}
+
+uint32_t iov_block_size_bytes(uint32_t v) {
+        return v < ARRAY_LENGTH(block_sizes) ? (uint32_t)strtoul(block_sizes[v], NULL, 10) : 0;
+}
+
+int iov_block_size_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(block_sizes, ARRAY_LENGTH(block_sizes), s, ret_v);
 }
 
 const char *iov_server_state_to_string(uint32_t state) {

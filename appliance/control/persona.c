@@ -28,7 +28,7 @@ const struct vpc_model *persona_make(const struct iov_model *model, const struct
                         continue;
                 ret_volumes[p->n_media] = volume;
                 p->media[p->n_media++] = (struct vpc_medium){.id = nsid,
-                                                             .block_size = 512,
+                                                             .block_size = iov_block_size_bytes(volume->block_size),
                                                              .size = volume->size,
                                                              .unique_id = volume->id,
                                                              .read_only = ns->read_only,

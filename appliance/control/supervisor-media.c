@@ -28,7 +28,10 @@ static int external_prepare(struct supervisor *s, const struct iov_volume *volum
         *ret_fd = found.fd;
         /* It may have been formatted by a server, where it is a file. */
         const uint32_t block_size = found.is_nbd ? 0 : volume_block_size(found.fd);
-        medium->block_size = block_size > found.block_size ? block_size : found.block_size;
+        if (block_size)
+                medium->block_size = block_size;
+        if (medium->block_size < found.block_size)
+                medium->block_size = found.block_size;
         return 0;
 }
 

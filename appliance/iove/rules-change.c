@@ -96,6 +96,13 @@ static int check_volume(const struct iov_model *have, const struct iov_model *ca
                 return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
                                    "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
                                    old->adapter, now->adapter);
+        /* What a server keeps there counts in blocks: none that has written to it must find others when it is next plugged in. */
+        if (now->block_size != old->block_size)
+                return iove_refuse(
+                        refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                        "volume %s: block_size is chosen when a volume is made, and is %u here: have its server format "
+                        "it, or make a new one and copy",
+                        old->name, iov_block_size_bytes(old->block_size));
         if (now->size >= old->size)
                 return 0;
         if (!(flags & IOV_TXN_SHRINK))

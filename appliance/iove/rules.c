@@ -51,6 +51,8 @@ static const char *volume_check(const struct iov_volume *v) {
                 return "on_remove is neither delete nor retain";
         if (!iov_provisioning_to_string(v->provisioning))
                 return "provisioning is neither thin nor full";
+        if (!iov_block_size_bytes(v->block_size))
+                return "block_size is neither 512 nor 4096";
         return v->shared > 1 ? "shared is neither 0 nor 1" : NULL;
 }
 

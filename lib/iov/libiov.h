@@ -187,6 +187,9 @@ const char *iov_on_remove_to_string(uint32_t v);
 int iov_on_remove_from_string(const char *s, uint32_t *ret_v);
 const char *iov_provisioning_to_string(uint32_t v);
 int iov_provisioning_from_string(const char *s, uint32_t *ret_v);
+/* Bytes, 0 for an unknown value. The words are the same numbers, 512 and 4096. */
+uint32_t iov_block_size_bytes(uint32_t v);
+int iov_block_size_from_string(const char *s, uint32_t *ret_v);
 const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);

@@ -119,6 +119,7 @@ enum iov_provisioning {
         IOV_PROVISIONING_THIN, /* space is taken when it is written to, and given back when it is deallocated */
         IOV_PROVISIONING_FULL, /* all of it is set aside from the beginning, and kept */
 };
+enum iov_block_size { IOV_BLOCK_SIZE_512, IOV_BLOCK_SIZE_4096 };
 enum iov_server_state {
         IOV_SERVER_OFF,  /* no process drives any of its vAdapters */
         IOV_SERVER_ON,   /* at least one vAdapter is connected */

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "plan-read.h"
 #include "scalar.h"
@@ -45,6 +47,7 @@ static const struct {
 } words[] = {
         {IOV_KIND_VOLUME, "on_remove", iov_on_remove_from_string},
         {IOV_KIND_VOLUME, "provisioning", iov_provisioning_from_string},
+        {IOV_KIND_VOLUME, "block_size", iov_block_size_from_string},
         {IOV_KIND_VADAPTER, "vlan_mode", iov_vlan_mode_from_string},
         {IOV_KIND_VADAPTER, "interrupts", iov_interrupts_from_string},
 };
@@ -75,12 +78,18 @@ static int put_number(struct reader *r, const struct plan_value *value, const st
 }
 
 static int put_word(struct reader *r, const struct plan_value *value, size_t i, void *to) {
-        char show[READER_SHOW_SIZE];
+        char show[READER_SHOW_SIZE], digits[24];
+        const char *text = value->text;
         uint32_t number = 0;
 
-        if (value->type != PLAN_VALUE_TEXT || words[i].from_string(value->text, &number) < 0)
+        /* Some words are numbers, such as the size of a block. */
+        if (value->type == PLAN_VALUE_NUMBER) {
+                snprintf(digits, sizeof(digits), "%" PRIu64, value->number);
+                text = digits;
+        }
+        if (!text || words[i].from_string(text, &number) < 0)
                 return reader_error(r, &value->place, "%s: %s is not one of its words", words[i].field,
-                                    reader_show(show, value->text ? value->text : ""));
+                                    reader_show(show, text ? text : ""));
         memcpy(to, &number, sizeof(number));
         return 0;
 }

@@ -3,6 +3,8 @@
 #include "topology-read.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "defaults.h"
 #include "util.h"
@@ -146,6 +148,20 @@ static int read_network(struct reader *r, const struct subject *subject) {
 
 /* ---- volumes ---- */
 
+/* One of a few words, which are numbers. */
+static int read_block_size(struct reader *r, const struct key *key, void *object) {
+        uint64_t number = 0;
+        char digits[24];
+        int e = reader_number(r, key->name, 0, UINT32_MAX, &number);
+
+        if (e <= 0)
+                return e;
+        snprintf(digits, sizeof(digits), "%" PRIu64, number);
+        return key->from_string(digits, (uint32_t *)(void *)((char *)object + key->offset)) == 0
+                       ? 0
+                       : reader_refuse(r, "%s: %s is not one of %s", key->name, digits, key->words);
+}
+
 static const struct key volume_keys[] = {
         {.name = "adapter", .read = reader_read_name, .offset = offsetof(struct iov_volume, adapter), .flags = KEY_REQUIRED},
         {.name = "size", .read = reader_read_size, .offset = offsetof(struct iov_volume, size), .flags = KEY_REQUIRED},
@@ -160,6 +176,11 @@ static const struct key volume_keys[] = {
          .offset = offsetof(struct iov_volume, provisioning),
          .from_string = iov_provisioning_from_string,
          .words = "thin, full"},
+        {.name = "block_size",
+         .read = read_block_size,
+         .offset = offsetof(struct iov_volume, block_size),
+         .from_string = iov_block_size_from_string,
+         .words = "512, 4096"},
 };
 
 static int read_volume(struct reader *r, const struct subject *subject) {

@@ -120,6 +120,8 @@ static void write_volume(const void *record, FILE *stream) {
                 fprintf(stream, ", shared: true");
         if (provisioning && volume->provisioning != IOV_PROVISIONING_THIN)
                 fprintf(stream, ", provisioning: %s", provisioning);
+        if (volume->block_size != IOV_BLOCK_SIZE_512 && iov_block_size_bytes(volume->block_size))
+                fprintf(stream, ", block_size: %u", iov_block_size_bytes(volume->block_size));
         fprintf(stream, "}\n");
 }
 

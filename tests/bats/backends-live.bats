@@ -195,6 +195,22 @@ verify_end() {
         until_true 30 bash -c "timeout 20 '$IOV_BUILD/bench/nvme-host' run/servers/web/0.sock identify | grep '262144 blocks of 512'"
 }
 
+@test "block_size of a volume in a file of somebody else, until a server formats it" {
+        truncate -s 64M dev/vol
+        disk_on dev0 ', on_remove: retain, block_size: 4096'
+        host web identify | grep '16384 blocks of 4096'
+        host web smoke
+        run host web format 512
+        if [[ $output == 'type 1 code 0x0a' ]]; then
+                skip "this machine keeps no attributes of files"
+        fi
+        is 'type 0 code 0x00' echo "$output"
+        iovctl vadapter detach disk
+        iovctl vadapter attach disk web 0
+        until_true 10 state_is disk attached
+        host web identify | grep '131072 blocks of 512'
+}
+
 @test "a block device, its block size, and that nobody else has it" {
         [ "$(id -u)" -eq 0 ] || skip "needs root for a loop device"
         truncate -s 64M image image4k

@@ -4,6 +4,8 @@
 BATS_TESTS = \
 	tests/bats/access-live.bats \
 	tests/bats/backends-live.bats \
+	tests/bats/block-size.bats \
+	tests/bats/block-size-live.bats \
 	tests/bats/cli.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \

@@ -180,7 +180,7 @@ state() {
         fails 2 iovctl volume set web-boot size=2GiB size=3GiB
         says 'which one?'
         fails 2 iovctl volume set web-boot colour=red
-        says 'size=, on_remove=, provisioning=, shared='
+        says 'size=, on_remove=, provisioning=, block_size=, shared='
         fails 2 iovctl vadapter set web-disk
         fails 1 iovctl volume set nothing size=1GiB
 }
@@ -242,7 +242,7 @@ state() {
 
 @test "completion knows the verbs, their keys and the namespaces" {
         is $'db-disk/1\nweb-disk/1' iovctl --complete '' namespace remove
-        is $'size=\non_remove=retain\non_remove=delete\nprovisioning=thin\nprovisioning=full\nshared=true\nshared=false' \
+        is $'size=\non_remove=retain\non_remove=delete\nprovisioning=thin\nprovisioning=full\nblock_size=512\nblock_size=4096\nshared=true\nshared=false' \
                 iovctl --complete '' volume set web-boot
         is 'on_remove=delete' iovctl --complete on_remove=d volume set web-boot size=2GiB
         is 'link=' iovctl --complete l server set web01

@@ -129,7 +129,8 @@ static void random_servers_and_volumes(uint64_t *seed, struct iov_model *m) {
         for (unsigned int i = 0; i < n; i++) {
                 struct iov_volume volume = {.size = (1 + (uint64_t)helper_random(seed)) << (12 + helper_random(seed) % 20),
                                             .on_remove = helper_random(seed) % 2,
-                                            .provisioning = helper_random(seed) % 2};
+                                            .provisioning = helper_random(seed) % 2,
+                                            .block_size = helper_random(seed) % 2};
 
                 random_name(seed, volume.name);
                 random_name(seed, volume.adapter);

@@ -85,6 +85,9 @@ static void put_on_remove(struct table *t, uint64_t value) {
 static void put_provisioning(struct table *t, uint64_t value) {
         put_text(t, iov_provisioning_to_string((uint32_t)value));
 }
+static void put_block_size(struct table *t, uint64_t value) {
+        put_number(t, iov_block_size_bytes((uint32_t)value));
+}
 static void put_vlan_mode(struct table *t, uint64_t value) {
         put_text(t, value ? iov_vlan_mode_to_string((uint32_t)value) : NULL);
 }
@@ -109,6 +112,7 @@ static const struct {
         {IOV_KIND_VOLUME, "on_remove", put_on_remove},
         {IOV_KIND_VOLUME, "shared", put_flag},
         {IOV_KIND_VOLUME, "provisioning", put_provisioning},
+        {IOV_KIND_VOLUME, "block_size", put_block_size},
         {IOV_KIND_VADAPTER, "vlan", put_limit},
         {IOV_KIND_VADAPTER, "vlan_mode", put_vlan_mode},
         {IOV_KIND_VADAPTER, "interrupts", put_interrupts},

@@ -12,6 +12,7 @@ const struct column volume_columns[] = {
         {"used_by", 0, "what shows it, as VADAPTER/NUMBER"},
         {"on_remove", COLUMN_WIDE, "what becomes of its data when it is removed: delete or retain"},
         {"provisioning", COLUMN_WIDE, "thin: its space is taken as it is written to; full: all of it is set aside"},
+        {"block_size", COLUMN_RIGHT | COLUMN_WIDE, "bytes of the blocks that it shows until a server formats it"},
         {"shared", COLUMN_WIDE, "several servers may write to it"},
         {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other volume of this appliance ever had"},
         {0},
@@ -117,6 +118,7 @@ void volume_row(struct table *t, const struct snapshot *s, const void *record) {
         put_table(t, users_table(s, v->name));
         put_text(t, iov_on_remove_to_string(v->on_remove));
         put_text(t, iov_provisioning_to_string(v->provisioning));
+        put_number(t, iov_block_size_bytes(v->block_size));
         put_bool(t, v->shared);
         put_number_or_null(t, v->id);
 }

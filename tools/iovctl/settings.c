@@ -94,6 +94,7 @@ static const struct setting settings[] = {
         {IOV_KIND_VOLUME, "on_remove", set_word, AT(iov_volume, on_remove), "retain or delete", iov_on_remove_from_string, NULL},
         {IOV_KIND_VOLUME, "provisioning", set_word, AT(iov_volume, provisioning), "thin or full", iov_provisioning_from_string,
          NULL},
+        {IOV_KIND_VOLUME, "block_size", set_word, AT(iov_volume, block_size), "512 or 4096", iov_block_size_from_string, NULL},
         {IOV_KIND_VOLUME, "shared", set_word, AT(iov_volume, shared), "true or false", bool_from_string, NULL},
         {IOV_KIND_VADAPTER, "serial", set_identity, offsetof(struct iov_vadapter, serial), IOV_SERIAL_MAX + 1, "", NULL, NULL},
         {IOV_KIND_VADAPTER, "mac", set_identity, AT(iov_vadapter, mac), "address", NULL, NULL},
