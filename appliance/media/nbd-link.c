@@ -170,22 +170,27 @@ void nbd_link_follow(struct media_nbd *m) {
                                                   (direction & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0u));
 }
 
+/* There are bytes, or the end. */
 static bool is_readable(int fd) {
         char byte = 0;
 
-        return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+        return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
-/* It takes one answer at each call. Asked to read where there is nothing it would wait for an answer, and send nothing before. */
+/*
+ * It takes one answer at each call. Asked to read where there is nothing it would wait for an answer, and send nothing before:
+ * what is asked next would never be sent. So its socket is looked at each time, also the first: the wake-up for bytes that have
+ * been taken in the meantime comes late, and io_uring tells of it as it came.
+ */
 static void read_answers(struct media_nbd *m, int fd) {
-        uint64_t before = 0;
-        unsigned int n = 0;
+        uint64_t before = m->n_answers - 1;
 
-        do {
+        for (unsigned int n = 0; n < ANSWERS_MAX && m->n_answers != before && m->nbd->aio_is_dead(m->handle) == 0; n++) {
+                if ((n && !m->n_issued) || !is_readable(fd))
+                        return;
                 before = m->n_answers;
                 m->nbd->aio_notify_read(m->handle);
-        } while (m->n_answers != before && m->n_issued && ++n < ANSWERS_MAX && m->nbd->aio_is_dead(m->handle) == 0 &&
-                 is_readable(fd));
+        }
 }
 
 static void on_socket(void *userdata, int fd, uint32_t events) {
