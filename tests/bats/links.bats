@@ -192,7 +192,7 @@ teardown() {
         says 'neither a path'
         fails 2 iovctl adapter insert x ssd capacity=1TiB 'backend=nbd://storage:0'
         says 'the port is not within 1 to 65535'
-        fails 2 iovctl adapter insert x ssd capacity=1TiB "backend=/$(printf %300s | tr ' ' x)"
+        fails 2 iovctl adapter insert x ssd capacity=1TiB "backend=/$(head -c 300 /dev/zero | tr '\0' x)"
         fails 2 iovctl adapter insert x nic ports=2 rate=10Gbit backend=/srv
         says 'kind nic has no "backend"'
         fails 1 iovctl adapter show x
