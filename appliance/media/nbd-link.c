@@ -170,26 +170,26 @@ void nbd_link_follow(struct media_nbd *m) {
                                                   (direction & LIBNBD_AIO_DIRECTION_WRITE ? POLLOUT : 0u));
 }
 
-/* There are bytes, or the end. */
-static bool is_readable(int fd) {
+/* There is nothing to be read, not even the end. */
+static bool is_quiet(int fd) {
         char byte = 0;
 
-        return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || (errno != EAGAIN && errno != EINTR);
+        return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
 /*
- * It takes one answer at each call. Asked to read where there is nothing it would wait for an answer, and send nothing before:
- * what is asked next would never be sent. So its socket is looked at each time, also the first: the wake-up for bytes that have
- * been taken in the meantime comes late, and io_uring tells of it as it came.
+ * It takes one answer at each call. Asked to read where there is nothing, as after a wake-up for what was read already, it waits
+ * for an answer and sends no command before that: for ever, where nothing is under way.
  */
 static void read_answers(struct media_nbd *m, int fd) {
-        uint64_t before = m->n_answers - 1;
+        uint64_t before = 0;
+        unsigned int n = 0;
 
-        for (unsigned int n = 0; n < ANSWERS_MAX && m->n_answers != before && m->nbd->aio_is_dead(m->handle) == 0; n++) {
-                if ((n && !m->n_issued) || !is_readable(fd))
-                        return;
+        while (n++ < ANSWERS_MAX && m->nbd->aio_is_dead(m->handle) == 0 && !is_quiet(fd)) {
                 before = m->n_answers;
                 m->nbd->aio_notify_read(m->handle);
+                if (m->n_answers == before || !m->n_issued)
+                        break;
         }
 }
 
