@@ -140,6 +140,9 @@ static void print_status(const struct nvme_host_completion *completion) {
         printf("type %u code 0x%02x\n", NVME_HOST_STATUS(completion) >> 8 & 7, NVME_HOST_STATUS(completion) & 0xff);
 }
 
+/* Of whoever waits for the end of a command that its medium gives up. */
+#define TRANSFER_MS 60000
+
 static int transfer(const char *path, unsigned int opcode, uint64_t block) {
         struct nvme_host h;
         struct nvme_host_command command;
@@ -148,6 +151,7 @@ static int transfer(const char *path, unsigned int opcode, uint64_t block) {
 
         if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
                 return 1;
+        h.patience_ms = TRANSFER_MS;
         int r = nvme_host_alloc(&h, 4096, &iova) ? 0 : -1;
         nvme_host_rw(&command, opcode, &h, block, 1, iova);
         if (opcode == NVME_IO_WRITE_ZEROES) /* of a page, by NVMe 1.4 section 6.16 deallocated */

@@ -3,7 +3,7 @@
 # Sourced: an appliance of one's own, for the demo and the guest tests.
 #
 #   appliance_start DIR    starts iovd on examples/chassis.yaml with everything it keeps under DIR; returns when it answers
-#                          (UNPLUG_TIMEOUT: seconds a guest has to let go of a vAdapter; POLL_TIME: microseconds)
+#                          (UNPLUG_TIMEOUT: seconds a guest has to let go of a vAdapter; POLL_TIME: microseconds; CHASSIS: another file)
 #   iov TOOL ARGS...       runs iovctl, iovprov, ... on it
 #   appliance_stop DIR     ends it
 #   iov_tool NAME          where a program is: in the build tree ($IOV_BUILD), else installed
@@ -41,7 +41,7 @@ appliance_start() {
 	export IOV_RUN=$dir/run
 	mkdir -p "$dir/state" "$dir/run"
 	# Descriptor 3 is closed because bats waits for everyone who holds it.
-	"$iovd" --state "$dir/state" --run "$dir/run" --chassis "$_iov_top/examples/chassis.yaml" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" --poll-time "${POLL_TIME:-50}" </dev/null >"$dir/iovd.log" 2>&1 3>&- &
+	"$iovd" --state "$dir/state" --run "$dir/run" --chassis "${CHASSIS:-$_iov_top/examples/chassis.yaml}" --unplug-timeout "${UNPLUG_TIMEOUT:-30}" --poll-time "${POLL_TIME:-50}" </dev/null >"$dir/iovd.log" 2>&1 3>&- &
 	echo $! >"$dir/iovd.pid"
 	for ((tries = 0; tries < 300; tries++)); do
 		sleep 0.1

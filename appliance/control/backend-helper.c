@@ -23,6 +23,8 @@
 #include "media/nbd-target.h"
 #include "util.h"
 
+#define CONNECT_S 4 /* for an address: a host may have another one, and this process has 10 s in all */
+#define SILENT_MS 15000
 #define BLOCK_MAX 4096u /* the largest that a namespace has */
 
 static int fail(struct backend_answer *a, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -119,15 +121,38 @@ static int connect_unix(const struct backend *where, struct backend_answer *a, i
         return 0;
 }
 
+/*
+ * A machine that is gone says nothing. While nothing is under way the kernel asks it now and then, so that the next connection is
+ * there before the next command; what was sent and is not acknowledged ends the connection no later than the command would end.
+ */
+static void watch_peer(int fd) {
+        static const struct {
+                int level, option, value;
+        } options[] = {
+                {SOL_SOCKET, SO_KEEPALIVE, 1},
+                {IPPROTO_TCP, TCP_KEEPIDLE, 10},
+                {IPPROTO_TCP, TCP_KEEPINTVL, 5},
+                {IPPROTO_TCP, TCP_KEEPCNT, 3},
+                {IPPROTO_TCP, TCP_USER_TIMEOUT, SILENT_MS},
+        };
+
+        for (size_t i = 0; i < ARRAY_LENGTH(options); i++)
+                setsockopt(fd, options[i].level, options[i].option, &options[i].value, sizeof(options[i].value));
+}
+
 static int connect_one(const struct addrinfo *i, int *ret_fd) {
         CLEANUP_CLOSE int fd = socket(i->ai_family, i->ai_socktype | SOCK_CLOEXEC, i->ai_protocol);
+        const struct timeval patience = {.tv_sec = CONNECT_S}; /* socket(7): connect(2) obeys it too */
         const int on = 1;
 
+        if (fd >= 0)
+                setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
         if (fd < 0 || connect(fd, i->ai_addr, i->ai_addrlen) < 0)
-                return -errno;
-        /* A request must not wait for the acknowledgement of the one before; and a machine that is gone must be noticed. */
+                return errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){0}, sizeof(struct timeval));
+        /* A request must not wait for the acknowledgement of the one before. */
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+        watch_peer(fd);
         *ret_fd = take_fd(&fd);
         return 0;
 }

@@ -15,9 +15,9 @@ int adapters_insert(struct iov_model *candidate, const struct iov_adapter *adapt
                                 .bandwidth = adapter->bandwidth};
 
         if (!memchr(adapter->name, 0, sizeof(adapter->name)) || !iov_name_is_valid(adapter->name) ||
-            !memchr(adapter->model, 0, sizeof(adapter->model)))
+            !memchr(adapter->model, 0, sizeof(adapter->model)) || !memchr(adapter->backend, 0, sizeof(adapter->backend)))
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX,
-                                   "adapter: its name is none, or its model does not end");
+                                   "adapter: its name is none, or its model or backend does not end");
         if (!iov_adapter_kind_to_string(adapter->kind))
                 return iove_refuse(refusal, IOV_RET_INVALID_INPUT, UINT32_MAX, "%s: unknown kind %u", adapter->name,
                                    adapter->kind);
@@ -25,6 +25,7 @@ int adapters_insert(struct iov_model *candidate, const struct iov_adapter *adapt
                 return iove_refuse(refusal, IOV_RET_EXISTS, UINT32_MAX, "%s: there is an adapter of that name", adapter->name);
         memcpy(a.name, adapter->name, sizeof(a.name));
         memcpy(a.model, adapter->model, sizeof(a.model));
+        memcpy(a.backend, adapter->backend, sizeof(a.backend));
         int r = iov_model_set(candidate, IOV_KIND_ADAPTER, &a);
         return r == -E2BIG ? iove_refuse(refusal, IOV_RET_LIMIT, UINT32_MAX, "%s: the chassis has %u places, and all are taken",
                                          adapter->name, IOV_ADAPTER_MAX)

@@ -92,6 +92,38 @@ nbd_kill() {
         wait "$NBD_PID" || true
 }
 
+# port_find: a port of the loopback that nothing listens on, in PORT. Somebody else may take it before the server does: tcp_start tries others.
+port_find() {
+        PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+}
+
+tcp_listens() { # it, or nothing any more
+        ! kill -0 "$NBD_PID" 2> /dev/null || test -s tcp.pid
+}
+
+tcp_serve() { # on PORT
+        rm -f tcp.pid
+        (
+                [[ -z ${HOLD-} ]] || exec {HOLD}>&-
+                exec nbdkit -f -P "$T/tcp.pid" -i 127.0.0.1 -p "$PORT" file disk 3>&- > tcp.log 2>&1
+        ) &
+        NBD_PID=$!
+        SERVER_PIDS+=("$NBD_PID")
+        until_true 10 tcp_listens
+        kill -0 "$NBD_PID"
+}
+
+tcp_start() { # and a vAdapter on it, whose adapter is named tcp0
+        local i
+        for ((i = 0; i < 10; i++)); do
+                port_find
+                ! tcp_serve || break
+        done
+        iovctl adapter insert tcp0 ssd capacity=16GiB "backend=nbd://127.0.0.1:$PORT"
+        disk_on tcp0
+        until_true 30 state_is disk attached
+}
+
 bad_start() { # KEY=VALUE...
         rm -f bad.sock
         python3 "$IOV_SOURCE/tests/bats/fake-nbd.py" "$T/bad.sock" bad-disk "$@" 3>&- > bad.log 2>&1 &
@@ -259,6 +291,39 @@ verify_end() {
         done
         verify_end web
         is 0 json '.vadapters[] | select(.name == "disk") | .counters.errors // 0' iovctl vadapter show disk -o json
+}
+
+@test "an NBD server over TCP: it and the worker are killed and started again under load, no error" {
+        tcp_start
+        host web smoke
+        verify_start web
+        for i in 1 2 3; do
+                nbd_kill
+                until_true 20 bash -c "[ \$(grep -c 'NBD export vol is away' iovd.log) -ge $i ]"
+                # The port is the same: it is in the chassis.
+                until_true 20 tcp_serve
+                until_true 20 bash -c "[ \$(grep -c 'NBD export vol is there again' iovd.log) -ge $i ]"
+                before=$(worker_of web)
+                kill -KILL "$before"
+                until_true 20 bash -c "w=\$(iovctl server list -o json | jq '.servers[] | select(.name == \"web\") | .worker_pid'); [ \$w -ne $before ] && [ \$w -ne 0 ]"
+        done
+        verify_end web
+        is 0 json '.vadapters[] | select(.name == "disk") | .counters.errors // 0' iovctl vadapter show disk -o json
+}
+
+@test "an NBD server over TCP that stands still: its commands end, and it is used again when it goes on" {
+        tcp_start
+        host web smoke
+        kill -STOP "$NBD_PID"
+        # NVMe 1.4 figure 132: internal path error
+        is 'type 3 code 0x00' host web read 0
+        host other smoke
+        # While it stands still others end without waiting that long again, or after the same time; none hangs.
+        is 'type 3 code 0x00' host web read 1
+        kill -CONT "$NBD_PID"
+        until_true 40 grep -q 'NBD export vol is there again' iovd.log
+        host web smoke
+        is 'type 0 code 0x00' host web read 0
 }
 
 @test "workers and the control process are killed under load on an NBD server: no error" {

@@ -168,6 +168,36 @@ teardown() {
         fails 2 iovctl qos set gold weight=1001
 }
 
+@test "an adapter is put in with a backend" {
+        mkdir elsewhere
+        is '' iovctl adapter insert ssd7 ssd capacity=1TiB "backend=$T/elsewhere"
+        is "\"$T/elsewhere\"" json '.adapters[0].backend' iovctl adapter show ssd7 -o json
+        iovdump chassis > dumped.yaml
+        grep -q "ssd7: .*backend: \"*$T/elsewhere" dumped.yaml
+        is 'backend=' iovctl --complete backe adapter insert x ssd
+        if is_live; then
+                iovd_stop
+                iovd_start
+                is "\"$T/elsewhere\"" json '.adapters[0].backend' iovctl adapter show ssd7 -o json
+                iovctl server add far 3
+                iovctl volume add v ssd7 64MiB
+                iovctl vadapter add d ssd7
+                iovctl namespace add d/1 v
+                iovctl vadapter attach d far 0
+                until_true 20 bash -c "ls elsewhere/*.img"
+        fi
+        is '' iovctl adapter insert far0 ssd capacity=1TiB 'backend=nbd://storage:10810/{volume}'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB backend=
+        fails 2 iovctl adapter insert x ssd capacity=1TiB backend=relative
+        says 'neither a path'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB 'backend=nbd://storage:0'
+        says 'the port is not within 1 to 65535'
+        fails 2 iovctl adapter insert x ssd capacity=1TiB "backend=/$(head -c 300 /dev/zero | tr '\0' x)"
+        fails 2 iovctl adapter insert x nic ports=2 rate=10Gbit backend=/srv
+        says 'kind nic has no "backend"'
+        fails 1 iovctl adapter show x
+}
+
 @test "adapters that make no sense are refused, and change nothing" {
         iovdump chassis > before
         fails 1 iovctl adapter insert ssd0 ssd capacity=1TiB

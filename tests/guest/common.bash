@@ -12,12 +12,16 @@ load_libraries() {
 	. "$top/tests/guest/guest.sh"
 }
 
-# work_begin NAME: for setup_file.
+# work_begin NAME: for setup_file. A function `chassis` prints another chassis than that of the examples.
 work_begin() {
 	load_libraries
 	work=$(mktemp -d "${TMPDIR:-/tmp}/iov-$1.XXXXXX")
 	export work GUEST_DIR=$work/guests
 	mkdir "$GUEST_DIR"
+	if declare -F chassis >/dev/null; then
+		chassis >"$work/chassis.yaml"
+		local CHASSIS=$work/chassis.yaml
+	fi
 	appliance_start "$work"
 }
 

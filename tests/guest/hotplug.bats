@@ -12,6 +12,19 @@ boot() {
 	guest_start "$1" "${cable[@]}" -qmp "unix:$work/$1.mine,server=on,wait=off"
 }
 
+# One adapter more, whose volumes are on an NBD server.
+chassis() {
+	sed "/^adapters:/a\\  nbd0: {kind: ssd, capacity: 16GiB, backend: 'nbd+unix:///?socket=$work/nbd.sock'}" "$top/examples/chassis.yaml"
+}
+
+teardown_file() {
+	load_libraries
+	nbd_kill
+	guest_stop_all
+	appliance_stop "$work"
+	rm -rf "$work"
+}
+
 setup_file() {
 	export UNPLUG_TIMEOUT=4
 	work_begin hotplug
@@ -112,6 +125,81 @@ mine() {
 	[ "$(state spare)" = detached ]
 	not_on web01 SPARE
 	[ "$(guest_run web01 'lspci -n -d ::0108 | wc -l')" -eq 1 ]
+}
+
+# What it has acknowledged survives it: it is in a file.
+nbd_start() {
+	rm -f "$work/nbd.sock" "$work/nbd.pid"
+	nbdkit -f -P "$work/nbd.pid" -U "$work/nbd.sock" file "$work/exported" </dev/null >"$work/nbd.log" 2>&1 3>&- &
+	local i
+	for ((i = 0; i < 100; i++)); do
+		[ ! -s "$work/nbd.pid" ] || return 0
+		sleep 0.1
+	done
+	cat "$work/nbd.log"
+	return 1
+}
+
+nbd_kill() {
+	local pid
+	pid=$(cat "$work/nbd.pid" 2>/dev/null) || return 0
+	kill -KILL "$pid" 2>/dev/null || return 0
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
+# says N TEXT: so often in iovd's log, within 20 seconds
+says() {
+	local i
+	for ((i = 0; i < 200; i++)); do
+		[ "$(grep -c "$2" "$work/iovd.log")" -lt "$1" ] || return 0
+		sleep 0.1
+	done
+	tail "$work/iovd.log"
+	return 1
+}
+
+@test "a disk on an NBD server that is killed while the guest writes: nothing is lost, and no error seen" {
+	local disk sum i errors
+	truncate -s 128M "$work/exported"
+	nbd_start
+	cat >"$work/net.yaml" <<-YAML
+		version: 1
+		kind: topology
+		volumes:
+		  net: {adapter: nbd0, size: 128MiB, on_remove: retain}
+		vadapters:
+		  net-disk: {adapter: nbd0, persona: {serial: NETDISK}, namespaces: [{volume: net}]}
+	YAML
+	iov iovprov apply -q "$work/net.yaml"
+	iov iovctl vadapter attach net-disk web01
+	disk=$(on web01 NETDISK)
+	guest_run web01 "mkfs.ext4 -q /dev/$disk && mount /dev/$disk /mnt && head -c 16777216 /dev/urandom >/mnt/before"
+	sum=$(guest_run web01 'sha256sum </mnt/before')
+	# What the driver asks a new device for and does not get counts, too.
+	errors=$(counter net-disk errors)
+	guest_run web01 "rm -f /tmp/stop /tmp/ended; { (n=0; until test -e /tmp/stop; do
+		dd if=/mnt/before of=/mnt/file\$((n % 4)) bs=64k conv=fsync 2>/dev/null || exit 1; n=\$((n + 1)); done); echo \$? >/tmp/ended; } >/tmp/load 2>&1 &"
+	for ((i = 1; i <= 3; i++)); do
+		guest_run web01 'sleep 1'
+		nbd_kill
+		says "$i" 'NBD export net is away'
+		nbd_start
+		says "$i" 'NBD export net is there again'
+	done
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	guest_run web01 'until test -s /mnt/file3; do sleep 0.1; done; touch /tmp/stop; until test -e /tmp/ended; do sleep 0.1; done
+		test "$(cat /tmp/ended)" -eq 0 && sync && umount /mnt && echo 3 >/proc/sys/vm/drop_caches'
+	guest_run web01 "e2fsck -fn /dev/$disk && mount /dev/$disk /mnt"
+	for i in before file0 file1 file2 file3; do
+		[ "$(guest_run web01 "sha256sum </mnt/$i")" = "$sum" ]
+	done
+	guest_run web01 'umount /mnt'
+	[ "$(counter net-disk errors)" = "$errors" ]
+	iov iovctl vadapter detach net-disk
+	not_on web01 NETDISK
+	iov iovctl vadapter remove net-disk --yes
+	iov iovctl volume remove net --yes
+	nbd_kill
 }
 
 @test "ten times in and out" {
@@ -272,7 +360,7 @@ has() {
 	guest_run web01 'umount /mnt'
 	iov iovctl vadapter attach spare web01
 	disk=$(on web01 SPARE)
-	guest_run web01 "fsck.ext4 -p /dev/$disk; mount /dev/$disk /mnt && test -s /mnt/file && umount /mnt"
+	guest_run web01 "e2fsck -p /dev/$disk; mount /dev/$disk /mnt && test -s /mnt/file && umount /mnt"
 	iov iovctl vadapter detach spare
 }
 

@@ -172,7 +172,7 @@ static void complete_list(enum value_type type, const char *current) {
                 {VALUE_ADAPTER_KIND, {"nic", "hba", "raid", "ssd", "sata"}},
                 {VALUE_MEMBER_SETTING, {"volume="}},
                 {VALUE_NAMESPACE_SETTING, {"volume=", "read_only=true", "read_only=false"}},
-                {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "iops=", "bandwidth=", "model="}},
+                {VALUE_ADAPTER_SETTING, {"ports=", "rate=", "capacity=", "iops=", "bandwidth=", "backend=", "model="}},
                 {VALUE_QOS_SETTING, {"read_iops=", "write_iops=", "bandwidth=", "weight="}},
         };
 

@@ -32,6 +32,8 @@ static int parse(struct iov_adapter *a, const char *word) {
         value++;
         if (strncmp(word, "model=", 6) == 0)
                 return field_set(a->model, sizeof(a->model), value);
+        if (strncmp(word, "backend=", 8) == 0)
+                return *value ? field_set(a->backend, sizeof(a->backend), value) : -EINVAL;
         if (strncmp(word, "ports=", 6) == 0) {
                 int r = iov_count_parse(value, &number);
 
@@ -54,8 +56,8 @@ static int parse(struct iov_adapter *a, const char *word) {
 static int put(const struct tool *tool, struct iov_adapter *a, const char *word) {
         return parse(a, word) == 0 ? STATUS_DONE
                                    : report_error(tool, STATUS_USAGE,
-                                                  "'%s': ports=2, rate=10Gbit, capacity=1TiB, iops=400k, bandwidth=16Gbit or "
-                                                  "model=TEXT is wanted",
+                                                  "'%s': ports=2, rate=10Gbit, capacity=1TiB, iops=400k, bandwidth=16Gbit, "
+                                                  "backend=PATH or URI, or model=TEXT is wanted",
                                                   word);
 }
 
