@@ -15,6 +15,7 @@
 #include "iove/faults.h"
 #include "iove/links.h"
 #include "iove/rules.h"
+#include "iove/same.h"
 #include "model.h"
 #include "util.h"
 
@@ -76,22 +77,24 @@ static void carry_status(const struct iov_model *from, struct iov_model *to) {
 
 /* Files go last: when the state no longer names a volume, and nobody holds it. */
 void control_discard_volumes(struct control *c, const struct iov_model *old) {
+        struct same same = {.model = c->model};
         const struct iov_volume *v;
 
         iov_model_foreach (old, IOV_KIND_VOLUME, v) {
-                const struct iov_volume *now = iov_model_get(c->model, IOV_KIND_VOLUME, v->name);
+                const struct iov_volume *now = NULL;
 
-                bool same = now && now->id == v->id;
-                if (same && now->size >= v->size)
+                /* Of what is not known nothing is removed; the next start finds what is left. */
+                if (same_volume(&same, v, &now) < 0 || (now && now->size >= v->size))
                         continue;
                 const struct iov_adapter *adapter = iov_model_get(old, IOV_KIND_ADAPTER, v->adapter);
                 const char *backend = adapter ? adapter->backend : "";
-                int r = same ? volume_trim(state_get_directory(c->state), backend, now)
-                             : volume_discard(state_get_directory(c->state), backend, v);
+                int r = now ? volume_trim(state_get_directory(c->state), backend, now)
+                            : volume_discard(state_get_directory(c->state), backend, v);
                 if (r < 0)
                         journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
                                       "its file cannot be removed or made shorter: %s", strerror(-r));
         }
+        same_free(&same);
 }
 
 static void tell_adopted(const struct control *c) {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hash.h"
+#include "iove/same.h"
 #include "pages.h"
 #include "util.h"
 
@@ -540,46 +541,6 @@ static int release(struct iov_identity **released, size_t *n, size_t *n_allocate
         return 0;
 }
 
-/* The candidate's vAdapters by id, made when one is missing under its name: it may have another now. */
-struct by_id {
-        const struct iov_model *model;
-        const struct iov_vadapter **vadapters;
-        size_t n;
-};
-
-static int compare_ids(const void *a, const void *b) {
-        uint64_t x = (*(const struct iov_vadapter *const *)a)->id, y = (*(const struct iov_vadapter *const *)b)->id;
-
-        return (x > y) - (x < y);
-}
-
-static int by_id_fill(struct by_id *by_id) {
-        const struct iov_vadapter *v;
-
-        by_id->vadapters = calloc(iov_model_count(by_id->model, IOV_KIND_VADAPTER) + 1, sizeof(void *));
-        if (!by_id->vadapters)
-                return -ENOMEM;
-        iov_model_foreach (by_id->model, IOV_KIND_VADAPTER, v)
-                by_id->vadapters[by_id->n++] = v;
-        qsort(by_id->vadapters, by_id->n, sizeof(void *), compare_ids);
-        return 0;
-}
-
-static int same_vadapter(struct by_id *by_id, const struct iov_vadapter *v, const struct iov_vadapter **ret_same) {
-        const struct iov_vadapter *same = iov_model_get(by_id->model, IOV_KIND_VADAPTER, v->name), *const *found = NULL;
-        int r = 0;
-
-        if (!same || same->id != v->id) {
-                if (!by_id->vadapters)
-                        r = by_id_fill(by_id);
-                if (r == 0)
-                        found = bsearch(&v, by_id->vadapters, by_id->n, sizeof(void *), compare_ids);
-                same = found ? *found : NULL;
-        }
-        *ret_same = same;
-        return r;
-}
-
 static int check_rest_of(const struct identities *resting, const struct iov_vadapter *old, const struct iov_vadapter *v,
                          uint64_t released_before[IOV_IDENTITY_COUNT], const struct iove_blame *blame,
                          struct iove_refusal *refusal) {
@@ -623,7 +584,7 @@ static int check_rest(const struct iov_model *have, const struct iov_model *cand
 int identities_settle(const struct iov_model *have, struct iov_model *candidate, uint64_t now_ns, bool force,
                       const struct iove_blame *blame, struct iove_refusal *refusal) {
         uint64_t number = last_number(have);
-        struct by_id by_id = {.model = candidate};
+        struct same same = {.model = candidate};
         struct iov_identity *released = NULL;
         const struct iov_vadapter *v;
         size_t n = 0, n_allocated = 0;
@@ -635,12 +596,12 @@ int identities_settle(const struct iov_model *have, struct iov_model *candidate,
                 const struct iov_vadapter *now = NULL;
 
                 if (r == 0)
-                        r = same_vadapter(&by_id, v, &now);
+                        r = same_vadapter(&same, v, &now);
                 for (unsigned int t = 0; r == 0 && t < IOV_IDENTITY_COUNT; t++)
                         if (was_released(v, now, (enum iov_identity_type)t))
                                 r = release(&released, &n, &n_allocated, v, (enum iov_identity_type)t, now_ns, ++number);
         }
-        free(by_id.vadapters);
+        same_free(&same);
         if (r == 0)
                 r = forget_old(candidate, now_ns, n);
         for (size_t i = 0; r >= 0 && i < n; i++)

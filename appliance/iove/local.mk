@@ -10,6 +10,7 @@ libiove_la_SOURCES = \
 	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \
 	appliance/iove/rules-change.c \
+	appliance/iove/same.c appliance/iove/same.h \
 	appliance/iove/rules-members.c \
 	appliance/iove/rules-private.h \
 	appliance/iove/take-back.c appliance/iove/take-back.h \

@@ -6,6 +6,7 @@
 
 #include "iove/identity.h"
 #include "iove/rules-private.h"
+#include "iove/same.h"
 #include "model.h"
 #include "util.h"
 
@@ -85,13 +86,11 @@ static const struct iov_vadapter *running_holder(const struct iov_model *have, c
         return NULL;
 }
 
-static int check_volume(const struct iov_model *have, const struct iov_model *candidate, const struct iov_volume *old,
-                        uint32_t flags, const struct iove_blame *blame, struct iove_refusal *refusal) {
-        const struct iov_volume *now = iov_model_get(candidate, IOV_KIND_VOLUME, old->name);
+/* `now`: what becomes of it, maybe under another name. */
+static int check_volume(const struct iov_model *have, const struct iov_volume *old, const struct iov_volume *now, uint32_t flags,
+                        const struct iove_blame *blame, struct iove_refusal *refusal) {
         char from[32], to[32];
 
-        if (!now || now->id != old->id)
-                return 0;
         if (strcmp(now->adapter, old->adapter) != 0)
                 return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
                                    "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
@@ -124,21 +123,28 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
         const struct iov_vadapter *v;
         const struct iov_server *server;
         const struct iov_volume *old;
+        struct same same = {.model = candidate};
+        int r = 0;
 
         iov_model_foreach (have, IOV_KIND_VOLUME, old) {
-                int r = check_volume(have, candidate, old, flags, blame, refusal);
+                const struct iov_volume *now = NULL;
 
-                if (r < 0)
-                        return r;
+                if (r == 0)
+                        r = same_volume(&same, old, &now);
+                if (r == 0 && now)
+                        r = check_volume(have, old, now, flags, blame, refusal);
         }
+        same_free(&same);
+        if (r < 0)
+                return r;
         iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
-                int r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
+                r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
 
                 if (r < 0)
                         return r;
         }
         iov_model_foreach (have, IOV_KIND_SERVER, server) {
-                int r = flags & IOV_TXN_FORCE ? 0 : check_server_gone(candidate, server, blame, refusal);
+                r = flags & IOV_TXN_FORCE ? 0 : check_server_gone(candidate, server, blame, refusal);
 
                 if (r < 0)
                         return r;

@@ -111,3 +111,15 @@ at_least() {
         "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock deallocate 0
         until_true 10 test "$(bytes_of thin)" -lt $((8 << 20))
 }
+
+@test "a volume that is renamed keeps its file" {
+        local file
+        iovctl volume add before ssd0 1MiB provisioning=full
+        file=$(file_of before)
+        printf data | dd of="$file" conv=notrunc status=none
+        iovctl volume rename before after
+        is "$file" file_of after
+        is data head -c 4 "$file"
+        iovctl volume remove after --yes
+        [ ! -e "$file" ]
+}

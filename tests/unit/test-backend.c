@@ -111,9 +111,9 @@ static void test_wrong(void **state) {
         assert_null(backend_check(text));
         /* Too long with the volume's name in it only. */
         memset(text, 0, sizeof(text));
-        strcpy(text, "nbd+unix:///?socket=/");
-        memset(text + strlen(text), 's', 100);
-        strcat(text, "{volume}");
+        char path[101] = "";
+        memset(path, 's', sizeof(path) - 1);
+        snprintf(text, sizeof(text), "nbd+unix:///?socket=/%s{volume}", path);
         assert_null(backend_check(text));
         assert_non_null(backend_locate(text, "a-name-of-volume", &b));
 }

@@ -270,6 +270,19 @@ static void test_rename(void **state) {
         assert_int_equal(rename_object(f, IOV_KIND_NAMESPACE, "disk/1", "disk/2"), -EBADMSG);
 }
 
+/* What a volume must not do it must not do under another name either. */
+static void test_rename_and_change(void **state) {
+        struct fixture *f = *state;
+
+        assert_int_equal(rename_object(f, IOV_KIND_VOLUME, "v0", "data"), 0);
+        set_volume(f, "data", "ssd0", 4096);
+        refused(f, IOV_RET_UNSUPPORTED, 0, "volume v0: it has 64KiB and does not shrink to 4KiB");
+        begin(f, 1, 0);
+        assert_int_equal(rename_object(f, IOV_KIND_VOLUME, "v0", "data"), 0);
+        set_volume(f, "data", "ssd0", 131072);
+        commit(f);
+}
+
 static void test_rename_profile(void **state) {
         struct fixture *f = *state;
 
@@ -294,6 +307,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_luns_and_drives, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rename, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_rename_and_change, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_rename_profile, setup, teardown),
         };
 
