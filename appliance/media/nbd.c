@@ -44,6 +44,7 @@ static struct nbd_transfer *list_take(struct nbd_list *list) {
 }
 
 static void wait_for_turn(struct media_nbd *m, struct vpc_io *io) {
+        io->private.progress = nbd_now(); /* since when, until it begins */
         io->private.next = NULL;
         *m->waiting_end = io;
         m->waiting_end = &io->private.next;
@@ -210,6 +211,7 @@ static void begin(struct media_nbd *m, struct vpc_io *io) {
         struct nbd_transfer *t = m->unused;
 
         m->unused = t->next;
+        io->private.progress = 0;
         t->io = io;
         t->since = nbd_now();
         issue(m, t);
@@ -318,7 +320,8 @@ void nbd_expire(struct media_nbd *m, uint64_t now) {
                         transfer_end(m, t, -ENOLINK);
                 else
                         list_append(&m->again, t);
-        while (is_given_up && m->waiting)
+        /* Behind a server that answers, slowly, they may wait longer. */
+        while (m->waiting && (is_given_up || (m->state != NBD_OPEN && now - m->waiting->private.progress > limit_of(m))))
                 end_later(m, next_waiting(m), -ENOLINK);
 }
 

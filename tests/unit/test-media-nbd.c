@@ -37,7 +37,9 @@ struct fixture {
         unsigned int n_asked, refusals, deaths;
         uint64_t number;
         struct loop_source *later;
-        unsigned int n_left;
+        unsigned int n_left, n_left_then; /* a second after the first has ended, of a server that `is_silent` */
+        bool is_silent;
+        struct loop_source *second;
         int error;
         unsigned char *data, *copy;
         struct vpc_io io[DEPTH];
@@ -109,9 +111,18 @@ static const struct media_nbd_events events = {.connect = on_connect, .holds = o
 
 /* ---- requests ---- */
 
+/* A second after the first has ended: ten of the medium's own looks at the clock. */
+static void on_second(void *userdata) {
+        struct fixture *f = userdata;
+
+        f->n_left_then = f->n_left;
+}
+
 static void finish(struct vpc_io *io, int error) {
         struct fixture *f = the;
 
+        if (f->is_silent && !f->second)
+                assert_int_equal(loop_add_timer(f->loop, UINT64_C(1000000000), on_second, f, &f->second), 0);
         if (error)
                 f->error = error;
         f->n_left--;
@@ -207,6 +218,7 @@ static int teardown(void **state) {
 
         medium_free(f->medium);
         loop_source_remove(f->later);
+        loop_source_remove(f->second);
         loop_free(f->loop);
         server_kill(f);
         close(f->file);
@@ -332,6 +344,25 @@ static void test_hurry(void **state) {
 }
 
 /* An export that does not do is asked for again, and nothing is written to it. */
+/* A server that does not answer: those that it was never given, since there were too many, wait no longer than the others. */
+static void test_silence(void **state) {
+        struct fixture *f = *state;
+
+        make(f, NULL, NULL);
+        assert_int_equal(run(f, VPC_IO_READ, 0, f->copy, 512), 0);
+        assert_int_equal(kill(f->server, SIGSTOP), 0);
+        assert_int_equal(waitpid(f->server, NULL, WUNTRACED), f->server); /* all of its threads */
+        for (unsigned int i = 0; i < DEPTH; i++) {
+                f->iov[i][0] = (struct iovec){f->copy + i * 512, 512};
+                submit(f, i, VPC_IO_READ, i * 512, 512, 1);
+        }
+        medium_hurry(f->medium);
+        f->is_silent = true;
+        assert_int_equal(loop_run(f->loop), 0);
+        assert_int_equal(f->error, -ENOLINK);
+        assert_int_equal(f->n_left_then, 0);
+}
+
 static void test_too_small(void **state) {
         struct fixture *f = *state;
 
@@ -431,9 +462,10 @@ static void test_probe(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         const struct CMUnitTest tests[] = {
-                TEST(test_data),   TEST(test_clear),  TEST(test_clear_by_writing), TEST(test_bad_requests), TEST(test_read_only),
-                TEST(test_errors), TEST(test_deaths), TEST(test_refusals),         TEST(test_hurry),        TEST(test_too_small),
-                TEST(test_grow),   TEST(test_retire), TEST(test_take_up),          TEST(test_targets),      TEST(test_probe)};
+                TEST(test_data),      TEST(test_clear),   TEST(test_clear_by_writing), TEST(test_bad_requests),
+                TEST(test_read_only), TEST(test_errors),  TEST(test_deaths),           TEST(test_refusals),
+                TEST(test_hurry),     TEST(test_silence), TEST(test_too_small),        TEST(test_grow),
+                TEST(test_retire),    TEST(test_take_up), TEST(test_targets),          TEST(test_probe)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
