@@ -106,6 +106,7 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD : info.si_pid == 0)
                 return;
         if (p->ending) {
+                p->pidfd_source = loop_source_remove(p->pidfd_source); /* before its descriptor is closed */
                 close_fd(&p->pidfd);
                 p->pidfd = -1;
                 process_free(p->supervisor, p);
