@@ -15,54 +15,51 @@ static int compare(const void *a, const void *b) {
         return (x > y) - (x < y);
 }
 
-static int make_room(struct same *same, enum iov_kind kind) {
-        same->ids = calloc(iov_model_count(same->model, kind) + 1u, sizeof(*same->ids));
-        same->n = 0;
-        return same->ids ? 0 : -ENOMEM;
+static uint64_t id_of(enum iov_kind kind, const void *record) {
+        return kind == IOV_KIND_VOLUME ? ((const struct iov_volume *)record)->id : ((const struct iov_vadapter *)record)->id;
 }
 
-static const void *find(const struct same *same, uint64_t id) {
-        const struct same_id key = {.id = id}, *found = bsearch(&key, same->ids, same->n, sizeof(key), compare);
+static int make_ids(struct same *same, enum iov_kind kind) {
+        const void *record = NULL;
 
-        return found ? found->record : NULL;
+        same->ids = calloc(iov_model_count(same->model, kind) + 1u, sizeof(*same->ids));
+        same->n = 0;
+        if (!same->ids)
+                return -ENOMEM;
+        iov_model_foreach (same->model, kind, record)
+                same->ids[same->n++] = (struct same_id){id_of(kind, record), record};
+        qsort(same->ids, same->n, sizeof(*same->ids), compare);
+        return 0;
+}
+
+static int find(struct same *same, enum iov_kind kind, const char *name, uint64_t id, const void **ret) {
+        const struct same_id key = {.id = id}, *found = NULL;
+
+        *ret = iov_model_get(same->model, kind, name);
+        if (*ret && id_of(kind, *ret) == id)
+                return 0;
+        int r = same->ids ? 0 : make_ids(same, kind);
+        if (r < 0)
+                return r;
+        found = bsearch(&key, same->ids, same->n, sizeof(key), compare);
+        *ret = found ? found->record : NULL;
+        return 0;
 }
 
 int same_volume(struct same *same, const struct iov_volume *volume, const struct iov_volume **ret) {
-        const struct iov_volume *v = iov_model_get(same->model, IOV_KIND_VOLUME, volume->name);
+        const void *record = NULL;
+        int r = find(same, IOV_KIND_VOLUME, volume->name, volume->id, &record);
 
-        *ret = v;
-        if (v && v->id == volume->id)
-                return 0;
-        if (!same->ids) {
-                int r = make_room(same, IOV_KIND_VOLUME);
-
-                if (r < 0)
-                        return r;
-                iov_model_foreach (same->model, IOV_KIND_VOLUME, v)
-                        same->ids[same->n++] = (struct same_id){v->id, v};
-                qsort(same->ids, same->n, sizeof(*same->ids), compare);
-        }
-        *ret = find(same, volume->id);
-        return 0;
+        *ret = record;
+        return r;
 }
 
 int same_vadapter(struct same *same, const struct iov_vadapter *vadapter, const struct iov_vadapter **ret) {
-        const struct iov_vadapter *v = iov_model_get(same->model, IOV_KIND_VADAPTER, vadapter->name);
+        const void *record = NULL;
+        int r = find(same, IOV_KIND_VADAPTER, vadapter->name, vadapter->id, &record);
 
-        *ret = v;
-        if (v && v->id == vadapter->id)
-                return 0;
-        if (!same->ids) {
-                int r = make_room(same, IOV_KIND_VADAPTER);
-
-                if (r < 0)
-                        return r;
-                iov_model_foreach (same->model, IOV_KIND_VADAPTER, v)
-                        same->ids[same->n++] = (struct same_id){v->id, v};
-                qsort(same->ids, same->n, sizeof(*same->ids), compare);
-        }
-        *ret = find(same, vadapter->id);
-        return 0;
+        *ret = record;
+        return r;
 }
 
 void same_free(struct same *same) {
