@@ -46,6 +46,13 @@ void process_close_channel(struct process *p) {
         p->channel = -1;
 }
 
+/* Nobody watches a descriptor that is closed: the watch goes first. */
+static void close_pidfd(struct process *p) {
+        p->pidfd_source = loop_source_remove(p->pidfd_source);
+        close_fd(&p->pidfd);
+        p->pidfd = -1;
+}
+
 void process_free(struct supervisor *s, struct process *gone) {
         for (struct process **p = &s->processes; *p; p = &(*p)->next)
                 if (*p == gone) {
@@ -54,11 +61,10 @@ void process_free(struct supervisor *s, struct process *gone) {
                 }
         keeping_remove(s->keeping, gone->key);
         loop_source_remove(gone->restart);
-        loop_source_remove(gone->pidfd_source);
         process_close_channel(gone);
         if (gone->pidfd >= 0)
                 worker_process_finish(gone->pidfd, 1000); /* only when the appliance ends */
-        close_fd(&gone->pidfd);
+        close_pidfd(gone);
         slot_directory_remove(s->run_directory, gone->server);
         free(gone);
 }
@@ -78,10 +84,8 @@ static void process_died(struct process *p, const char *how, int number) {
                       "escrow %d ended (%s %d): its vAdapters are gone for the server", (int)p->pid, how, number);
         keeping_remove(s->keeping, p->key);
         supervisor_await_death(s, p->worker);
-        p->pidfd_source = loop_source_remove(p->pidfd_source);
         process_close_channel(p);
-        close_fd(&p->pidfd);
-        p->pidfd = -1;
+        close_pidfd(p);
         p->pid = p->worker = 0;
         p->starts = 0;
         for (i = s->instances; i; i = next) {
@@ -106,9 +110,7 @@ static void on_pidfd(void *userdata, int fd, uint32_t events) {
         if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) < 0 ? errno != ECHILD : info.si_pid == 0)
                 return;
         if (p->ending) {
-                p->pidfd_source = loop_source_remove(p->pidfd_source); /* before its descriptor is closed */
-                close_fd(&p->pidfd);
-                p->pidfd = -1;
+                close_pidfd(p); /* it has ended: there is nothing to be finished */
                 process_free(p->supervisor, p);
                 return;
         }
