@@ -5,16 +5,7 @@ load common
 
 setup() {
         appliance_setup
-        printf 'version: 1\nkind: chassis\nlinks: 2\nslots: 2\nadapters: {ssd0: {kind: ssd, capacity: 1GiB}, ram0: {kind: ssd, capacity: 1GiB, media: ram}}\n' \
-                > "$T/state-chassis.yaml"
-        mkdir -p state
-        if is_live; then
-                iovd_stop
-                cp state-chassis.yaml state/chassis.yaml
-                iovd_start
-        else
-                cp state-chassis.yaml state/chassis.yaml
-        fi
+        appliance_has '{ssd0: {kind: ssd, capacity: 1GiB}, ram0: {kind: ssd, capacity: 1GiB, media: ram}}'
 }
 
 teardown() {

@@ -31,6 +31,16 @@ appliance_setup() {
         fi
 }
 
+# appliance_has ADAPTERS: after appliance_setup, another chassis: two links, two slots, and these.
+appliance_has() {
+        mkdir -p state
+        printf 'version: 1\nkind: chassis\nlinks: 2\nslots: 2\nadapters: %s\n' "$1" > state/chassis.yaml
+        if is_live; then
+                iovd_stop
+                iovd_start
+        fi
+}
+
 appliance_teardown() {
         local pid
         for pid in "${SERVER_PIDS[@]}"; do
