@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Start an iovd of its own with 64 vAdapters under four servers, and two in memory, run the benchmarks against it, end it. Figures go to stdout.
+# Start an iovd of its own with 64 vAdapters under four servers and a few under others, run the benchmarks against it, end it. Figures go to stdout.
 # BENCH_IDLE_SECONDS shortens the idle measurement, BENCH_ONLY names those that are to be run. BENCH_LAUNCH goes
 # before each command: on a busy machine 'chrt -f 10' (as root) keeps others out of the figures.
 set -eu
