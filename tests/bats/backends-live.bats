@@ -216,6 +216,20 @@ verify_end() {
         says 'say on_remove: retain'
 }
 
+@test "provisioning: full takes its space in a directory, and is refused where there is nothing to take" {
+        refuses 1 disk_on dev0 ', on_remove: retain, provisioning: full'
+        says 'has its volumes already'
+        refuses 1 disk_on nbd0 ', on_remove: retain, provisioning: full'
+        says 'has its volumes already'
+        mkdir dir
+        disk_on dir0 ', provisioning: full'
+        local files=(dir/*.img)
+        is 1 echo "${#files[@]}"
+        [ $(($(stat -c '%b * %B' "${files[0]}"))) -ge $((64 << 20)) ]
+        until_true 20 state_is disk attached
+        host web smoke > /dev/null
+}
+
 @test "a volume grows when what it is on has grown" {
         truncate -s 64M dev/vol
         disk_on dev0
