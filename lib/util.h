@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ARRAY_LENGTH(a) (sizeof(a) / sizeof((a)[0]))
@@ -24,9 +25,9 @@ static inline void close_file(FILE **f) {
 }
 
 /* Freed, closed at the end of the scope, unless taken. Descriptors start at -1. */
-#define CLEANUP_FREE  __attribute__((cleanup(free_pointer)))
+#define CLEANUP_FREE __attribute__((cleanup(free_pointer)))
 #define CLEANUP_CLOSE __attribute__((cleanup(close_fd)))
-#define CLEANUP_FILE  __attribute__((cleanup(close_file)))
+#define CLEANUP_FILE __attribute__((cleanup(close_file)))
 
 #define TAKE_PTR(p)                                                                                                              \
         __extension__({                                                                                                          \
@@ -63,6 +64,14 @@ static inline size_t record_used(const void *record, size_t size, size_t least) 
                 size -= sizeof(word);
         }
         return size;
+}
+
+/* CLOCK_MONOTONIC, ns. */
+static inline uint64_t monotonic_ns(void) {
+        struct timespec t = {0};
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
 #endif

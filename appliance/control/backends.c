@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "control/backend-process.h"
 #include "media/nbd-target.h"
@@ -40,13 +39,6 @@ struct backends {
         struct lookup *lookups;
 };
 
-static uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
 static void lookup_free(struct backends *b, struct lookup *gone) {
         for (struct lookup **p = &b->lookups; *p; p = &(*p)->next)
                 if (*p == gone) {
@@ -67,7 +59,7 @@ static void failed(struct lookup *l) {
         l->delay = l->delay ? l->delay * 2 : RETRY_MIN;
         if (l->delay > RETRY_MAX)
                 l->delay = RETRY_MAX;
-        l->at = now_ns() + l->delay;
+        l->at = monotonic_ns() + l->delay;
         l->has_failed = true;
         loop_timer_set(l->backends->timer, RETRY_MIN);
 }
@@ -85,7 +77,7 @@ static void on_answer(void *userdata, const struct backend_answer *answer, int f
         l->is_known = true;
         close_fd(&l->fd);
         l->fd = fd;
-        l->at = now_ns();
+        l->at = monotonic_ns();
         if (answer->error)
                 failed(l);
         else
@@ -110,7 +102,7 @@ static void start(struct lookup *l) {
 
 static void on_timer(void *userdata) {
         struct backends *b = userdata;
-        const uint64_t now = now_ns();
+        const uint64_t now = monotonic_ns();
         struct lookup *l = NULL, *next = NULL;
 
         for (l = b->lookups; l; l = next) {
@@ -161,7 +153,7 @@ int backends_look(struct backends *b, const struct iov_adapter *adapter, const s
         struct lookup *l = find(b, volume->id, read_only);
 
         *ret_why = "";
-        if (l && (l->request.size != volume->size || (l->is_known && !l->answer.error && now_ns() - l->at > FRESH))) {
+        if (l && (l->request.size != volume->size || (l->is_known && !l->answer.error && monotonic_ns() - l->at > FRESH))) {
                 lookup_free(b, l);
                 l = NULL;
         }

@@ -12,6 +12,7 @@
 #include "control/backends.h"
 #include "control/persona.h"
 #include "link/channel.h"
+#include "util.h"
 
 #define ASKS_MAX 20u /* of a slot's media in a second: more is no honest worker's */
 
@@ -136,7 +137,7 @@ static const struct iov_volume *volume_by_id(const struct iov_model *model, uint
 
 /* It gets what it shows, and nothing else, whatever it asks for. */
 void instance_connect(struct supervisor *s, struct instance *i, const struct link_message *m) {
-        const uint64_t second = supervisor_now_ns() / SUPERVISOR_SECOND;
+        const uint64_t second = monotonic_ns() / SUPERVISOR_SECOND;
         const struct iov_volume *volume = NULL;
 
         i->n_asks = i->asks_second == second ? i->n_asks + 1 : 1;

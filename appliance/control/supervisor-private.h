@@ -120,7 +120,6 @@ int shared_memory(const char *name, size_t size, size_t mapped, void **ret_memor
 void supervisor_watch_removals(struct supervisor *s);
 
 /* supervisor-processes.c: */
-uint64_t supervisor_now_ns(void);
 void supervisor_report_server(struct supervisor *s, const struct process *p);
 /* That of a server: it is made where there is none. NULL: no memory. */
 struct process *process_of(struct supervisor *s, const char *server);

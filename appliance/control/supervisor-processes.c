@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "control/worker-process.h"
@@ -20,13 +19,6 @@
 #define RESTART_DELAY (SUPERVISOR_SECOND / 20)
 #define RESTART_DELAYS 8    /* doublings, to 12.8 s */
 #define RESTART_FORGIVEN 60 /* seconds a worker must live to start again at the shortest delay */
-
-uint64_t supervisor_now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * SUPERVISOR_SECOND + (uint64_t)t.tv_nsec;
-}
 
 void supervisor_report_server(struct supervisor *s, const struct process *p) {
         enum iov_server_state state = p->pid ? IOV_SERVER_OFF : IOV_SERVER_DOWN;
@@ -96,7 +88,7 @@ static void process_died(struct process *p, const char *how, int number) {
                 instance_free(s, i);
         }
         p->restarts++;
-        p->failures = supervisor_now_ns() - p->started > RESTART_FORGIVEN * SUPERVISOR_SECOND ? 0 : p->failures + 1;
+        p->failures = monotonic_ns() - p->started > RESTART_FORGIVEN * SUPERVISOR_SECOND ? 0 : p->failures + 1;
         supervisor_report_server(s, p);
         unsigned int doublings = p->failures < RESTART_DELAYS ? p->failures : RESTART_DELAYS;
         loop_add_timer(s->loop, p->failures <= 1 ? 0 : RESTART_DELAY << doublings, on_restart, p, &p->restart);
@@ -136,7 +128,7 @@ struct process *process_of(struct supervisor *s, const char *server) {
 int process_watch(struct supervisor *s, struct process *p) {
         int r;
 
-        p->started = supervisor_now_ns();
+        p->started = monotonic_ns();
         r = loop_add_fd(s->loop, p->pidfd, POLLIN, on_pidfd, p, &p->pidfd_source);
         if (r == 0)
                 r = loop_add_fd(s->loop, p->channel, POLLIN, process_on_channel, p, &p->channel_source);

@@ -124,7 +124,7 @@ static void on_publish(void *userdata, const struct vpc_reservation *state) {
                                 continue;
                         i->awaited[k] = state->change;
                         i->seen[k] = false;
-                        i->awaited_since = supervisor_now_ns();
+                        i->awaited_since = monotonic_ns();
                         watch(s);
                         tell(i, k, state->change);
                 }
@@ -221,7 +221,7 @@ void instance_tell_reservations(struct supervisor *s, struct instance *i) {
 
 static void on_tick(void *userdata) {
         struct supervisor *s = userdata;
-        const uint64_t now = supervisor_now_ns();
+        const uint64_t now = monotonic_ns();
 
         s->reservation_timer = loop_source_remove(s->reservation_timer);
         for (struct instance *i = s->instances; i; i = i->next) {

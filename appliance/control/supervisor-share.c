@@ -163,7 +163,7 @@ const struct supervisor_file *sharing_file(const struct sharing *h) {
 /* Computed here from what all have said, not asked of a worker. */
 void instance_read_share(const struct supervisor *s, const struct instance *i, struct iov_counter *counter) {
         struct share_part parts[SHARE_RATES][LINK_PEERS_MAX];
-        const uint64_t now = supervisor_now_ns();
+        const uint64_t now = monotonic_ns();
         uint32_t rest = 0;
         unsigned int n = 0;
 

@@ -401,7 +401,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->userdata = userdata;
         s->keeping = keeping;
         /* Higher than any number that a control process before this one has given. */
-        s->next_number = supervisor_now_ns();
+        s->next_number = monotonic_ns();
         int r = ram_volumes_new(keeping, &s->ram_volumes);
         if (r == 0)
                 r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,

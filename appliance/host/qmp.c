@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include "util.h"
 
@@ -53,13 +52,6 @@ struct qmp {
         unsigned int n_commands;
 };
 
-static uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
 static void on_timer(void *userdata);
 static void send_first(struct qmp *q);
 
@@ -91,7 +83,7 @@ static void close_connection(struct qmp *q) {
 /* Every end of a connection, or of a try, comes through here. */
 static void fail(struct qmp *q, const char *reason) {
         /* One that greets and goes, again and again, is waited for like one that is not there. */
-        if (q->state == STATE_UP && now_ns() - q->up_since > FORGIVEN)
+        if (q->state == STATE_UP && monotonic_ns() - q->up_since > FORGIVEN)
                 q->failures = 0;
         unsigned int doublings = q->failures < RETRY_DOUBLINGS ? q->failures : RETRY_DOUBLINGS;
 
@@ -159,7 +151,7 @@ static void handle_reply(struct qmp *q, struct json_object *message, struct json
                 fail(q, "it refuses to take commands");
         } else if (q->state == STATE_NEGOTIATING) {
                 q->state = STATE_UP;
-                q->up_since = now_ns();
+                q->up_since = monotonic_ns();
                 loop_timer_set(q->timer, UINT64_MAX);
                 q->events->up(q->userdata);
         } else {

@@ -2,7 +2,6 @@
 #include "link/qos.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "util.h"
 
@@ -36,13 +35,6 @@ struct qos {
         bool is_capped;
         uint64_t now; /* when qos_ready() has looked */
 };
-
-static uint64_t now_ns(void) {
-        struct timespec t = {0};
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
-}
 
 /* How long until something can be taken; 0: now. */
 static uint64_t bucket_wait(const struct bucket *b, uint64_t now) {
@@ -135,7 +127,7 @@ static void start_first(struct qos *qos, struct queue *q, uint64_t now) {
 
 /* Start what may go; the timer is for the first that may not. Reads and writes in turn, so that neither has all the bytes. */
 static void run(struct qos *qos) {
-        uint64_t now = now_ns(), wait = UINT64_MAX;
+        uint64_t now = monotonic_ns(), wait = UINT64_MAX;
         bool progress = true;
 
         look(qos, now);
@@ -204,7 +196,7 @@ static void bucket_set(struct bucket *b, uint64_t rate, uint64_t now) {
 }
 
 void qos_set(struct qos *qos, const struct link_limits *limits) {
-        uint64_t now = now_ns();
+        uint64_t now = monotonic_ns();
 
         bucket_set(&qos->queues[QUEUE_READ].operations, limits->read_iops, now);
         bucket_set(&qos->queues[QUEUE_WRITE].operations, limits->write_iops, now);
@@ -215,7 +207,7 @@ void qos_set(struct qos *qos, const struct link_limits *limits) {
 }
 
 void qos_set_share(struct qos *qos, struct share *share) {
-        uint64_t now = now_ns();
+        uint64_t now = monotonic_ns();
 
         share_free(qos->share);
         qos->share = share;
@@ -234,7 +226,7 @@ bool qos_ready(struct qos *qos, const struct vpc_io *io) {
 
         if (!is_limited(qos, io))
                 return true;
-        qos->now = now_ns();
+        qos->now = monotonic_ns();
         look(qos, qos->now);
         return !q->first && !queue_wait(qos, q, qos->now);
 }
@@ -255,7 +247,7 @@ void qos_submit(struct qos *qos, unsigned int medium, struct vpc_io *io) {
                 return;
         }
         io->private.way = medium;
-        io->private.progress = now_ns();
+        io->private.progress = monotonic_ns();
         io->private.next = NULL;
         *q->end = io;
         q->end = &io->private.next;
@@ -264,7 +256,7 @@ void qos_submit(struct qos *qos, unsigned int medium, struct vpc_io *io) {
 }
 
 void qos_hurry(struct qos *qos) {
-        uint64_t now = now_ns();
+        uint64_t now = monotonic_ns();
 
         for (unsigned int i = 0; i < QUEUES; i++)
                 while (qos->queues[i].first)

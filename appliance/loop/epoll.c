@@ -91,7 +91,7 @@ static int set_timer(struct loop *loop) {
 }
 
 static void dispatch_timers(struct loop *loop) {
-        const uint64_t now = loop_clock_ns();
+        const uint64_t now = monotonic_ns();
         uint64_t times = 0;
 
         if (read(loop->epoll.timer_fd, &times, sizeof(times)) < 0 && errno != EAGAIN)

@@ -111,7 +111,6 @@ void sources_settle(struct loop *loop);
 void source_dispatch_signals(struct loop_source *source);
 /* What of these an fd is told: not what its mask no longer has. */
 uint32_t source_events(const struct loop_source *source, uint32_t events);
-uint64_t loop_clock_ns(void);
 
 /* uring.c: a submission queue entry; NULL where the queue is full even after submitting (the completion queue overflows, or no
  * memory). */

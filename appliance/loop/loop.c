@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 
 #include "loop/loop-private.h"
 #include "util.h"
@@ -50,13 +49,6 @@ bool loop_has_ring(const struct loop *loop) {
 
 const char *loop_backend_name(const struct loop *loop) {
         return loop->backend->name;
-}
-
-uint64_t loop_clock_ns(void) {
-        struct timespec t = {0};
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
 void source_queue(struct loop_source *source) {
@@ -204,7 +196,7 @@ void loop_source_drained(struct loop_source *source) {
 }
 
 int loop_timer_set(struct loop_source *source, uint64_t delay_ns) {
-        const uint64_t now = loop_clock_ns();
+        const uint64_t now = monotonic_ns();
 
         if (source->kind != SOURCE_TIMER)
                 return -EINVAL;

@@ -43,7 +43,7 @@ static void adapt(struct loop_poller *poller) {
         const uint64_t max = poller->loop->spin_ns;
         uint64_t spin = poller->spin_ns;
 
-        if (poller->slept && loop_clock_ns() - poller->slept > max)
+        if (poller->slept && monotonic_ns() - poller->slept > max)
                 spin /= 2;
         else if (poller->slept)
                 spin = spin * 2 > SPIN_FIRST_NS ? spin * 2 : SPIN_FIRST_NS;
@@ -65,7 +65,7 @@ void loop_poller_stop(struct loop_poller *poller) {
                 return;
         poller->polling = false;
         poller->loop->n_polling--;
-        poller->slept = loop_clock_ns();
+        poller->slept = monotonic_ns();
 }
 
 struct loop_poller *loop_poller_remove(struct loop_poller *poller) {
@@ -95,7 +95,7 @@ static bool is_over(struct loop_poller *poller) {
                 return true;
         if (poller->rounds++ % ROUNDS_PER_LOOK)
                 return false;
-        now = loop_clock_ns();
+        now = monotonic_ns();
         if (!poller->since)
                 poller->since = now;
         return now - poller->since >= poller->spin_ns;

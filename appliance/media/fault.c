@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "util.h"
 
@@ -26,13 +25,6 @@ struct media_faults {
         unsigned int n;
         struct vpc_io *waiting; /* by time */
 };
-
-static uint64_t now_ns(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
-}
 
 static void hit(struct media_faults *f, struct armed *a) {
         a->hits++;
@@ -115,13 +107,13 @@ static void wait_until(struct media_faults *f, unsigned int medium, struct vpc_i
         io->private.next = *at;
         *at = io;
         if (f->waiting == io)
-                set_timer(f, now_ns());
+                set_timer(f, monotonic_ns());
 }
 
 static void on_timer(void *userdata) {
         struct media_faults *f = userdata;
         struct vpc_io *due = f->waiting, **end = &due, *io;
-        uint64_t now = now_ns();
+        uint64_t now = monotonic_ns();
 
         while (*end && (*end)->private.progress <= now)
                 end = &(*end)->private.next;
@@ -173,7 +165,7 @@ void media_faults_reset(struct media_faults *f) {
         f->n = 0;
         for (struct vpc_io *io = f->waiting; io; io = io->private.next)
                 io->private.progress = 0;
-        set_timer(f, now_ns());
+        set_timer(f, monotonic_ns());
 }
 
 int media_faults_add(struct media_faults *f, const struct media_fault *fault) {
@@ -190,7 +182,7 @@ void media_faults_submit(struct media_faults *f, unsigned int medium, struct vpc
         uint64_t delay = f->n ? delay_of(f, medium, io) : 0;
 
         if (delay) {
-                wait_until(f, medium, io, now_ns() + delay);
+                wait_until(f, medium, io, monotonic_ns() + delay);
                 return;
         }
         /* Looked at twice where it strikes, but told once: an error never ends from within the submission. */

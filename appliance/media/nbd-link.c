@@ -45,7 +45,7 @@ void nbd_link_tick(struct media_nbd *m) {
 
 static void enter(struct media_nbd *m, enum nbd_state state) {
         m->state = state;
-        m->since = nbd_now();
+        m->since = monotonic_ns();
         /* The next connection may be asked for at once. */
         m->is_ticking = true;
         loop_timer_set(m->timer, state == NBD_DOWN ? 0 : TICK_NS);
@@ -86,7 +86,7 @@ static void plan_retry(struct media_nbd *m, bool has_worked) {
         m->delay = has_worked ? 0 : m->delay ? m->delay * 2 : DELAY_MIN;
         if (m->delay > DELAY_MAX)
                 m->delay = DELAY_MAX;
-        m->retry = nbd_now() + m->delay;
+        m->retry = monotonic_ns() + m->delay;
 }
 
 static void tell_away(struct media_nbd *m, const char *why) {
@@ -102,7 +102,7 @@ static void lose(struct media_nbd *m, const char *why, bool is_over) {
         int fd = is_over || m->state != NBD_OPEN ? -1 : m->nbd->aio_get_fd(m->handle);
 
         if (m->state == NBD_OPEN)
-                m->down = nbd_now();
+                m->down = monotonic_ns();
         tell_away(m, why);
         m->source = loop_source_remove(m->source);
         if (fd >= 0)
@@ -286,14 +286,14 @@ static void look(struct media_nbd *m, uint64_t now) {
 static void on_tick(void *userdata) {
         struct media_nbd *m = userdata;
         m->is_ticking = false;
-        look(m, nbd_now());
-        nbd_expire(m, nbd_now());
+        look(m, monotonic_ns());
+        nbd_expire(m, monotonic_ns());
         if (m->state != NBD_OPEN || m->under_way)
                 nbd_link_tick(m);
 }
 
 int nbd_link_start(struct media_nbd *m) {
-        m->since = m->down = nbd_now();
+        m->since = m->down = monotonic_ns();
         m->is_ticking = true;
         return loop_add_timer(m->loop, 0, on_tick, m, &m->timer);
 }

@@ -76,8 +76,6 @@ struct media_nbd {
         uint64_t n_answers, n_answers_before; /* in all; before this connection */
 };
 
-uint64_t nbd_now(void);
-
 /* nbd.c: */
 /* Take what the server has answered. The medium may be gone after it. */
 void nbd_settle(struct media_nbd *media);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "media/nbd-private.h"
 #include "util.h"
@@ -12,13 +11,6 @@
 #define DIRECT_MIN (64u << 10) /* bytes of a piece that are worth a command of their own */
 #define ZERO_MAX (1u << 30)    /* bytes of one write zeroes: a length has 32 bits */
 #define HURRY_S 2
-
-uint64_t nbd_now(void) {
-        struct timespec t;
-
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return (uint64_t)t.tv_sec * NBD_SECOND + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t limit_of(const struct media_nbd *m) {
         return (m->hurried ? HURRY_S : MEDIA_NBD_LIMIT_S) * NBD_SECOND;
@@ -44,7 +36,7 @@ static struct nbd_transfer *list_take(struct nbd_list *list) {
 }
 
 static void wait_for_turn(struct media_nbd *m, struct vpc_io *io) {
-        io->private.progress = nbd_now(); /* since when, until it begins */
+        io->private.progress = monotonic_ns(); /* since when, until it begins */
         io->private.next = NULL;
         *m->waiting_end = io;
         m->waiting_end = &io->private.next;
@@ -213,7 +205,7 @@ static void begin(struct media_nbd *m, struct vpc_io *io) {
         m->unused = t->next;
         io->private.progress = 0;
         t->io = io;
-        t->since = nbd_now();
+        t->since = monotonic_ns();
         issue(m, t);
 }
 
@@ -411,7 +403,7 @@ static int check(const struct media_nbd *m, const struct vpc_io *io) {
                 return -EINVAL;
         if (m->target.read_only && (io->op == VPC_IO_WRITE || is_clearing(io)))
                 return -EROFS;
-        return m->state == NBD_OPEN || !nbd_link_is_given_up(m, nbd_now()) ? 0 : -ENOLINK;
+        return m->state == NBD_OPEN || !nbd_link_is_given_up(m, monotonic_ns()) ? 0 : -ENOLINK;
 }
 
 void media_nbd_submit(struct media_nbd *m, struct vpc_io *io) {

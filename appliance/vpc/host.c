@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <syslog.h>
-#include <time.h>
 
 #include "util.h"
 #include "vpc/counters.h"
@@ -17,10 +16,7 @@
 #define COPY_PIECES 16
 
 static uint64_t host_clock(void *context) {
-        struct timespec now = {0};
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+        return monotonic_ns();
 }
 
 static bool log_allowed(struct vpc_log_limit *limit, uint64_t now) {
