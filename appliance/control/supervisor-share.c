@@ -108,6 +108,23 @@ static bool is_peer(const struct instance *i, const struct instance *other) {
         return other != i && other->sharing && !other->removing && strcmp(other->sharing->adapter, i->sharing->adapter) == 0;
 }
 
+/* As many of them as it looks at; *ret_rest: the weights of the others. */
+static unsigned int peers_of(const struct supervisor *s, const struct instance *i, const struct instance *peers[LINK_PEERS_MAX],
+                             uint32_t *ret_rest) {
+        unsigned int n = 0;
+
+        *ret_rest = 0;
+        for (const struct instance *other = s->instances; other; other = other->next) {
+                if (!is_peer(i, other))
+                        continue;
+                if (n < LINK_PEERS_MAX)
+                        peers[n++] = other;
+                else
+                        *ret_rest += other->sharing->weight;
+        }
+        return n;
+}
+
 static void tell_share(struct supervisor *s, struct instance *i, const struct iov_adapter *adapter) {
         struct sharing *h = i->sharing;
         struct link_message m = {
@@ -115,30 +132,25 @@ static void tell_share(struct supervisor *s, struct instance *i, const struct io
                 .instance = i->number,
                 .share = {.iops = adapter->iops, .bandwidth = adapter->bandwidth, .weight = h->weight},
         };
-        uint64_t peers[LINK_PEERS_MAX] = {0};
+        const struct instance *peers[LINK_PEERS_MAX];
+        uint64_t numbers[LINK_PEERS_MAX] = {0};
         int fds[1 + LINK_PEERS_MAX] = {h->writer};
-        unsigned int n = 0;
+        const unsigned int n = peers_of(s, i, peers, &m.share.rest);
 
-        for (const struct instance *other = s->instances; other; other = other->next) {
-                if (!is_peer(i, other))
-                        continue;
-                if (n == LINK_PEERS_MAX) {
-                        m.share.rest += other->sharing->weight;
-                        continue;
-                }
-                peers[n] = other->number;
-                m.share.weights[n] = other->sharing->weight;
-                fds[1 + n++] = other->sharing->reader;
+        for (unsigned int k = 0; k < n; k++) {
+                numbers[k] = peers[k]->number;
+                m.share.weights[k] = peers[k]->sharing->weight;
+                fds[1 + k] = peers[k]->sharing->reader;
         }
         m.share.n_peers = n;
-        if (h->is_told && memcmp(&h->told, &m.share, sizeof(m.share)) == 0 && memcmp(h->peers, peers, sizeof(peers)) == 0)
+        if (h->is_told && memcmp(&h->told, &m.share, sizeof(m.share)) == 0 && memcmp(h->peers, numbers, sizeof(numbers)) == 0)
                 return;
         /* What cannot be sent now is sent with the next comparison. */
         if (link_send(i->process->channel, &m, fds, 1 + n) < 0)
                 return;
         h->is_told = true;
         h->told = m.share;
-        memcpy(h->peers, peers, sizeof(peers));
+        memcpy(h->peers, numbers, sizeof(numbers));
 }
 
 void supervisor_share(struct supervisor *s) {
@@ -163,24 +175,17 @@ const struct supervisor_file *sharing_file(const struct sharing *h) {
 /* Computed here from what all have said, not asked of a worker. */
 void instance_read_share(const struct supervisor *s, const struct instance *i, struct iov_counter *counter) {
         struct share_part parts[SHARE_RATES][LINK_PEERS_MAX];
+        const struct instance *peers[LINK_PEERS_MAX];
         const uint64_t now = monotonic_ns();
         uint32_t rest = 0;
-        unsigned int n = 0;
 
         if (!i->sharing)
                 return;
-        for (const struct instance *other = s->instances; other; other = other->next) {
-                if (!is_peer(i, other))
-                        continue;
-                if (n == LINK_PEERS_MAX) {
-                        rest += other->sharing->weight;
-                        continue;
-                }
+        const unsigned int n = peers_of(s, i, peers, &rest);
+        for (unsigned int k = 0; k < n; k++)
                 for (unsigned int rate = 0; rate < SHARE_RATES; rate++)
-                        parts[rate][n] = (struct share_part){other->sharing->weight,
-                                                             share_wanted(other->sharing->page, (enum share_rate)rate, now)};
-                n++;
-        }
+                        parts[rate][k] = (struct share_part){peers[k]->sharing->weight,
+                                                             share_wanted(peers[k]->sharing->page, (enum share_rate)rate, now)};
         const struct link_share *told = &i->sharing->told;
         counter->share_iops = share_compute(told->iops, i->sharing->weight, rest, parts[SHARE_OPERATIONS], n);
         counter->share_bandwidth = share_compute(told->bandwidth, i->sharing->weight, rest, parts[SHARE_BITS], n);
