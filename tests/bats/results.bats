@@ -52,3 +52,17 @@ log() {
         run -0 results_list_failed
         [[ $output == *after* && $output != *$'\033'* ]]
 }
+
+# As bootstrap does, with pipefail and `set -e`: the listing of nothing must not end it.
+list_and_count() {
+        set -o pipefail
+        results_list_failed && results_count 'FAIL|ERROR'
+}
+
+@test "where nothing failed nothing is listed, and the count follows" {
+        run -0 list_and_count
+        [[ $output == 0 ]]
+        printf 'ok 1 fine\n' | log x PASS
+        run -0 list_and_count
+        [[ $output == 0 ]]
+}
