@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * nvme-host VADAPTER_SOCKET identify|smoke|shadow|mapped|hostile|hold|load|verify
+ * nvme-host VADAPTER_SOCKET hold MEBIBYTES
  * nvme-host VADAPTER_SOCKET read|write BLOCK
  * nvme-host reserve VADAPTER_SOCKET...
  * nvme-host VADAPTER_SOCKET format 512|4096
@@ -179,11 +180,11 @@ static int format(const char *path, const char *block_size) {
         return r < 0;
 }
 
-static int hold(const char *path) {
+static int hold(const char *path, size_t memory) {
         struct nvme_host h;
         int r;
 
-        if (nvme_host_open(&h, path, 1 << 20, 32, true) < 0)
+        if (nvme_host_open(&h, path, memory, 32, true) < 0)
                 return 1;
         puts("here");
         fflush(stdout);
@@ -233,8 +234,8 @@ int main(int argc, char **argv) {
                 return format(argv[1], argv[3]);
         if (argc == 4 && strcmp(argv[2], "deallocate") == 0)
                 return transfer(argv[1], NVME_IO_WRITE_ZEROES, strtoull(argv[3], NULL, 10));
-        if (argc == 3 && strcmp(argv[2], "hold") == 0)
-                return hold(argv[1]);
+        if (argc >= 3 && argc <= 4 && strcmp(argv[2], "hold") == 0)
+                return hold(argv[1], (argc == 4 ? strtoul(argv[3], NULL, 10) : 1) << 20);
         if (argc == 3 && strcmp(argv[2], "load") == 0)
                 return load(argv[1]);
         if (argc == 3 && strcmp(argv[2], "identify") == 0)

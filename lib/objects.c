@@ -20,6 +20,10 @@ static const char *const interrupts[] = {[IOV_INTERRUPTS_AUTO] = "auto",
                                          [IOV_INTERRUPTS_MSI] = "msi",
                                          [IOV_INTERRUPTS_INTX] = "intx"};
 static const char *const pollings[] = {[IOV_POLLING_ADAPTIVE] = "adaptive", [IOV_POLLING_ALWAYS] = "always"};
+static const char *const memories[] = {[IOV_MEMORY_PAGEABLE] = "pageable", [IOV_MEMORY_PINNED] = "pinned"};
+static const char *const unpinneds[] = {[IOV_UNPINNED_MEMLOCK] = "memlock limit",     [IOV_UNPINNED_MEMORY] = "no memory",
+                                        [IOV_UNPINNED_ENTRIES] = "too many windows",  [IOV_UNPINNED_KIND] = "kind of memory",
+                                        [IOV_UNPINNED_MEDIA] = "no medium in a file", [IOV_UNPINNED_RING] = "no io_uring"};
 static const char *const medias[] = {[IOV_MEDIA_FILE] = "file", [IOV_MEDIA_RAM] = "ram"};
 static const char *const identity_types[] = {[IOV_IDENTITY_MAC] = "mac",
                                              [IOV_IDENTITY_WWNN] = "wwnn",
@@ -120,6 +124,18 @@ const char *iov_polling_to_string(uint32_t v) {
 
 int iov_polling_from_string(const char *s, uint32_t *ret_v) {
         return word_find(pollings, ARRAY_LENGTH(pollings), s, ret_v);
+}
+
+const char *iov_memory_to_string(uint32_t v) {
+        return word(memories, ARRAY_LENGTH(memories), v);
+}
+
+int iov_memory_from_string(const char *s, uint32_t *ret_v) {
+        return word_find(memories, ARRAY_LENGTH(memories), s, ret_v);
+}
+
+const char *iov_unpinned_to_string(uint32_t v) {
+        return word(unpinneds, ARRAY_LENGTH(unpinneds), v);
 }
 
 const char *iov_media_to_string(uint32_t v) {

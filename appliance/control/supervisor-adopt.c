@@ -24,7 +24,7 @@ struct kept_link {
 
 struct kept_instance {
         uint32_t version, slot;
-        uint32_t interrupts, reserved;
+        uint32_t interrupts, pinned;
         uint64_t number, link, image_size;
         struct supervisor_file media_files[VPC_MEDIA_MAX];
         struct link_limits limits;
@@ -50,6 +50,7 @@ int instance_keep(struct supervisor *s, const struct instance *i, const int *fds
                                      .link = i->process->key,
                                      .image_size = i->image_size,
                                      .interrupts = i->interrupts,
+                                     .pinned = i->pinned,
                                      .persona = i->persona,
                                      .limits = i->limits};
 
@@ -127,6 +128,7 @@ static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
         i->shared_file = supervisor_file_of(r->fds[1]);
         memcpy(i->media_files, kept.media_files, sizeof(i->media_files));
         i->limits = kept.limits;
+        i->pinned = kept.pinned;
         const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
         const struct iov_adapter *adapter =
                 va ? iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, va->adapter) : NULL;

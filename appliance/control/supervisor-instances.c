@@ -131,6 +131,9 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
                         return r;
                 m->flags |= LINK_DOORBELLS;
         }
+        i->pinned = va->memory == IOV_MEMORY_PINNED;
+        if (i->pinned)
+                m->flags |= LINK_PINNED;
         m->type = LINK_SLOT_ADD;
         m->poll_us = s->poll_us;
         m->cache = s->cache;

@@ -75,6 +75,18 @@ void instance_limit(struct supervisor *s, struct instance *i) {
         }
 }
 
+/* And so does what becomes of the server's memory. */
+void instance_pin(struct supervisor *s, struct instance *i) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+        const bool pinned = va && va->memory == IOV_MEMORY_PINNED;
+        const struct link_message m = {.type = LINK_SLOT_MEMORY, .instance = i->number, .flags = pinned ? LINK_PINNED : 0};
+
+        if (!va || pinned == i->pinned || !i->process->pid || link_send(i->process->channel, &m, NULL, 0) < 0)
+                return;
+        i->pinned = pinned;
+        instance_keep(s, i, NULL);
+}
+
 /* The volumes of what an instance shows, at the places that they have there. */
 static void volumes_of(struct supervisor *s, const struct instance *i, const struct iov_volume *ret_volumes[VPC_MEDIA_MAX]) {
         const struct iov_model *model = s->events->model(s->userdata);

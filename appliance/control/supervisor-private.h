@@ -45,6 +45,7 @@ struct instance {
         char socket[108];
         struct vpc_persona persona;
         struct link_limits limits;
+        bool pinned; /* its worker is told to pin the server's memory */
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
         struct link_shared *shared;
@@ -139,8 +140,9 @@ void instance_drive(struct supervisor *s, struct instance *i);
 int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
                    int *ret_fd);
 struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va);
-/* Its limits follow the model, */
+/* Its limits and whether the server's memory is pinned follow the model, */
 void instance_limit(struct supervisor *s, struct instance *i);
+void instance_pin(struct supervisor *s, struct instance *i);
 /* and its media: without `additions`, only what goes or grows. */
 void instance_follow(struct supervisor *s, struct instance *i, bool additions);
 int instance_send_faults(struct supervisor *s, const struct instance *i);

@@ -104,6 +104,13 @@ static void slot_shown(struct supervisor *s, struct instance *i) {
         supervisor_reconcile(s);
 }
 
+static void slot_unpinned(struct supervisor *s, const struct instance *i, const struct link_message *m) {
+        const char *why = iov_unpinned_to_string(m->result);
+
+        journal_event(s->journal, LOG_WARNING, JOURNAL_NO_UID, i->vadapter, "not all of its server's memory is pinned: %s",
+                      why ? why : "its worker does not say why");
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
@@ -165,6 +172,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 break;
         case LINK_MEDIUM_ASK:
                 instance_connect(s, i, m);
+                break;
+        case LINK_UNPINNED:
+                slot_unpinned(s, i, m);
                 break;
         case LINK_LOG:
                 journal_log(s->journal, (int)(m->level & 7), "%s", m->text);
@@ -284,6 +294,7 @@ void supervisor_reconcile(struct supervisor *s) {
         for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing) {
                         instance_limit(s, i);
+                        instance_pin(s, i);
                         instance_drive(s, i);
                 }
                 removing |= i->removing || i->showing;

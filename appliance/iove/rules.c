@@ -85,6 +85,8 @@ static const char *vadapter_check(const struct iov_vadapter *v) {
                 return "vlan_mode is neither access nor trunk";
         if (!iov_polling_to_string(v->polling))
                 return "polling is neither adaptive nor always";
+        if (!iov_memory_to_string(v->memory))
+                return "memory is neither pageable nor pinned";
         return iov_interrupts_to_string(v->interrupts) ? NULL : "interrupts is none of auto, msix, msi and intx";
 }
 

@@ -32,6 +32,7 @@ enum link_message_type {
         LINK_SLOT_SHARE, /* so is `share`; fds: its page, to write, and that of each peer, to read; none where there are no rates
                           */
         LINK_MEDIUM_SOCKET, /* fd: medium `level` is connected by it, as asked with number `hits`; none: not, and `text` is why */
+        LINK_SLOT_MEMORY,   /* `flags` & LINK_PINNED: the memory of its server is pinned from now on; without: it is not */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -46,10 +47,12 @@ enum link_message_type {
         LINK_RESERVATIONS_SEEN, /* `change` of `medium` counts from now on */
         LINK_RESERVATIONS_HELD, /* and nothing is under way from before it */
         LINK_MEDIUM_ASK, /* for a connection of medium `level` to where its volume is; `hits` is the number of the question */
+        LINK_UNPINNED,   /* not all of its server's memory can be pinned; `result`: enum iov_unpinned */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
+#define LINK_PINNED UINT32_C(2)    /* the server's memory is to be pinned */
 #define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
 
 /* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
@@ -91,7 +94,7 @@ struct link_message {
         char name[IOV_NAME_SIZE];
         char text[256];
         uint32_t n_media;
-        uint32_t flags;                         /* SLOT_ADD: LINK_DOORBELLS */
+        uint32_t flags;                         /* SLOT_ADD: LINK_DOORBELLS, LINK_PINNED; SLOT_MEMORY */
         uint64_t fresh;                         /* SLOT_MEDIA: bit i: medium i is new */
         struct vpc_medium media[VPC_MEDIA_MAX]; /* SLOT_ADD, SLOT_MEDIA */
         struct media_fault fault;

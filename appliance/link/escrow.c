@@ -234,7 +234,8 @@ void link_escrow_drain(struct link_escrow *escrow) {
         bool is_direct = false;
 
         for (unsigned int i = 0; i < LINK_SLOTS_MAX; i++)
-                is_direct |= escrow->slots[i].used && escrow->slots[i].is_direct;
+                is_direct |=
+                        escrow->slots[i].used && (escrow->slots[i].is_direct || escrow->slots[i].message.flags & LINK_PINNED);
         if (!escrow->drain_fd)
                 return;
         while (is_direct && poll(&p, 1, -1) < 0 && errno == EINTR)

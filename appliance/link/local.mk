@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += liblink.la
 liblink_la_SOURCES = \
 	appliance/link/channel.c appliance/link/channel.h \
 	appliance/link/escrow.c appliance/link/escrow.h \
+	appliance/link/limit.c appliance/link/limit.h \
 	appliance/link/qos.c appliance/link/qos.h \
 	appliance/link/sandbox.c appliance/link/sandbox.h \
 	appliance/link/share.c appliance/link/share.h \

@@ -178,6 +178,7 @@ static int allow(scmp_filter_ctx filter, const int *list, size_t n) {
 static int allow_some(scmp_filter_ctx filter) {
         const struct scmp_arg_cmp no_code = {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0};
         const struct scmp_arg_cmp files = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = IORING_REGISTER_FILES_UPDATE, .datum_b = 0};
+        const struct scmp_arg_cmp memory = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = IORING_REGISTER_BUFFERS_UPDATE, .datum_b = 0};
         const struct scmp_arg_cmp no_limit = {.arg = 2, .op = SCMP_CMP_EQ, .datum_a = 0, .datum_b = 0};
         const struct scmp_arg_cmp itself = {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)getpid(), .datum_b = 0};
         int r = IS_SANITIZED ? 0 : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, &no_code);
@@ -188,6 +189,8 @@ static int allow_some(scmp_filter_ctx filter) {
                 r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, &no_limit);
         if (r == 0)
                 r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(io_uring_register), 1, &files);
+        if (r == 0)
+                r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(io_uring_register), 1, &memory);
         if (r == 0)
                 r = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, &itself);
         return r;

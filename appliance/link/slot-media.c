@@ -217,9 +217,41 @@ int link_slot_show(struct link_slot *s, struct link_escrow *escrow, const struct
         if (s->doorbells)
                 s->doorbells_fd = s->escrow->fds[3 + s->escrow->message.n_media];
         exchange(s, m, fresh);
+        slot_pin(s);
         s->showing = true;
         shown_if_done(s);
         return 0;
+}
+
+/* ---- the server's memory, of which they are given pieces ---- */
+
+/* Files and devices go by the ring; the others are copied to and from, or sent. */
+static bool has_file(const struct link_message *m) {
+        for (unsigned int i = 0; i < m->n_media; i++)
+                if (m->media[i].size && m->media_kind[i] == MEDIUM_FILE)
+                        return true;
+        return false;
+}
+
+void slot_pin(struct link_slot *s) {
+        const struct link_message *m = &s->escrow->message;
+        const bool is_asked = m->flags & LINK_PINNED, is_wanted = is_asked && has_file(m);
+
+        if (s->pinned == is_wanted && (s->pinned || !is_asked))
+                return;
+        s->pinned = is_wanted;
+        vpc_function_pin(s->function, is_wanted, is_asked ? IOV_UNPINNED_MEDIA : IOV_UNPINNED_NOTHING);
+}
+
+void slot_unpinned(void *context, enum iov_unpinned why) {
+        struct link_slot *s = context;
+
+        s->events->unpinned(s, why);
+}
+
+void link_slot_set_pinned(struct link_slot *s, bool pinned) {
+        s->escrow->message.flags = (s->escrow->message.flags & ~LINK_PINNED) | (pinned ? LINK_PINNED : 0);
+        slot_pin(s);
 }
 
 /* ---- as they are in escrow ---- */

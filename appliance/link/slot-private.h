@@ -40,6 +40,7 @@ struct link_slot {
         int doorbells_fd;
         const struct link_reservations *reservations; /* for reading, NULL: none yet */
         struct vpc_reserve_request asked;             /* without an answer yet; ticket 0: nothing is */
+        bool pinned;                                  /* the server's memory is being held */
         bool removing, connected, showing, quiet;
 };
 
@@ -57,6 +58,9 @@ void slot_hurry(void *context);
 /* A request has waited for its qos. */
 void slot_on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io);
 int slot_open_media(struct link_slot *slot);
+/* Pin the server's memory where that is asked for, and there is a medium that gains by it. */
+void slot_pin(struct link_slot *slot);
+void slot_unpinned(void *context, enum iov_unpinned why);
 
 /* slot-reservations.c: */
 const struct vpc_reservation_page *slot_page(void *context, unsigned int medium);

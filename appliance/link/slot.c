@@ -182,6 +182,7 @@ static int slot_bring_up(struct link_slot *s) {
                                               .reservations = slot_page,
                                               .reserve = slot_reserve,
                                               .fenced = slot_fenced,
+                                              .unpinned = slot_unpinned,
                                               .log = slot_log};
         int r;
 
@@ -219,6 +220,7 @@ static int slot_bring_up(struct link_slot *s) {
                 return r;
         r = slot_take_up(s);
         vpc_function_set_report(s->function, &s->shared->report);
+        slot_pin(s);
         return r < 0 ? r : loop_add_fd(s->loop, s->escrow->fds[0], POLLIN, on_listener, s, &s->listener_source);
 }
 

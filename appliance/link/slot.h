@@ -23,6 +23,8 @@ struct link_slot_events {
         void (*reserve)(struct link_slot *slot, const struct vpc_reserve_request *request);
         /* See LINK_RESERVATIONS: seen, and then held. */
         void (*fenced)(struct link_slot *slot, uint32_t medium, uint64_t change, bool held);
+        /* Not all of its server's memory can be pinned. */
+        void (*unpinned)(struct link_slot *slot, enum iov_unpinned why);
         /* A medium asks to be connected: link_slot_connect() with this number is the answer. false: nobody could be asked. */
         bool (*connect)(struct link_slot *slot, unsigned int medium, uint64_t number);
 };
@@ -43,6 +45,8 @@ int link_slot_show(struct link_slot *slot, struct link_escrow *escrow, const str
 /* Another fault on demand; NULL: end all. */
 int link_slot_set_fault(struct link_slot *slot, const struct media_fault *fault);
 void link_slot_set_limits(struct link_slot *slot, const struct link_limits *limits);
+/* Pin its server's memory or do not, from now on. */
+void link_slot_set_pinned(struct link_slot *slot, bool pinned);
 /* A RESERVATIONS message; events->fenced follows, maybe from within. The descriptor is taken over, on failure too. */
 int link_slot_reservations(struct link_slot *slot, const struct link_message *message, int fd);
 /* A RESERVED message. */

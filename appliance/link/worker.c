@@ -16,6 +16,7 @@
 
 #include "link/channel.h"
 #include "link/escrow.h"
+#include "link/limit.h"
 #include "link/sandbox.h"
 #include "link/slot.h"
 #include "loop/loop.h"
@@ -119,6 +120,12 @@ static void on_fenced(struct link_slot *slot, uint32_t medium, uint64_t change, 
         tell(link_slot_userdata(slot), &m);
 }
 
+static void on_unpinned(struct link_slot *slot, enum iov_unpinned why) {
+        const struct link_message m = {.type = LINK_UNPINNED, .instance = link_slot_instance(slot), .result = why};
+
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0);
+}
+
 static bool on_connect(struct link_slot *slot, unsigned int medium, uint64_t number) {
         const struct link_message m = {
                 .type = LINK_MEDIUM_ASK, .level = medium, .instance = link_slot_instance(slot), .hits = number};
@@ -135,6 +142,7 @@ static const struct link_slot_events slot_events = {
         .struck = on_struck,
         .reserve = on_reserve,
         .fenced = on_fenced,
+        .unpinned = on_unpinned,
         .connect = on_connect,
 };
 
@@ -302,6 +310,8 @@ static void handle(struct worker *w, const struct link_message *m, int *fds, uns
                 slot_fault(w, m);
         else if (m->type == LINK_SLOT_LIMITS)
                 slot_limits(w, m);
+        else if (m->type == LINK_SLOT_MEMORY && slot_find(w, m->instance))
+                link_slot_set_pinned(slot_find(w, m->instance), m->flags & LINK_PINNED);
         else if (m->type == LINK_RESERVED && slot_find(w, m->instance))
                 link_slot_reserved(slot_find(w, m->instance), m);
         else if (m->type == LINK_STATUS_ASK)
@@ -344,6 +354,7 @@ static int serve(struct link_escrow *escrow) {
         link_escrow_drain(escrow);
         if (r == 0)
                 r = loop_new_confined(&w.loop, 256);
+        link_limit_memory_rest();
         if (r == 0)
                 link_escrow_watch(escrow, w.loop);
         if (r == 0)
@@ -382,6 +393,7 @@ int link_worker_main(char *mark, bool has_nbd) {
         signal(SIGXFSZ, SIG_IGN);
         close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
         raise_file_limit();
+        link_limit_memory();
         cpu_set_t set;
         has_processors = sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;
         /* Without it such media are refused, one by one. */

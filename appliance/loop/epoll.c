@@ -255,6 +255,13 @@ static int epoll_file_add(struct loop *loop, int fd) {
 static void epoll_file_remove(struct loop *loop, int file) {
 }
 
+static int epoll_memory_add(struct loop *loop, void *memory, size_t length) {
+        return -ENOSYS;
+}
+
+static void epoll_memory_remove(struct loop *loop, const void *memory, size_t length) {
+}
+
 /* ---- a round ---- */
 
 static void dispatch_event(struct loop *loop, const struct epoll_event *event) {
@@ -312,4 +319,6 @@ const struct loop_backend epoll_backend = {
         .fallocate = epoll_fallocate,
         .file_add = epoll_file_add,
         .file_remove = epoll_file_remove,
+        .memory_add = epoll_memory_add,
+        .memory_remove = epoll_memory_remove,
 };

@@ -43,6 +43,13 @@ struct loop_source {
         };
 };
 
+/* Memory that is registered, uring-memory.c. */
+struct loop_memory {
+        uintptr_t start, end;
+        uint32_t entry; /* of the kernel's table */
+};
+#define LOOP_MEMORY_MAX 4096u
+
 /* How a loop waits and does file I/O. `open` tells -errno where the kernel does not have or allow it. */
 struct loop_backend {
         const char *name;
@@ -68,6 +75,8 @@ struct loop_backend {
         int (*fallocate)(struct loop *loop, struct loop_io *io, int fd, int mode, uint64_t offset, uint64_t length);
         int (*file_add)(struct loop *loop, int fd);
         void (*file_remove)(struct loop *loop, int file);
+        int (*memory_add)(struct loop *loop, void *memory, size_t length);
+        void (*memory_remove)(struct loop *loop, const void *memory, size_t length);
 };
 extern const struct loop_backend uring_backend, epoll_backend;
 
@@ -92,6 +101,10 @@ struct loop {
                         struct io_uring ring;
                         bool has_files;
                         uint64_t files[4]; /* registered: bit i is in use, uring-file.c */
+                        bool has_memory;   /* a table for it */
+                        unsigned int n_memory, memory_capacity;
+                        struct loop_memory *memory;                    /* by address */
+                        uint64_t memory_entries[LOOP_MEMORY_MAX / 64]; /* bit i is in use */
                 } uring;
                 struct {
                         int fd, timer_fd;
@@ -119,6 +132,13 @@ struct io_uring_sqe *uring_sqe(struct loop *loop);
 int uring_files_reserve(struct loop *loop);
 int uring_file_add(struct loop *loop, int fd);
 void uring_file_remove(struct loop *loop, int file);
+/* uring-memory.c: as for files. */
+int uring_memory_reserve(struct loop *loop);
+int uring_memory_add(struct loop *loop, void *memory, size_t length);
+void uring_memory_remove(struct loop *loop, const void *memory, size_t length);
+void uring_memory_free(struct loop *loop);
+/* The entry that all of it lies in, -1: there is none. */
+int uring_memory_find(const struct loop *loop, const struct iovec *iov);
 int uring_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int uring_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset);
 int uring_fsync(struct loop *loop, struct loop_io *io, int fd, bool is_data_only);

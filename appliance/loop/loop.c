@@ -279,3 +279,11 @@ int loop_file_add(struct loop *loop, int fd) {
 void loop_file_remove(struct loop *loop, int file) {
         loop->backend->file_remove(loop, file);
 }
+
+int loop_memory_add(struct loop *loop, void *memory, size_t length) {
+        return loop->backend->memory_add(loop, memory, length);
+}
+
+void loop_memory_remove(struct loop *loop, const void *memory, size_t length) {
+        loop->backend->memory_remove(loop, memory, length);
+}

@@ -53,11 +53,14 @@ static int io_start(struct loop *loop, struct io_uring_sqe *sqe, struct loop_io 
 }
 
 int uring_readv(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        const int entry = n_iov == 1 ? uring_memory_find(loop, iov) : -1;
         struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
-        if (n_iov == 1 && iov->iov_len <= INT32_MAX) /* one piece costs the kernel less without a list */
+        if (entry >= 0)
+                io_uring_prep_read_fixed(sqe, fd, iov->iov_base, (unsigned int)iov->iov_len, offset, entry);
+        else if (n_iov == 1 && iov->iov_len <= INT32_MAX) /* one piece costs the kernel less without a list */
                 io_uring_prep_read(sqe, fd, iov->iov_base, (unsigned int)iov->iov_len, offset);
         else
                 io_uring_prep_readv(sqe, fd, iov, n_iov, offset);
@@ -65,11 +68,14 @@ int uring_readv(struct loop *loop, struct loop_io *io, int fd, const struct iove
 }
 
 int uring_writev(struct loop *loop, struct loop_io *io, int fd, const struct iovec *iov, unsigned int n_iov, uint64_t offset) {
+        const int entry = n_iov == 1 ? uring_memory_find(loop, iov) : -1;
         struct io_uring_sqe *sqe = uring_sqe(loop);
 
         if (!sqe)
                 return -EAGAIN;
-        if (n_iov == 1 && iov->iov_len <= INT32_MAX)
+        if (entry >= 0)
+                io_uring_prep_write_fixed(sqe, fd, iov->iov_base, (unsigned int)iov->iov_len, offset, entry);
+        else if (n_iov == 1 && iov->iov_len <= INT32_MAX)
                 io_uring_prep_write(sqe, fd, iov->iov_base, (unsigned int)iov->iov_len, offset);
         else
                 io_uring_prep_writev(sqe, fd, iov, n_iov, offset);

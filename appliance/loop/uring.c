@@ -28,20 +28,23 @@ static int confine(struct loop *loop) {
                                              IORING_OP_FSETXATTR, IORING_OP_READV,          IORING_OP_WRITEV,
                                              IORING_OP_FSYNC,     IORING_OP_POLL_ADD,       IORING_OP_POLL_REMOVE,
                                              IORING_OP_TIMEOUT,   IORING_OP_TIMEOUT_REMOVE, IORING_OP_ASYNC_CANCEL,
-                                             IORING_OP_FALLOCATE};
-        struct io_uring_restriction list[ARRAY_LENGTH(operations) + 2] = {0};
+                                             IORING_OP_FALLOCATE, IORING_OP_READ_FIXED,     IORING_OP_WRITE_FIXED};
+        static const uint8_t registrations[] = {IORING_REGISTER_FILES_UPDATE, IORING_REGISTER_BUFFERS_UPDATE};
+        struct io_uring_restriction list[ARRAY_LENGTH(operations) + ARRAY_LENGTH(registrations) + 1] = {0};
         int r = uring_files_reserve(loop);
 
         if (r < 0)
                 return r;
+        uring_memory_reserve(loop); /* without it none is registered, which is told where it is asked for */
 
         for (size_t i = 0; i < ARRAY_LENGTH(operations); i++)
                 list[i] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = operations[i]};
         list[ARRAY_LENGTH(operations)] = (struct io_uring_restriction){
                 .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
                 .sqe_flags = IOSQE_FIXED_FILE | IOSQE_ASYNC | IOSQE_IO_LINK | IOSQE_IO_DRAIN | IOSQE_CQE_SKIP_SUCCESS};
-        list[ARRAY_LENGTH(operations) + 1] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_REGISTER_OP,
-                                                                           .register_op = IORING_REGISTER_FILES_UPDATE};
+        for (size_t i = 0; i < ARRAY_LENGTH(registrations); i++)
+                list[ARRAY_LENGTH(operations) + 1 + i] =
+                        (struct io_uring_restriction){.opcode = IORING_RESTRICTION_REGISTER_OP, .register_op = registrations[i]};
         /* By number: liburing 2.3 declares functions for both and has none. */
         if (syscall(SYS_io_uring_register, loop->uring.ring.ring_fd, IORING_REGISTER_RESTRICTIONS, list, ARRAY_LENGTH(list)) <
                     0 ||
@@ -77,6 +80,7 @@ static int uring_open(struct loop *loop, unsigned int entries, bool is_confined)
 
 static void uring_close(struct loop *loop) {
         io_uring_queue_exit(&loop->uring.ring);
+        uring_memory_free(loop);
 }
 
 struct io_uring_sqe *uring_sqe(struct loop *loop) {
@@ -290,4 +294,6 @@ const struct loop_backend uring_backend = {
         .fallocate = uring_fallocate,
         .file_add = uring_file_add,
         .file_remove = uring_file_remove,
+        .memory_add = uring_memory_add,
+        .memory_remove = uring_memory_remove,
 };

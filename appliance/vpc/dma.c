@@ -8,23 +8,12 @@
 #include <sys/vfs.h>
 
 #include "util.h"
-#include "vpc/dma.h"
+#include "vpc/dma-private.h"
 #include "vpc/function.h"
 #include "vpc/session.h"
 
 #define FDS_LEFT 256   /* descriptors that windows do not use up */
 #define DMA_PAGE 4096u /* the page size of the protocol; the host's is larger on some machines, then mmap(2) refuses */
-
-struct vpc_dma_window {
-        uint64_t address, size;
-        uint32_t flags;
-        char *memory;                   /* NULL: none behind it */
-        uint64_t device, inode, offset; /* what is */
-        void *mapping;
-        size_t mapping_length;
-        struct vpc_session_window *record; /* NULL: not kept */
-        struct vpc_dma_window *next;
-};
 
 /*
  * What is kept of a window. A record counts from the store of its state on; its message is the one that has last changed it, so
@@ -74,8 +63,7 @@ static bool is_again(const struct vpc_dma *dma, const struct vpc_dma_window *win
         return window->record && window->record->message == message_of(dma) && window->address == address && window->size == size;
 }
 
-/* Index of the first window that ends behind `address`. */
-static unsigned int find(const struct vpc_dma *dma, uint64_t address) {
+unsigned int vpc_dma_find(const struct vpc_dma *dma, uint64_t address) {
         unsigned int low = 0, high = dma->n_windows;
 
         while (low < high) {
@@ -184,7 +172,7 @@ int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd
                 return r;
         if (dma->n_windows >= VPC_DMA_WINDOWS_MAX)
                 return -ENOSPC;
-        i = find(dma, address);
+        i = vpc_dma_find(dma, address);
         if (i < dma->n_windows && dma->windows[i]->address <= address + (size - 1))
                 return map_again(dma, dma->windows[i], address, size, &fd);
         r = grow(dma);
@@ -212,7 +200,7 @@ int vpc_dma_map(struct vpc_dma *dma, uint64_t address, uint64_t size, int arg_fd
 
 static void resume_window(struct vpc_dma *dma, struct vpc_session_window *record, int *failed) {
         struct vpc_dma_window made = {.address = record->address, .size = record->size, .flags = record->flags, .record = record};
-        const unsigned int i = find(dma, made.address);
+        const unsigned int i = vpc_dma_find(dma, made.address);
 
         if (grow(dma) < 0 || (record->fd >= 0 && map_memory(&made, record->fd, record->fd_offset) < 0))
                 ++*failed;
@@ -269,7 +257,7 @@ static bool is_dropped_already(const struct vpc_dma *dma, uint64_t address, uint
 }
 
 int vpc_dma_unmap(struct vpc_dma *dma, uint64_t address, uint64_t size) {
-        unsigned int i = find(dma, address);
+        unsigned int i = vpc_dma_find(dma, address);
 
         if (i == dma->n_windows || dma->windows[i]->address != address || dma->windows[i]->size != size)
                 return is_dropped_already(dma, address, size) ? 0 : -ENOENT;
@@ -290,6 +278,7 @@ static void free_windows(struct vpc_dma *dma, struct vpc_dma_window **list) {
 
         for (struct vpc_dma_window *window = *list; window; window = next) {
                 next = window->next;
+                vpc_dma_unpin(dma, window);
                 unmap_memory(window);
                 if (window->record)
                         record_free(dma, window->record);
@@ -347,7 +336,7 @@ int vpc_dma_translate(struct vpc_dma *dma, uint64_t address, size_t length, enum
 
         if (length && address + (length - 1) < address)
                 return -EFAULT;
-        for (unsigned int i = length ? find(dma, address) : 0; length; i++) {
+        for (unsigned int i = length ? vpc_dma_find(dma, address) : 0; length; i++) {
                 const struct vpc_dma_window *w = i < dma->n_windows ? dma->windows[i] : NULL;
                 uint64_t skip = 0, piece = 0;
 

@@ -21,6 +21,12 @@ int vpc_function_new(struct loop *loop, const struct vpc_model *model, void *ima
         function->header = vpc_image_header(image);
         function->counters = counters;
         function->environment = *environment;
+        function->dma.pin = (struct vpc_dma_pin){.loop = loop,
+                                                 .pinned = &counters->pinned,
+                                                 .unpinned = &counters->unpinned,
+                                                 .refused = environment->unpinned,
+                                                 .userdata = environment->context};
+        counters->pinned = counters->unpinned = 0; /* of a process before this one */
         vpc_host_init(function);
         r = vpc_description_make(model, &function->header->persona, &function->description);
         if (r >= 0)
@@ -60,6 +66,7 @@ void vpc_function_free(struct vpc_function *function) {
         loop_end_cancel(function->loop, &function->later);
         vpc_irq_clear(&function->irq);
         vpc_dma_clear(&function->dma);
+        loop_source_remove(function->dma.pin.timer);
         free(function);
 }
 
@@ -79,10 +86,16 @@ int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64
         /* What is never accessed is not mapped either: a window without memory. */
         int r = vpc_dma_map(&function->dma, address, size, function->model->no_dma ? -1 : take_fd(&owned), fd_offset, flags);
 
-        if (r >= 0)
+        if (r >= 0) {
                 vpc_host_dma_changed(function);
+                vpc_dma_pin_new(&function->dma, address);
+        }
         report(function);
         return r;
+}
+
+void vpc_function_pin(struct vpc_function *function, bool is_wanted, enum iov_unpinned why) {
+        vpc_dma_pin(&function->dma, is_wanted, why);
 }
 
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size) {

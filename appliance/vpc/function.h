@@ -35,6 +35,8 @@ struct vpc_environment {
         const struct vpc_reservation_page *(*reservations)(void *context, unsigned int medium);
         void (*reserve)(void *context, const struct vpc_reserve_request *request);
         void (*fenced)(void *context, unsigned int medium, uint64_t change);
+        /* Where vpc_function_pin() is called: not all is pinned; once for each reason, maybe from within. */
+        void (*unpinned)(void *context, enum iov_unpinned why);
         void (*log)(void *context, int level, const char *text);
         uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
         int doorbells_fd;
@@ -79,6 +81,9 @@ int vpc_function_dma_map(struct vpc_function *function, uint64_t address, uint64
  * vpc_function_quiesce() before replying. -ENOENT: no window of exactly that range. */
 int vpc_function_dma_unmap(struct vpc_function *function, uint64_t address, uint64_t size);
 int vpc_function_dma_unmap_all(struct vpc_function *function);
+/* Pin the memory of all windows, those that come as well, see loop_memory_add(); or of none any more, and then `why` not. Counted
+ * in counters->pinned, and counters->unpinned is why there is not more. */
+void vpc_function_pin(struct vpc_function *function, bool is_wanted, enum iov_unpinned why);
 /*
  * Release the memory of windows that are gone, and call `done`, once every request that was under way at the time of the call has
  * ended: at once, from within the call, where none is. Only one at a time (-EBUSY).

@@ -6,7 +6,8 @@ libvpc_la_SOURCES = \
 	appliance/vpc/config-space.c appliance/vpc/config-space.h \
 	appliance/vpc/counters.h \
 	appliance/vpc/description.c \
-	appliance/vpc/dma.c appliance/vpc/dma.h \
+	appliance/vpc/dma.c appliance/vpc/dma.h appliance/vpc/dma-private.h \
+	appliance/vpc/dma-pin.c \
 	appliance/vpc/function.c appliance/vpc/function.h appliance/vpc/function-private.h \
 	appliance/vpc/host.c appliance/vpc/host.h \
 	appliance/vpc/image.c appliance/vpc/image.h \

@@ -194,6 +194,10 @@ const char *iov_vlan_mode_to_string(uint32_t v);
 int iov_vlan_mode_from_string(const char *s, uint32_t *ret_v);
 const char *iov_interrupts_to_string(uint32_t v);
 int iov_interrupts_from_string(const char *s, uint32_t *ret_v);
+const char *iov_memory_to_string(uint32_t v);
+int iov_memory_from_string(const char *s, uint32_t *ret_v);
+/* Why not all is pinned that is to be; NULL also for IOV_UNPINNED_NOTHING. */
+const char *iov_unpinned_to_string(uint32_t v);
 const char *iov_polling_to_string(uint32_t v);
 int iov_polling_from_string(const char *s, uint32_t *ret_v);
 const char *iov_media_to_string(uint32_t v);

@@ -80,6 +80,7 @@ typedef uint64_t iov_type_u64;
 #define IOV_DECLARE_8(type, name) iov_type_##type name[8];
 #define IOV_DECLARE_12(type, name) iov_type_##type name[12];
 #define IOV_DECLARE_24(type, name) iov_type_##type name[24];
+#define IOV_DECLARE_32(type, name) iov_type_##type name[32];
 #define IOV_DECLARE_48(type, name) iov_type_##type name[48];
 #define IOV_DECLARE_64(type, name) iov_type_##type name[64];
 #define IOV_DECLARE_72(type, name) iov_type_##type name[72];
@@ -147,6 +148,20 @@ enum iov_interrupts { IOV_INTERRUPTS_AUTO, IOV_INTERRUPTS_MSIX, IOV_INTERRUPTS_M
 enum iov_polling {
         IOV_POLLING_ADAPTIVE, /* the device sleeps, and polls only while work arrives */
         IOV_POLLING_ALWAYS,   /* its doorbells are mapped into the server, and it never sleeps */
+};
+enum iov_memory {
+        IOV_MEMORY_PAGEABLE, /* the server's memory is held by requests under way alone */
+        IOV_MEMORY_PINNED,   /* all of it is held, and registered with the io_uring of the worker */
+};
+/* Why not all of a server's memory is pinned. */
+enum iov_unpinned {
+        IOV_UNPINNED_NOTHING, /* all is, or none is to be */
+        IOV_UNPINNED_MEMLOCK, /* RLIMIT_MEMLOCK */
+        IOV_UNPINNED_MEMORY,  /* the machine has none left for it */
+        IOV_UNPINNED_ENTRIES, /* more pieces than a worker can register */
+        IOV_UNPINNED_KIND,    /* the kernel pins no memory of that kind, as of a file on a disk */
+        IOV_UNPINNED_MEDIA,   /* none of its media is a file or a device */
+        IOV_UNPINNED_RING,    /* the worker has no io_uring, or an old one */
 };
 enum iov_media {
         IOV_MEDIA_FILE, /* volumes are files in the state directory */

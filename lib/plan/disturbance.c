@@ -46,7 +46,8 @@ static bool same_service(const struct iov_model *a, const struct iov_model *b, c
                                  *n = iov_model_get(b, IOV_KIND_NETWORK, y->network);
 
         return strcmp(x->qos, y->qos) == 0 && strcmp(x->network, y->network) == 0 && x->vlan == y->vlan &&
-               x->vlan_mode == y->vlan_mode && !q == !r && (!q || iov_record_same_config(IOV_KIND_QOS, q, r)) && !m == !n &&
+               x->vlan_mode == y->vlan_mode && x->memory == y->memory && !q == !r &&
+               (!q || iov_record_same_config(IOV_KIND_QOS, q, r)) && !m == !n &&
                (!m || iov_record_same_config(IOV_KIND_NETWORK, m, n));
 }
 

@@ -245,7 +245,7 @@ static void write_persona(const struct iov_vadapter *v, FILE *stream) {
 
 static void write_vadapter(const struct iov_vadapter *v, struct members *members, size_t n_members, FILE *stream) {
         const char *vlan_mode = iov_vlan_mode_to_string(v->vlan_mode), *interrupts = iov_interrupts_to_string(v->interrupts);
-        const char *polling = iov_polling_to_string(v->polling);
+        const char *polling = iov_polling_to_string(v->polling), *memory = iov_memory_to_string(v->memory);
 
         fprintf(stream, "  %s%s%s:\n    adapter: %s%s%s\n", NAME(v->name), NAME(v->adapter));
         write_persona(v, stream);
@@ -261,6 +261,8 @@ static void write_vadapter(const struct iov_vadapter *v, struct members *members
                 fprintf(stream, "    interrupts: %s\n", interrupts);
         if (polling && v->polling != IOV_POLLING_ADAPTIVE)
                 fprintf(stream, "    polling: %s\n", polling);
+        if (memory && v->memory != IOV_MEMORY_PAGEABLE)
+                fprintf(stream, "    memory: %s\n", memory);
         for (size_t i = 0; i < n_members; i++)
                 write_members(&members[i], v->name, stream);
         if (*v->server)

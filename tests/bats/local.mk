@@ -35,6 +35,7 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats \
 	tests/bats/links.bats \
 	tests/bats/links-live.bats \
+	tests/bats/pinned-live.bats \
 	tests/bats/speed-live.bats \
 	tests/bats/speed-threads-live.bats \
 	tests/bats/lists.bats \

@@ -8,7 +8,7 @@ export IOV_LOOP=threads
 work=$(mktemp -d "${TMPDIR:-/tmp}/iov-test-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
-for name in test-loop test-media-fault test-media-ram test-media-ring test-nvme-function test-qos; do
+for name in test-loop test-loop-memory test-dma-pin test-media-fault test-media-ram test-media-ring test-nvme-function test-qos; do
 	program=$build/tests/unit/$name
 	[ -x "$program" ] || program=$build/$name
 	status=0

@@ -2,9 +2,11 @@
 VPC_UNIT_TESTS = \
 	tests/unit/test-config-space \
 	tests/unit/test-dma \
+	tests/unit/test-dma-pin \
 	tests/unit/test-function \
 	tests/unit/test-irq \
 	tests/unit/test-loop \
+	tests/unit/test-loop-memory \
 	tests/unit/test-session \
 	tests/unit/test-vfio-user
 check_PROGRAMS += $(VPC_UNIT_TESTS)
@@ -28,11 +30,20 @@ tests_unit_test_loop_SOURCES = tests/unit/test-loop.c
 tests_unit_test_loop_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_loop_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_loop_LDADD = libloop.la $(CMOCKA_LIBS)
+tests_unit_test_loop_memory_SOURCES = tests/unit/test-loop-memory.c
+tests_unit_test_loop_memory_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_loop_memory_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_loop_memory_LDADD = libloop.la $(CMOCKA_LIBS)
 
 tests_unit_test_dma_SOURCES = tests/unit/test-dma.c
 tests_unit_test_dma_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_dma_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_dma_LDADD = $(VPC_TEST_LDADD)
+
+tests_unit_test_dma_pin_SOURCES = tests/unit/test-dma-pin.c
+tests_unit_test_dma_pin_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_dma_pin_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_dma_pin_LDADD = $(VPC_TEST_LDADD)
 
 tests_unit_test_function_SOURCES = tests/unit/test-function.c
 tests_unit_test_function_CPPFLAGS = $(VPC_TEST_CPPFLAGS)

@@ -97,6 +97,9 @@ static void put_interrupts(struct table *t, uint64_t value) {
 static void put_polling(struct table *t, uint64_t value) {
         put_text(t, value ? iov_polling_to_string((uint32_t)value) : NULL);
 }
+static void put_memory(struct table *t, uint64_t value) {
+        put_text(t, value ? iov_memory_to_string((uint32_t)value) : NULL);
+}
 static void put_flag(struct table *t, uint64_t value) {
         if (value)
                 put_bool(t, true);
@@ -117,6 +120,7 @@ static const struct {
         {IOV_KIND_VADAPTER, "vlan_mode", put_vlan_mode},
         {IOV_KIND_VADAPTER, "interrupts", put_interrupts},
         {IOV_KIND_VADAPTER, "polling", put_polling},
+        {IOV_KIND_VADAPTER, "memory", put_memory},
         {IOV_KIND_NAMESPACE, "read_only", put_flag},
         {IOV_KIND_QOS, "read_iops", put_limit},
         {IOV_KIND_QOS, "write_iops", put_limit},

@@ -155,7 +155,7 @@ static void complete_kind(struct tool *tool, enum value_type type, const char *c
 static void complete_list(enum value_type type, const char *current) {
         static const struct {
                 enum value_type type;
-                const char *words[14];
+                const char *words[16];
         } lists[] = {
                 {VALUE_ON_REMOVE, {"retain", "delete"}},
                 {VALUE_PROVISIONING, {"thin", "full"}},
@@ -165,7 +165,7 @@ static void complete_list(enum value_type type, const char *current) {
                   "block_size=4096", "shared=true", "shared=false"}},
                 {VALUE_VADAPTER_SETTING,
                  {"serial=", "mac=", "wwnn=", "wwpn=", "nqn=", "network=", "vlan=", "vlan_mode=access", "vlan_mode=trunk",
-                  "qos=", "interrupts=", "polling=adaptive", "polling=always"}},
+                  "qos=", "interrupts=", "polling=adaptive", "polling=always", "memory=pageable", "memory=pinned"}},
                 {VALUE_NETWORK_SETTING, {"port=", "mtu=", "vlans="}},
                 {VALUE_POOL_SETTING, {"first=", "last=", "prefix=", "rest="}},
                 {VALUE_IDENTITY_TYPE, {"mac", "wwnn", "wwpn", "serial", "nqn"}},

@@ -65,6 +65,9 @@ const struct column vadapter_columns[] = {
         {"interrupts", COLUMN_DETAIL, "auto, msix, msi or intx"},
         {"interrupts_used", COLUMN_DETAIL, "what the device in the slot has: for auto msi, where msix could not be unplugged"},
         {"polling", COLUMN_DETAIL, "adaptive or always"},
+        {"memory", COLUMN_DETAIL, "pageable or pinned"},
+        {"pinned", COLUMN_RIGHT | COLUMN_DETAIL, "how much of its server's memory is pinned now"},
+        {"unpinned", COLUMN_DETAIL, "why not all of it is, where it is to be"},
         {"reason", COLUMN_WIDE, "why it is in its state"},
         {"namespaces", COLUMN_DETAIL, "the volumes that it shows as namespaces"},
         {"luns", COLUMN_DETAIL, "the volumes that it shows as logical units"},
@@ -235,6 +238,18 @@ static struct table *share_table(const struct iov_counter *c) {
         return t;
 }
 
+/* What is pinned says something only of what a server drives. */
+static void put_memory(struct table *t, const struct iov_vadapter *v, const struct iov_counter *c) {
+        const bool is_told = c && v->memory == IOV_MEMORY_PINNED && v->state == IOV_VADAPTER_CONNECTED;
+
+        put_text(t, iov_memory_to_string(v->memory));
+        if (is_told)
+                put_size(t, c->pinned);
+        else
+                put_null(t);
+        put_text(t, is_told ? iov_unpinned_to_string(c->unpinned) : NULL);
+}
+
 static void vadapter_row(struct table *t, const struct snapshot *s, const void *record) {
         const struct iov_vadapter *v = record;
 
@@ -264,6 +279,7 @@ static void vadapter_row(struct table *t, const struct snapshot *s, const void *
         else
                 put_null(t);
         put_text(t, iov_polling_to_string(v->polling));
+        put_memory(t, v, snapshot_counter(s, v));
         PUT_FIELD(t, v->reason);
         put_table(t, members_table(s, IOV_KIND_NAMESPACE, v->name));
         put_table(t, members_table(s, IOV_KIND_LUN, v->name));

@@ -109,6 +109,7 @@ static const struct setting settings[] = {
         {IOV_KIND_VADAPTER, "interrupts", set_word, AT(iov_vadapter, interrupts), "auto, msix, msi or intx",
          iov_interrupts_from_string, NULL},
         {IOV_KIND_VADAPTER, "polling", set_word, AT(iov_vadapter, polling), "adaptive or always", iov_polling_from_string, NULL},
+        {IOV_KIND_VADAPTER, "memory", set_word, AT(iov_vadapter, memory), "pageable or pinned", iov_memory_from_string, NULL},
         {IOV_KIND_NETWORK, "port", set_number, AT(iov_network, port), NULL, NULL, NULL},
         {IOV_KIND_NETWORK, "mtu", set_number, AT(iov_network, mtu), NULL, NULL, NULL},
         {IOV_KIND_NETWORK, "vlans", set_vlans, AT(iov_network, vlans), NULL, NULL, NULL},
