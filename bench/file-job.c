@@ -72,7 +72,7 @@ double file_job_uring(struct file_target *t, const struct file_job *job, unsigne
 
 void file_target_open(struct file_target *t, const char *socket, const char *path, uint64_t size, bool interrupt) {
         *t = (struct file_target){.path = path, .size = size};
-        if (nvme_host_open(&t->host, socket, 8 << 20, 64, interrupt) < 0)
+        if (nvme_host_open(&t->host, socket, 5 << 20, 64, interrupt) < 0)
                 exit(1);
         if (nvme_host_shadow(&t->host) < 0)
                 measure_die("%s: no shadow doorbells", socket);

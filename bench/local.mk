@@ -4,10 +4,10 @@ bench_batch = bench/batch.c bench/batch.h $(bench_common)
 bench_batch_uring = bench/batch-uring.c bench/batch-uring.h $(bench_batch)
 bench_file = bench/file-job.c bench/file-job.h $(bench_batch_uring)
 bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
-bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/nvme-nbd bench/nvme-four bench/weights bench/idle bench/create bench/scale
+bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/nvme-nbd bench/nvme-pinned bench/nvme-four bench/weights bench/idle bench/create bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
-EXTRA_DIST += bench/run.sh bench/nbd.sh bench/hotplug.sh bench/guest.sh
+EXTRA_DIST += bench/run.sh bench/nbd.sh bench/pinned.sh bench/hotplug.sh bench/guest.sh
 
 bench_register_read_SOURCES = bench/register-read.c $(bench_common)
 bench_register_read_CPPFLAGS = $(bench_cppflags)
@@ -27,6 +27,10 @@ bench_nvme_nbd_SOURCES = bench/nvme-nbd.c $(bench_file)
 bench_nvme_nbd_CPPFLAGS = $(bench_cppflags)
 bench_nvme_nbd_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS) $(NBD_CFLAGS)
 bench_nvme_nbd_LDADD = libiov-core.la $(URING_LIBS) $(NBD_LIBS)
+bench_nvme_pinned_SOURCES = bench/nvme-pinned.c $(bench_file)
+bench_nvme_pinned_CPPFLAGS = $(bench_cppflags)
+bench_nvme_pinned_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
+bench_nvme_pinned_LDADD = libiov-core.la $(URING_LIBS)
 bench_nvme_four_SOURCES = bench/nvme-four.c $(bench_file)
 bench_nvme_four_CPPFLAGS = $(bench_cppflags)
 bench_nvme_four_CFLAGS = $(AM_CFLAGS) $(URING_CFLAGS)
@@ -63,6 +67,7 @@ EXTRA_DIST += bench/restart.sh bench/soak.sh
 bench: all $(bench_binaries) bench/restart
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/run.sh
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/nbd.sh
+	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/pinned.sh
 	@IOV_BUILD='$(abs_top_builddir)' sh $(srcdir)/bench/restart.sh 200
 
 # What takes hours: SOAK_HOURS=8 or SOAK_MINUTES=3, and SOAK_KILLS of processes before that.
