@@ -126,10 +126,10 @@ int loop_file_add(struct loop *loop, int fd);
 void loop_file_remove(struct loop *loop, int file);
 /*
  * Register memory that much I/O reads into or writes from, which saves the kernel looking up and holding its pages for each
- * request whose single piece lies in it: all its pages are pinned, there or not. At most 1 GiB; it must be writable, not overlap
- * what is registered already (-EEXIST), and on a file it must be one in memory (-EFAULT or -EOPNOTSUPP). -ENOSPC: LOOP_MEMORY_MAX
- * pieces are, -ENOMEM: there is no memory, or RLIMIT_MEMLOCK is in the way, -ENOSYS: there is no io_uring, or it is too old. It
- * takes as long as 16384 page faults for 64 MiB. Requests go on as before where it fails.
+ * request whose single piece lies in it: all its pages are pinned, and made where they are not there. At most 1 GiB; it must be
+ * writable, not overlap what is registered already (-EEXIST), and on a file it must be one in memory (-EFAULT or -EOPNOTSUPP).
+ * -ENOSPC: LOOP_MEMORY_MAX pieces are, -ENOMEM: there is no memory, or RLIMIT_MEMLOCK is in the way, -ENOSYS: there is no
+ * io_uring, or it is too old. Requests go on as before where it fails.
  */
 int loop_memory_add(struct loop *loop, void *memory, size_t length);
 /* Of what was registered, all that lies in this range. Requests under way are not harmed: the kernel lets go of the pages after

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Pinned windows: their memory is registered with the loop, in pieces. */
 #include <errno.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "loop/loop.h"
@@ -9,9 +10,11 @@
 #include "vpc/function.h"
 
 /*
- * A piece is what the loop, and so whoever else is served by it, waits for at once. Requests from one piece into the next are
- * made without; with larger ones there are fewer of them, but they wait for longer.
+ * What is done at once is what the loop, and so whoever else is served by it, waits for. Pages that are not there yet take most
+ * of the time, so they are seen to first, step by step; a piece of them is then registered in as long as two or three steps.
+ * Requests from one piece into the next are made without.
  */
+#define STEP (UINT64_C(1) << 20)
 #define PIECE (UINT64_C(64) << 20)
 
 /* Of smaller ones there can be very many, and there is little to be had. */
@@ -39,11 +42,23 @@ static enum iov_unpinned out_of_memory(void) {
                                                                                          : IOV_UNPINNED_MEMORY;
 }
 
-/* The next piece of a window. */
+/* What cannot be had so, as before Linux 5.14, registering says, or gets. */
+static void touch(struct vpc_dma_window *w, uint64_t end) {
+        const uint64_t n = end - w->touched < STEP ? end - w->touched : STEP;
+
+        w->touched = madvise(w->memory + w->touched, (size_t)n, MADV_POPULATE_WRITE) < 0 ? end : w->touched + n;
+}
+
+/* The next step towards the next piece of a window, or the piece. */
 static void pin_piece(struct vpc_dma *dma, struct vpc_dma_window *w) {
         const uint64_t n = w->size - w->pinned < PIECE ? w->size - w->pinned : PIECE;
-        int r = loop_memory_add(dma->pin.loop, w->memory + w->pinned, (size_t)n);
+        int r = 0;
 
+        if (w->touched < w->pinned + n) {
+                touch(w, w->pinned + n);
+                return;
+        }
+        r = loop_memory_add(dma->pin.loop, w->memory + w->pinned, (size_t)n);
         if (r == 0) {
                 w->pinned += n;
                 account(dma, n);

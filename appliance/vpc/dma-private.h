@@ -15,6 +15,7 @@ struct vpc_dma_window {
         void *mapping;
         size_t mapping_length;
         uint64_t pinned;                   /* bytes of it, from its beginning */
+        uint64_t touched;                  /* bytes whose pages were seen to, as much or more */
         bool refused;                      /* the rest of it cannot be */
         struct vpc_session_window *record; /* NULL: not kept */
         struct vpc_dma_window *next;
