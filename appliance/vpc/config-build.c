@@ -68,7 +68,7 @@ static int check_msix(const struct vpc_description *d) {
 
         if (!d->msix_vectors)
                 return 0;
-        if (d->msix_vectors > 2048 || d->msix_bar >= VPC_BARS || (table | pba) & 7)
+        if (d->msix_vectors > VPC_MSIX_MAX || d->msix_bar >= VPC_BARS || (table | pba) & 7)
                 return -EINVAL;
         if (table + table_size > d->bars[d->msix_bar].size || pba + pba_size > d->bars[d->msix_bar].size)
                 return -EINVAL;

@@ -23,7 +23,7 @@ struct vpc_image {
         char model[32];
         struct vpc_persona persona;
         /* interrupts */
-        uint64_t msix_pending[2048 / 64];
+        uint64_t msix_pending[VPC_MSIX_MAX / 64];
         uint32_t msi_pending;
         uint32_t intx_level;
 };

@@ -7,7 +7,7 @@
 #include "vpc/counters.h"
 #include "vpc/irq.h"
 
-static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + 32};
+static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + VPC_MSI_MAX};
 
 /* Up to the last that the function has. */
 static unsigned int lines_used(const struct vpc_irq *irq) {

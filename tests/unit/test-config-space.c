@@ -270,7 +270,7 @@ static void test_bad_descriptions(void **state) {
         REFUSED(d.bars[5] = (struct vpc_bar){.size = 4096, .is_64bit = true});
         REFUSED(d.msi_vectors = 3);
         REFUSED(d.msi_vectors = 64);
-        REFUSED(d.msix_vectors = 2049);
+        REFUSED(d.msix_vectors = VPC_MSIX_MAX + 1);
         REFUSED(d.msix_bar = 6);
         REFUSED(d.msix_bar = 3);
         REFUSED(d.msix_table_offset = 4);
