@@ -20,7 +20,7 @@ struct vpc_config_layout {
 
 /* Bytes that can have registers; those behind are reserved: they read as zero, and writes do nothing (PCI Local Bus 3.0,
  * section 6.1). */
-#define VPC_CONFIG_DEFINED 0x200u
+#define VPC_CONFIG_DEFINED 0x180u
 
 struct vpc_config {
         uint8_t *bytes; /* the registers: VPC_CONFIG_SIZE bytes, which belong to the image */

@@ -23,7 +23,7 @@
 #define VPC_CONFIG_SIZE 4096 /* PCI Express Base 5.0, section 7.2.2 */
 #define VPC_BARS 6
 #define VPC_MEDIA_MAX 64
-#define VPC_IMAGE_VERSION 1
+#define VPC_IMAGE_VERSION 2
 #define VPC_IMAGE_MODEL_OFFSET 16384 /* where the model's own state starts in the image */
 
 /* Who the vAdapter is and what it shows: everything that is told to a model by the control process. */
@@ -32,10 +32,10 @@ struct vpc_medium {
         uint32_t block_size;
         uint64_t size;      /* bytes, a multiple of block_size */
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
-        uint32_t read_only;
-        uint32_t keeps_space; /* what is deallocated stays set aside for it */
-        uint32_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
-        uint32_t reserved;
+        uint8_t read_only;
+        uint8_t keeps_space; /* what is deallocated stays set aside for it */
+        uint8_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
+        uint8_t reserved[5];
 };
 struct vpc_persona {
         char name[IOV_NAME_SIZE];
