@@ -100,7 +100,7 @@ int prov_status(struct tool *tool, char **words, unsigned int n_words) {
         return status;
 }
 
-/* A refusal by the appliance, shown where the object at fault stands in the files, with the names there that may be misspelt. */
+/* A refusal by the appliance, shown where the object at fault stands in the files. */
 static int report_refusal(const struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, int r,
                           const struct iov_mb_error *error) {
         char text[sizeof(error->text) + 1] = {0};
@@ -116,7 +116,6 @@ static int report_refusal(const struct tool *tool, const struct iov_plan *plan, 
                 return report_error(tool, status_from_errno(r), "%s", text);
         }
         const struct iov_plan_step *step = iov_plan_get(plan, error->op_index);
-        iov_diagnostics_check_references(wanted->diagnostics);
         iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, step->kind, step_name(step), text);
         report_diagnostics(tool, wanted->diagnostics);
         return status_from_errno(r);

@@ -130,8 +130,6 @@ int prov_validate(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
         int status = read_files(tool, words, n_words, true, &wanted);
 
-        if (status == STATUS_DONE && iov_diagnostics_check_references(wanted.diagnostics) < 0)
-                status = report_errno(tool, -ENOMEM, "names");
         if (wanted.diagnostics)
                 report_diagnostics(tool, wanted.diagnostics);
         if (status == STATUS_DONE && tool->verbose)
