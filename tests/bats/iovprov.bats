@@ -176,9 +176,29 @@ doc() {
 
 @test "an adapter that does not exist" {
         doc 'vadapters:' '  v: {adapter: nic7}' > f.yaml
-        refuses 1 iovprov apply f.yaml
-        says 'f.yaml:4:3: error: '
-        says 'there is no adapter nic7'
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:4:16: error: the appliance has no adapter nic7'
+}
+
+@test "names that nobody has are told by plan and apply, all of them, with what was meant" {
+        iovprov apply -q rack.yaml
+        doc 'volumes: {data: {adapter: sd0, size: 1GiB}}' 'vadapters:' \
+                '  v: {adapter: ssd0, qos: gold, namespaces: [{volume: dtaa}], attach: {server: webb01, slot: 5}}' > f.yaml
+        iovprov validate f.yaml 2> warnings
+        grep -F 'f.yaml:5:55: warning: no file defines volume dtaa; did you mean data, at f.yaml:3:11?' warnings
+        local command
+        for command in plan apply status; do
+                refuses 2 iovprov "$command" f.yaml
+                says 'f.yaml:3:27: error: the appliance has no adapter sd0; did you mean ssd0?'
+                says 'f.yaml:5:27: error: neither a file nor the appliance has a qos gold'
+                says 'f.yaml:5:55: error: neither a file nor the appliance has a volume dtaa; did you mean data, at f.yaml:3:11?'
+                says 'f.yaml:5:80: error: neither a file nor the appliance has a server webb01; did you mean web01?'
+        done
+        refuses 2 iovprov plan -o json f.yaml
+        is 4 jq '.errors | length' <<< "$stderr"
+        # What only the appliance has may be referred to.
+        doc 'vadapters:' '  v: {adapter: ssd0, attach: {server: web01, slot: 5}}' > g.yaml
+        iovprov apply -q g.yaml
 }
 
 @test "kinds of adapters that this version has no model for" {

@@ -62,6 +62,11 @@ static int prepare(struct tool *tool, char **words, unsigned int n_words, struct
                 status = early_load_finish(tool, early, basis);
         else
                 early_load_drop(early);
+        if (status != STATUS_DONE)
+                return status;
+        status = wanted_check(tool, wanted, basis->have);
+        if (status == STATUS_USAGE)
+                report_diagnostics(tool, wanted->diagnostics);
         return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 
