@@ -22,6 +22,7 @@ struct control {
         struct tables *tables;
         struct journal *journal;
         struct state *state;
+        int run_lock; /* the run directory is ours */
         struct history *history;
         uint8_t id[APPLIANCE_ID_SIZE];
         struct iov_model *model;
