@@ -31,6 +31,7 @@
 #include "util.h"
 #include "vpc/function.h"
 
+#define EXIT_NOT_PERMITTED 4   /* of all our programs */
 #define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
 
@@ -429,5 +430,7 @@ int control_main(const struct control_options *options) {
                 sd_notify(0, "STOPPING=1");
         }
         tear_down(&c);
+        if (r == -EACCES || r == -EPERM)
+                return EXIT_NOT_PERMITTED;
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
