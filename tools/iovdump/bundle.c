@@ -87,6 +87,7 @@ static int add_registers(struct bundle *b, struct iov_appliance *appliance) {
 }
 
 static int add_pci(struct bundle *b, struct iov_appliance *appliance, const struct iov_model *model) {
+        CLEANUP_NAMES struct pci_access *names = names_new();
         const struct iov_server *server;
 
         iov_model_foreach (model, IOV_KIND_SERVER, server) {
@@ -100,7 +101,7 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
                 struct text t;
 
                 text_open(&t);
-                functions_write(&functions, t.stream);
+                functions_write(&functions, names, t.stream);
                 r = text_add(&t, b, name, 0);
                 if (r < 0)
                         return r;
