@@ -68,6 +68,16 @@ PYTHON
         is "0 ['generation 1: 8 changes', 'generation 2: 1 changes']" cat status
 }
 
+@test "follow ends with who reads its pipe, and does not wait for the next event" {
+        is_live || return 0
+        iovprov apply -q rack.yaml
+        timeout 60 bash -c 'iovctl event follow --since 0 | head -1' > first
+        [[ -s first ]]
+        # One that ignores SIGPIPE is told as if it had written.
+        timeout 60 bash -c "trap '' PIPE; iovctl event follow --since 0 2> said | head -1" > first
+        grep -q 'Broken pipe' said
+}
+
 @test "follow says that the appliance has gone" {
         is_live || return 0
         iovctl event follow > followed 2> lost 3>&- &
