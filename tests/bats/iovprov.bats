@@ -180,6 +180,14 @@ doc() {
         says 'f.yaml:4:16: error: the appliance has no adapter nic7'
 }
 
+@test "a refusal of what does not change itself is at its place, too" {
+        iovprov apply -q rack.yaml
+        sed 's/web-boot: {adapter: ssd0/web-boot: {adapter: ssd1/' rack.yaml > f.yaml
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:15:'
+        says 'error: namespace web-disk/1: volume web-boot is on ssd1, vadapter web-disk on ssd0'
+}
+
 @test "names that nobody has are told by plan and apply, all of them, with what was meant" {
         iovprov apply -q rack.yaml
         doc 'volumes: {data: {adapter: sd0, size: 1GiB}}' 'vadapters:' \
