@@ -136,6 +136,23 @@ doc() {
         says '^~~'
 }
 
+@test "names that no file defines, with a guess" {
+        doc 'servers: {alpha: {link: 1}}' 'volumes:' '  disk: {adapter: ssd0, size: 1GiB}' 'vadapters:' \
+                '  v: {adapter: ssd0, namespaces: [{volume: disc}], attach: {server: alfa, slot: 0}}' > f.yaml
+        iovprov validate f.yaml 2> said
+        grep -F 'f.yaml:7:44: warning: no file defines volume disc; did you mean disk, at f.yaml:5:3?' said
+        grep -F 'f.yaml:7:69: warning: no file defines server alfa; did you mean alpha, at f.yaml:3:11?' said
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:7:69: error: neither a file nor the appliance has a server alfa; did you mean alpha, at f.yaml:3:11?'
+}
+
+@test "names that the appliance has are not guessed at" {
+        doc 'servers: {alfa: {link: 1}}' | iovprov apply -q -
+        doc 'servers: {alpha: {link: 2}}' 'vadapters:' '  v: {adapter: ssd0, attach: {server: alfa, slot: 0}}' > f.yaml
+        iovprov apply -q f.yaml 2> said
+        is '' cat said
+}
+
 @test "wrong and missing units" {
         local size
         for size in 64 64GB 64gib 1.5GiB -1GiB 0GiB 99999999999EiB; do

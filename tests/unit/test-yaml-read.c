@@ -78,6 +78,29 @@ static void test_two_files(void **state) {
         iov_diagnostics_unref(d);
 }
 
+/* Names may be used before they are defined, and defined in another file; those of a series (web1, web2) are no slips. */
+static void test_references(void **state) {
+        struct iov_model *m = helper_model();
+        struct iov_diagnostics *d = helper_diagnostics();
+
+        assert_int_equal(read_both(m, d,
+                                   HEAD "vadapters: {v: {adapter: ssd0, namespaces: [{volume: disc}, {volume: log}], "
+                                        "attach: {server: web1, slot: 0}}}\n",
+                                   HEAD "servers: {web2: {link: 1}}\n"
+                                        "volumes: {disk: {adapter: ssd0, size: 1GiB}, log: {adapter: ssd0, size: 1GiB}}\n"),
+                         0);
+        assert_int_equal(iov_diagnostics_check_references(d, NULL), 0);
+        assert_int_equal(iov_diagnostics_count(d, IOV_ERROR), 0);
+        assert_int_equal(iov_diagnostics_count(d, IOV_WARNING), 1);
+        const struct iov_diagnostic *f = iov_diagnostics_get(d, 0);
+        assert_string_equal(f->text, "no file defines volume disc; did you mean disk, at second.yaml:4:11?");
+        assert_string_equal(f->file, "first.yaml");
+        assert_string_equal(f->related_file, "second.yaml");
+        assert_int_equal(f->related_line, 4);
+        iov_model_unref(m);
+        iov_diagnostics_unref(d);
+}
+
 static void test_two_files_clash(void **state) {
         struct iov_model *m = helper_model();
         struct iov_diagnostics *d = helper_diagnostics();
@@ -126,7 +149,7 @@ static void test_model_has_it(void **state) {
 }
 
 /* Without an appliance a name that is near one defined is a warning; with one, what neither has is an error. */
-static void test_references(void **state) {
+static void test_appliance_has(void **state) {
         struct iov_model *m = helper_model(), *have = helper_topology(HEAD "volumes: {webboot: {adapter: ssd0, size: 1GiB}}\n"
                                                                            "qos: {gold: {weight: 7}}\n");
         static const char text[] =
@@ -297,10 +320,12 @@ static void test_examples(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_topology),        cmocka_unit_test(test_scalars),      cmocka_unit_test(test_two_files),
-                cmocka_unit_test(test_two_files_clash), cmocka_unit_test(test_model_has_it), cmocka_unit_test(test_references),
-                cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_table_full),   cmocka_unit_test(test_every_prefix),
-                cmocka_unit_test(test_builtin_chassis), cmocka_unit_test(test_examples),
+                cmocka_unit_test(test_topology),        cmocka_unit_test(test_scalars),
+                cmocka_unit_test(test_two_files),       cmocka_unit_test(test_references),
+                cmocka_unit_test(test_two_files_clash), cmocka_unit_test(test_model_has_it),
+                cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_table_full),
+                cmocka_unit_test(test_every_prefix),    cmocka_unit_test(test_builtin_chassis),
+                cmocka_unit_test(test_examples),        cmocka_unit_test(test_appliance_has),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
