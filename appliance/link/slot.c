@@ -178,6 +178,7 @@ static int slot_bring_up(struct link_slot *s) {
                                               .io_submit = slot_io_submit,
                                               .io_try = slot_io_try,
                                               .io_expect = slot_io_expect,
+                                              .io_failed = slot_io_failed,
                                               .hurry = slot_hurry,
                                               .reservations = slot_page,
                                               .reserve = slot_reserve,
@@ -201,7 +202,9 @@ static int slot_bring_up(struct link_slot *s) {
         if (r < 0)
                 return r;
         qos_set(s->qos, &s->escrow->message.limits);
-        r = slot_open_share(s);
+        r = trouble_new(s->loop, TROUBLE_QUIET_NS, slot_on_trouble, s, &s->trouble);
+        if (r == 0)
+                r = slot_open_share(s);
         if (r == 0)
                 r = slot_open_media(s);
         if (r == 0 && s->escrow->reservations_fd > 0)
@@ -261,6 +264,7 @@ void link_slot_free(struct link_slot *s) {
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
         qos_free(s->qos);
+        trouble_free(s->trouble);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         if (s->reservations)
