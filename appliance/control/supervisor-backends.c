@@ -145,8 +145,8 @@ void instance_on_trouble(struct supervisor *s, const struct instance *i, const s
         const struct iov_volume *volume = volume_at(s, i, m->medium);
 
         if (volume)
-                journal_event(s->journal, (int)(m->level & 7), JOURNAL_NO_UID, volume->name, "%s on server %s: %s", i->vadapter,
-                              i->server, m->text);
+                journal_event(s->journal, (int)(m->level & 7), JOURNAL_NO_UID, volume->name, "%s (%s on server %s)", m->text,
+                              i->vadapter, i->server);
 }
 
 /* It gets what it shows, and nothing else, whatever it asks for. */

@@ -34,7 +34,7 @@ hits() {
         iovctl inject clear 1
         is 'type 0 code 0x00' host web01 read 8
         # The operator is told of the first of them, in the name of the volume.
-        is '["error","web-boot","web-disk on server web01: a write of 512 bytes at byte 4608 failed: Input/output error"]' \
+        is '["error","web-boot","a write of 512 bytes at byte 4608 failed: Input/output error (web-disk on server web01)"]' \
                 json '[.level,.object,.text]' iovctl event wait --since 0 --filter level=error -o json
         is 1 json '[.events[]|select(.text|contains("failed: "))]|length' iovctl event list -o json
 }
