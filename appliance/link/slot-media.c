@@ -70,7 +70,10 @@ void slot_io_expect(void *context, unsigned int medium, uint64_t offset, uint64_
 void slot_io_failed(void *context, unsigned int medium, const struct vpc_io *io, int error) {
         struct link_slot *s = context;
 
-        if (medium < s->n_media && s->media[medium])
+        if (medium >= s->n_media || !s->media[medium])
+                return;
+        /* Made for the first of them: most slots never need it. */
+        if (s->trouble || trouble_new(s->loop, TROUBLE_QUIET_NS, slot_on_trouble, s, &s->trouble) == 0)
                 trouble_note(s->trouble, medium, io, error);
 }
 
@@ -200,7 +203,8 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
                 if (old[i]) {
                         /* Its socket is its own from here on: whoever serves next has no use for it. */
                         s->escrow->sockets[i] = 0;
-                        trouble_forget(s->trouble, i);
+                        if (s->trouble)
+                                trouble_forget(s->trouble, i);
                 }
                 if (fresh[i]) {
                         s->media[i] = fresh[i];

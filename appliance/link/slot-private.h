@@ -37,7 +37,7 @@ struct link_slot {
         unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
         struct qos *qos;
-        struct trouble *trouble;
+        struct trouble *trouble; /* NULL: there never was any */
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         const struct link_reservations *reservations; /* for reading, NULL: none yet */

@@ -202,9 +202,7 @@ static int slot_bring_up(struct link_slot *s) {
         if (r < 0)
                 return r;
         qos_set(s->qos, &s->escrow->message.limits);
-        r = trouble_new(s->loop, TROUBLE_QUIET_NS, slot_on_trouble, s, &s->trouble);
-        if (r == 0)
-                r = slot_open_share(s);
+        r = slot_open_share(s);
         if (r == 0)
                 r = slot_open_media(s);
         if (r == 0 && s->escrow->reservations_fd > 0)

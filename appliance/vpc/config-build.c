@@ -14,6 +14,7 @@
 #define PCIE_SIZE 0x3c /* section 7.5.3, capability version 2 */
 #define AER_SIZE 0x48  /* section 7.8.4, with the TLP prefix log */
 #define DSN_SIZE 12    /* section 7.9.3 */
+#define SECONDARY_SIZE(lanes) (12 + 2 * (lanes))
 #define EXTENDED_BASE 0x100
 
 /* Uncorrectable errors that an endpoint can have: all that section 7.8.4.2 does not call optional, and the internal one. */
@@ -68,7 +69,7 @@ static int check_msix(const struct vpc_description *d) {
 
         if (!d->msix_vectors)
                 return 0;
-        if (d->msix_vectors > 2048 || d->msix_bar >= VPC_BARS || (table | pba) & 7)
+        if (d->msix_vectors > VPC_MSIX_MAX || d->msix_bar >= VPC_BARS || (table | pba) & 7)
                 return -EINVAL;
         if (table + table_size > d->bars[d->msix_bar].size || pba + pba_size > d->bars[d->msix_bar].size)
                 return -EINVAL;
@@ -130,6 +131,8 @@ static int make_layout(struct vpc_config_layout *layout, const struct vpc_descri
                                 if (r < 0)
                                         return r;
                         }
+        _Static_assert(EXTENDED_BASE + AER_SIZE + DSN_SIZE + SECONDARY_SIZE(16) <= VPC_CONFIG_DEFINED,
+                       "the last capability there can be");
         make_extended_layout(layout, d);
         return 0;
 }

@@ -75,6 +75,7 @@ static int model_init(void *state, const struct vpc_persona *persona) {
         if (r < 0)
                 return r;
         image->n_media = persona->n_media;
+        image->n_namespaces = nvme_namespaces_count(persona);
         image->shared = nvme_namespaces_shared(persona);
         image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
@@ -114,7 +115,7 @@ static void derive(struct nvme_device *device) {
                 command->device = device;
                 command->index = (uint16_t)i;
                 if (nvme_slot(command)->state == NVME_SLOT_FREE)
-                        nvme_list_append(device, i < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+                        nvme_list_append(device, i < NVME_ADMIN_SLOTS ? &device->free_admin : &device->free_io, command);
                 else
                         device->needs_resume = true;
         }
@@ -125,17 +126,6 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
 
         if (!device)
                 return -ENOMEM;
-        /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
-        device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
-        device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
-        device->self_test_data = malloc(NVME_SELF_TEST_PIECE);
-        if (!device->iov || !device->scratch || !device->self_test_data) {
-                free(device->self_test_data);
-                free(device->iov);
-                free(device->scratch);
-                free(device);
-                return -ENOMEM;
-        }
         device->image = state;
         device->host = host;
         device->counters = counters;
@@ -154,9 +144,6 @@ static void model_detach(void *opaque) {
 
         device->host->timer(device->host->context, UINT64_MAX);
         nvme_life_update(device);
-        free(device->iov);
-        free(device->scratch);
-        free(device->self_test_data);
         free(device);
 }
 

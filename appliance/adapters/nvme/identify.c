@@ -132,7 +132,7 @@ static void identify_namespace(const struct nvme_image *image, const struct nvme
 
 /* [5.15.2.3] the active identifiers above `nsid`, in order */
 static void identify_list(const struct nvme_image *image, uint32_t nsid, unsigned char *d) {
-        for (unsigned int id = nsid + 1, n = 0; id <= NVME_NAMESPACES; id++)
+        for (unsigned int id = nsid + 1, n = 0; id <= image->n_namespaces; id++)
                 if (image->namespaces[id - 1].blocks)
                         put32(d, n++ * 4, id);
 }

@@ -14,15 +14,14 @@
 #include "iov/registers.h"
 #include "vpc/reservation.h"
 
-#define NVME_STATE_VERSION 3
+#define NVME_STATE_VERSION 4
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
 #define NVME_VECTORS 64
 #define NVME_IO_SLOTS 256
 #define NVME_ADMIN_SLOTS 16
-#define NVME_SLOTS                                                                                                               \
-        (NVME_IO_SLOTS + NVME_ADMIN_SLOTS) /* admin slots behind the others, so that load cannot lock admin commands out */
+#define NVME_SLOTS (NVME_ADMIN_SLOTS + NVME_IO_SLOTS) /* the first are for admin commands, so that load cannot lock those out */
 #define NVME_AER_MAX 4
 #define NVME_ABORT_MAX 4
 #define NVME_ERROR_ENTRIES 64
@@ -167,14 +166,14 @@ struct nvme_life {
         uint64_t busy_ns, powered_ns;
         uint64_t power_cycles, unsafe_shutdowns, media_errors;
         uint64_t error_count;
-        struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* entry of count n at n % NVME_ERROR_ENTRIES */
 };
 
 struct nvme_image {
         char serial[20];
         char subnqn[256];
         uint32_t n_media;
-        struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
+        uint32_t n_namespaces; /* the highest identifier that ever was in use */
+        uint32_t reserved1;
 
         struct nvme_registers registers;
         struct nvme_shadow shadow;
@@ -204,15 +203,19 @@ struct nvme_image {
 
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
-        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use: what lies behind them costs no memory */
+        struct nvme_life life;
+        struct nvme_self_test self_test;
+        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use */
+
+        /* Of the rest, nothing is touched before it is needed, so that an idle controller is small. */
+        struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
         struct nvme_slot slots[NVME_SLOTS];
 
         uint32_t n_bad; /* of the ranges below that are used */
         uint32_t reserved2;
         struct nvme_bad_range bad[NVME_BAD_RANGES];
 
-        struct nvme_life life;
-        struct nvme_self_test self_test;
+        struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */
         unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */
 };
 
