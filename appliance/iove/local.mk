@@ -7,6 +7,10 @@ libiove_la_SOURCES = \
 	appliance/iove/describe.c \
 	appliance/iove/faults.c appliance/iove/faults.h \
 	appliance/iove/identity.c appliance/iove/identity.h \
+	appliance/iove/identity-choose.c \
+	appliance/iove/identity-index.c \
+	appliance/iove/identity-ledger.c \
+	appliance/iove/identity-private.h \
 	appliance/iove/links.c appliance/iove/links.h \
 	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \
