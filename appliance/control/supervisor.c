@@ -185,6 +185,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
         case LINK_STRUCK:
                 s->events->struck(s->userdata, m->fault.id, m->hits);
                 break;
+        case LINK_TROUBLE:
+                instance_on_trouble(s, i, m);
+                break;
         case LINK_MEDIUM_ASK:
                 instance_connect(s, i, m);
                 break;

@@ -4,6 +4,7 @@ libiove_la_SOURCES = \
 	appliance/iove/adapters.c appliance/iove/adapters.h \
 	appliance/iove/apply.c \
 	appliance/iove/claims.c \
+	appliance/iove/describe.c \
 	appliance/iove/faults.c appliance/iove/faults.h \
 	appliance/iove/identity.c appliance/iove/identity.h \
 	appliance/iove/identity-choose.c \

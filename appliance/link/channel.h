@@ -32,7 +32,6 @@ enum link_message_type {
         LINK_SLOT_SHARE, /* so is `share`; fds: its page, to write, and that of each peer, to read; none where there are no rates
                           */
         LINK_MEDIUM_SOCKET, /* fd: medium `level` is connected by it, as asked with number `hits`; none: not, and `text` is why */
-        LINK_SLOT_MEMORY,   /* `flags` & LINK_PINNED: the memory of its server is pinned from now on; without: it is not */
         /* worker to control */
         LINK_CONNECTED,    /* a server drives the slot */
         LINK_DISCONNECTED, /* and does not any more; `text` is why */
@@ -47,8 +46,12 @@ enum link_message_type {
         LINK_RESERVATIONS_SEEN, /* `change` of `medium` counts from now on */
         LINK_RESERVATIONS_HELD, /* and nothing is under way from before it */
         LINK_MEDIUM_ASK, /* for a connection of medium `level` to where its volume is; `hits` is the number of the question */
-        LINK_UNPINNED,   /* not all of its server's memory can be pinned; `result`: enum iov_unpinned */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
+        LINK_TROUBLE,    /* with `medium`, or its end: `level`, `text` */
+        /* control to worker: */
+        LINK_SLOT_MEMORY, /* `flags` & LINK_PINNED: the memory of its server is pinned from now on; without: it is not */
+        /* worker to control: */
+        LINK_UNPINNED, /* not all of its server's memory can be pinned; `result`: enum iov_unpinned */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
@@ -102,7 +105,7 @@ struct link_message {
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
         uint32_t poll_us, cache;           /* SLOT_ADD: of the worker, the same each time; enum media_cache */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
-        uint32_t medium, result;           /* RESERVATIONS..., RESERVED */
+        uint32_t medium, result;           /* RESERVATIONS..., RESERVED, TROUBLE */
         uint64_t change;
         struct vpc_reserve_request reserve;
         struct link_share share; /* SLOT_SHARE */

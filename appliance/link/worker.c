@@ -83,6 +83,14 @@ static void on_log(struct link_slot *slot, int level, const char *text) {
         tell_of(LINK_LOG, slot, level, text, 0, 0);
 }
 
+static void on_trouble(struct link_slot *slot, unsigned int medium, int level, const char *text) {
+        struct link_message m = {
+                .type = LINK_TROUBLE, .instance = link_slot_instance(slot), .medium = medium, .level = (uint32_t)level};
+
+        snprintf(m.text, sizeof(m.text), "%s", text);
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0); /* like a line of the log it is lost where nobody reads */
+}
+
 static void on_struck(struct link_slot *slot, uint64_t fault, uint64_t hits) {
         const struct link_message m = {
                 .type = LINK_STRUCK, .instance = link_slot_instance(slot), .fault = {.id = fault}, .hits = hits};
@@ -140,6 +148,7 @@ static const struct link_slot_events slot_events = {
         .shown = on_shown,
         .removed = on_removed,
         .log = on_log,
+        .trouble = on_trouble,
         .struck = on_struck,
         .reserve = on_reserve,
         .fenced = on_fenced,

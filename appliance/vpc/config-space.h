@@ -15,7 +15,7 @@
 
 /* Where the capabilities are; 0: there is none. */
 struct vpc_config_layout {
-        uint16_t pm, msi, msix, pcie, aer, dsn;
+        uint16_t pm, msi, msix, pcie, aer, dsn, secondary;
 };
 
 /* Bytes that can have registers; those behind are reserved: they read as zero, and writes do nothing (PCI Local Bus 3.0,
