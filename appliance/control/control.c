@@ -356,6 +356,8 @@ static int serve_servers(struct control *c) {
                            c->options->poll_us, c->options->cache, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
+        if (!c->info.confirm_s) /* as above */
+                supervisor_sweep(c->supervisor);
         if (!c->late)
                 supervisor_reconcile(c->supervisor);
         r = mgmt_listen(c, run, &c->mgmt);

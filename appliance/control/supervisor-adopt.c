@@ -14,7 +14,7 @@
 #include "vpc/function.h"
 
 #define KEPT_KIND (UINT64_C(3) << 62)
-#define KEPT_VERSION 2
+#define KEPT_VERSION 3
 
 struct kept_link {
         uint32_t version;

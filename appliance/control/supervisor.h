@@ -61,6 +61,9 @@ int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, 
 
 /* An operator ends all registrations with a shared volume, by id. -ENOENT: it is not shared. */
 int supervisor_reservation_clear(struct supervisor *supervisor, uint64_t volume);
+/* A volume is gone for good, by id; or all that the model does not have. */
+void supervisor_forget_volume(struct supervisor *supervisor, uint64_t volume);
+void supervisor_sweep(struct supervisor *supervisor);
 struct vpc_reservation;
 /* NULL: it is not shared. */
 const struct vpc_reservation *supervisor_reservation_get(const struct supervisor *supervisor, uint64_t volume);

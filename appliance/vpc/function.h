@@ -35,6 +35,7 @@ struct vpc_environment {
         const struct vpc_reservation_page *(*reservations)(void *context, unsigned int medium);
         void (*reserve)(void *context, const struct vpc_reserve_request *request);
         void (*fenced)(void *context, unsigned int medium, uint64_t change);
+        const struct vpc_marks_pages *marks;
         void (*log)(void *context, int level, const char *text);
         uint32_t *doorbells; /* as in vpc_host, with its descriptor; both stay the caller's */
         int doorbells_fd;

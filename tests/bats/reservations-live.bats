@@ -3,6 +3,7 @@
 # A volume that two servers may write to, and NVMe reservations between them. Conflict is status 083.
 
 load common
+load nvme-hosts
 
 setup() {
         appliance_setup
@@ -25,35 +26,6 @@ YAML
 teardown() {
         hosts_stop
         appliance_teardown
-}
-
-hosts_start() {
-        local line
-
-        [[ -p in ]] || mkfifo in out
-        "$IOV_BUILD/bench/nvme-host" reserve run/servers/a/0.sock run/servers/b/0.sock < in > out 2> host.log 3>&- &
-        HOST_PID=$!
-        exec 8> in 9< out
-        read -r -t 20 line <&9 || { cat host.log; return 1; }
-        [[ $line == ready ]]
-}
-
-hosts_stop() {
-        if [[ -n $HOST_PID ]]; then
-                exec 8>&- 9<&-
-                wait "$HOST_PID"
-                HOST_PID=
-        fi
-}
-
-# gets ANSWER SERVER WORD...: what a server gets for a command.
-gets() {
-        local line
-
-        echo "${*:2}" >&8
-        read -r -t 20 line <&9 || { cat host.log; return 1; }
-        # shellcheck disable=SC2053 # a pattern
-        [[ $line == $1 ]] || { echo "$*: $line"; return 1; }
 }
 
 # Both have said who they are and have registered; a holds it for writing.

@@ -126,7 +126,7 @@ void nvme_settle(struct nvme_device *device) {
         struct nvme_image *image = device->image;
         struct nvme_registers *r = &image->registers;
 
-        if (device->n_media)
+        if (device->n_media || image->reserving.slot == NVME_RESERVE_ORPHAN)
                 return;
         if (image->is_resetting) {
                 image->is_resetting = 0;
