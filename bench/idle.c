@@ -66,11 +66,9 @@ int main(int argc, char **argv) {
         snprintf(what, sizeof(what), "idle iovd, %d vAdapters, %zu processes, %d s", n_hosts, n, seconds);
         printf("%-46s %9.3f ms %9.3f ms %7s  0 ms; %llu wake-ups, %llu ticks\n", what, (double)(run_ns - kernel_ns) / 1e6, 0.0,
                "-", (unsigned long long)(switches - kernel_switches), (unsigned long long)(after.ticks - before.ticks));
-        /* Without the server's memory, in which queues and data are. */
-        resident = before.resident - resident;
-        snprintf(what, sizeof(what), "  resident memory, each of %d when connected", n_hosts);
-        printf("%-46s %8.1f KiB %12s %7s  64 KiB %s\n", what, (double)resident / n_hosts / 1024, "-", "-",
-               resident / (unsigned int)n_hosts <= 65536 ? "held" : "missed");
+        /* What it has before is in the row of `create`. */
+        snprintf(what, sizeof(what), "  resident memory that connecting each of %d adds", n_hosts);
+        printf("%-46s %8.1f KiB %12s %7s  -\n", what, (double)(before.resident - resident) / n_hosts / 1024, "-", "-");
         if (kernel_switches)
                 printf("%-46s %9.3f ms %9.3f ms %7s  0 ms; %llu wake-ups\n", "  beside it, io_uring's threads in the kernel",
                        (double)kernel_ns / 1e6, 0.0, "-", (unsigned long long)kernel_switches);

@@ -329,7 +329,7 @@ static int memory_map(struct nvme_host *h, size_t size) {
         struct vfio_user_call call = {
                 .command = VFIO_USER_DMA_MAP, .request = &map, .request_size = sizeof(map), .fds = &h->memory_fd, .n_fds = 1};
 
-        h->memory_fd = memfd_create("nvme-host", MFD_CLOEXEC);
+        h->memory_fd = memfd_create(NVME_HOST_MEMORY, MFD_CLOEXEC);
         if (h->memory_fd < 0 || ftruncate(h->memory_fd, (off_t)size) < 0)
                 return -errno;
         void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, h->memory_fd, 0);

@@ -14,6 +14,7 @@
 #include "transport/vfio-user-client.h"
 
 #define NVME_HOST_PAGE 4096u
+#define NVME_HOST_MEMORY "nvme-host"         /* what its memory is called in maps of processes */
 #define NVME_HOST_IOVA UINT64_C(0x100000000) /* where its memory is on the bus */
 
 /* NVMe 1.4 figure 12 */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "bench/measure.h"
+#include "bench/nvme-host.h"
 #include "iov/libiov.h"
 #include "util.h"
 
@@ -68,22 +69,23 @@ static uint64_t ticks_read(pid_t pid) {
         return user + system;
 }
 
-/* Without the text of the program, which all processes share: proc(5), statm. */
+/* proc(5), smaps: a line for each mapping, that begins with its addresses, and figures of it. What is shared is divided among
+ * those who share it (Pss). The memory of the servers, which a worker maps, is theirs. */
 static uint64_t resident_read(pid_t pid) {
-        char path[64];
-        uint64_t total = 0, resident = 0, shared = 0;
+        char path[64], line[512];
+        uint64_t total = 0, n = 0;
+        bool is_servers = false;
 
-        snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
-        CLEANUP_FILE FILE *rollup = fopen(path, "re");
-        char line[128];
-        while (rollup && fgets(line, sizeof(line), rollup))
-                if (sscanf(line, "Pss: %" SCNu64 " kB", &total) == 1) /* what is shared is divided among those who share it */
-                        return total * 1024;
-        snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
-        CLEANUP_FILE FILE *statm = fopen(path, "re");
-        if (!statm || fscanf(statm, "%" SCNu64 " %" SCNu64 " %" SCNu64, &total, &resident, &shared) != 3)
+        snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+        CLEANUP_FILE FILE *f = fopen(path, "re");
+        if (!f)
                 measure_die("%s: cannot be read", path);
-        return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+        while (fgets(line, sizeof(line), f))
+                if (sscanf(line, "%*x-%*x %*s %" SCNx64, &n) == 1)
+                        is_servers = strstr(line, NVME_HOST_MEMORY) != NULL;
+                else if (!is_servers && sscanf(line, "Pss: %" SCNu64 " kB", &n) == 1)
+                        total += n;
+        return total * 1024;
 }
 
 /* io_uring's worker threads are called iou-wrk-PID. The kernel keeps one for good after the first work of that kind (a buffered

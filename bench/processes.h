@@ -15,7 +15,7 @@ void processes_pin(const char *mgmt_path, unsigned int cpu);
 void processes_unpin(const char *mgmt_path);
 
 struct cost {
-        uint64_t resident;                   /* bytes, of its own and shared */
+        uint64_t resident;                   /* bytes, its part of what is shared, but for servers' memory */
         uint64_t run_ns;                     /* on a processor, of all threads: /proc/PID/task/TID/schedstat */
         uint64_t ticks;                      /* utime + stime: /proc/PID/stat */
         uint64_t switches;                   /* voluntary context switches of all threads, which is how often they woke */

@@ -80,21 +80,29 @@ static void record_stored(struct record *r, int error) {
                         (unsigned long long)r->key, strerror(-error));
 }
 
+/* No more of a message than it takes. */
+static int record_write(struct record *r, const struct keeper_message *m) {
+        struct keeper_message *copy = realloc(r->message, offsetof(struct keeper_message, note) + m->size);
+
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, m, offsetof(struct keeper_message, note) + m->size);
+        r->message = copy;
+        return 0;
+}
+
 /* Behind the others: they are given back in the order they came. */
 static struct record *record_add(struct keeper *k, const struct keeper_message *m, const int *fds, unsigned int n_fds) {
         struct record *r = calloc(1, sizeof(*r)), **end = &k->records;
 
         record_remove(k, m->key);
-        if (r)
-                r->message = malloc(sizeof(*r->message));
-        if (!r || !r->message) {
+        if (!r || record_write(r, m) < 0) {
                 free(r);
                 for (unsigned int i = 0; i < n_fds; i++)
                         close(fds[i]);
                 return NULL;
         }
         r->key = m->key;
-        *r->message = *m;
         memcpy(r->fds, fds, n_fds * sizeof(int));
         r->n_fds = n_fds;
         while (*end)
@@ -127,7 +135,8 @@ static void on_taken(void *userdata, const struct keeper_message *m, const int *
 static void record_note(struct keeper *k, const struct keeper_message *m) {
         for (struct record *r = k->records; r; r = r->next)
                 if (r->key == m->key) {
-                        *r->message = *m;
+                        if (record_write(r, m) < 0)
+                                return;
                         r->message->op = KEEPER_STORE;
                         if (!r->stored)
                                 return;

@@ -3,6 +3,7 @@
 #include "control/supervisor-private.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,9 +31,10 @@ struct kept_instance {
         struct link_limits limits;
         char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
         char socket[108];
-        struct vpc_persona persona;
+        struct vpc_persona persona; /* most of it is zero at its end, which is not kept */
 };
 
+#define KEPT_INSTANCE_LEAST offsetof(struct kept_instance, persona)
 _Static_assert(sizeof(struct kept_instance) <= KEEPER_NOTE_MAX, "a note to an instance");
 
 int process_keep(struct supervisor *s, const struct process *p) {
@@ -57,9 +59,10 @@ int instance_keep(struct supervisor *s, const struct instance *i, const int *fds
         memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
         memcpy(kept.server, i->server, sizeof(kept.server));
         memcpy(kept.socket, i->socket, sizeof(kept.socket));
+        const size_t size = record_used(&kept, sizeof(kept), KEPT_INSTANCE_LEAST);
         if (fds)
-                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept), fds, 2);
-        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, sizeof(kept));
+                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, size, fds, 2);
+        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, size);
 }
 
 static bool is_text(const char *field, size_t size) {
@@ -105,11 +108,11 @@ static struct process *process_by_key(struct supervisor *s, uint64_t key) {
 }
 
 static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
-        struct kept_instance kept;
+        struct kept_instance kept = {0};
 
-        if (r->size != sizeof(kept) || r->n_fds != 2)
+        if (r->size < KEPT_INSTANCE_LEAST || r->size > sizeof(kept) || r->n_fds != 2)
                 return -EBADMSG;
-        memcpy(&kept, r->note, sizeof(kept));
+        memcpy(&kept, r->note, r->size);
         struct process *p = is_sane(&kept, r) ? process_by_key(s, kept.link) : NULL;
         struct instance *i = p ? calloc(1, sizeof(*i)) : NULL;
         if (!i)

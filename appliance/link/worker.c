@@ -3,6 +3,7 @@
 #include "link/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -381,6 +382,8 @@ int link_worker_main(char *mark, bool has_nbd) {
         signal(SIGPIPE, SIG_IGN);
         signal(SIGXFSZ, SIG_IGN);
         close_range(LINK_CHANNEL_FD + 1, ~0u, 0);
+        /* Set, it stays where it is: large memory is always fresh from the kernel, and costs nothing before it is touched. */
+        mallopt(M_MMAP_THRESHOLD, 128 << 10);
         raise_file_limit();
         cpu_set_t set;
         has_processors = sched_getaffinity(0, sizeof(set), &set) < 0 || CPU_COUNT(&set) > 1 || sysconf(_SC_NPROCESSORS_ONLN) > 1;

@@ -13,6 +13,7 @@
 #define MSIX_SIZE 12   /* section 7.7.2 */
 #define PCIE_SIZE 0x3c /* section 7.5.3, capability version 2 */
 #define AER_SIZE 0x48  /* section 7.8.4, with the TLP prefix log */
+#define DSN_SIZE 12    /* section 7.9.3 */
 #define AER_BASE 0x100
 
 /* Uncorrectable errors that an endpoint can have: all that section 7.8.4.2 does not call optional, and the internal one. */
@@ -118,6 +119,7 @@ static int make_layout(struct vpc_config_layout *layout, const struct vpc_descri
                                 if (r < 0)
                                         return r;
                         }
+        _Static_assert(AER_BASE + AER_SIZE + DSN_SIZE <= VPC_CONFIG_DEFINED, "the last capability there can be");
         layout->aer = d->has_aer ? AER_BASE : 0;
         if (d->has_dsn)
                 layout->dsn = d->has_aer ? AER_BASE + AER_SIZE : AER_BASE; /* the first one must be at 0x100, section 7.6 */

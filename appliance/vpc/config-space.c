@@ -11,7 +11,8 @@
 #define D3HOT 3u
 
 void vpc_config_reset(struct vpc_config *config, enum vpc_reset scope) {
-        for (size_t i = 0; i < VPC_CONFIG_SIZE; i++) {
+        memset(config->bytes + VPC_CONFIG_DEFINED, 0, VPC_CONFIG_SIZE - VPC_CONFIG_DEFINED);
+        for (size_t i = 0; i < VPC_CONFIG_DEFINED; i++) {
                 uint8_t kept = 0;
 
                 if (scope != VPC_RESET_POWER_ON)
@@ -56,7 +57,7 @@ unsigned int vpc_config_write(struct vpc_config *config, size_t offset, const vo
         uint8_t power_state = config->bytes[layout->pm + PCI_PM_CTRL];
         unsigned int effects = 0;
 
-        for (size_t i = 0; i < length; i++) {
+        for (size_t i = 0; i < length && offset + i < VPC_CONFIG_DEFINED; i++) {
                 uint8_t *at = config->bytes + offset + i;
                 uint8_t writable = config->writable[offset + i], clearable = config->clearable[offset + i];
 

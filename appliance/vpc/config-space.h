@@ -18,15 +18,19 @@ struct vpc_config_layout {
         uint16_t pm, msi, msix, pcie, aer, dsn;
 };
 
+/* Bytes that can have registers; those behind are reserved: they read as zero, and writes do nothing (PCI Local Bus 3.0,
+ * section 6.1). */
+#define VPC_CONFIG_DEFINED 0x200u
+
 struct vpc_config {
         uint8_t *bytes; /* the registers: VPC_CONFIG_SIZE bytes, which belong to the image */
         struct vpc_config_layout layout;
         unsigned int msi_vectors;
-        uint8_t power_on[VPC_CONFIG_SIZE];  /* values after power-on */
-        uint8_t writable[VPC_CONFIG_SIZE];  /* RW */
-        uint8_t clearable[VPC_CONFIG_SIZE]; /* RW1C */
-        uint8_t sticky[VPC_CONFIG_SIZE];    /* kept by every reset but power-on: RWS, RW1CS, ROS */
-        uint8_t flr_kept[VPC_CONFIG_SIZE];  /* kept by a Function Level Reset as well, section 6.6.2 */
+        uint8_t power_on[VPC_CONFIG_DEFINED];  /* values after power-on */
+        uint8_t writable[VPC_CONFIG_DEFINED];  /* RW */
+        uint8_t clearable[VPC_CONFIG_DEFINED]; /* RW1C */
+        uint8_t sticky[VPC_CONFIG_DEFINED];    /* kept by every reset but power-on: RWS, RW1CS, ROS */
+        uint8_t flr_kept[VPC_CONFIG_DEFINED];  /* kept by a Function Level Reset as well, section 6.6.2 */
 };
 
 /* What a write has touched. */

@@ -7,9 +7,19 @@
 #include "vpc/counters.h"
 #include "vpc/irq.h"
 
-static void place_lines(struct vpc_irq *irq, struct vpc_irq_line *lines) {
-        static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + 32};
+static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + 32};
 
+/* Up to the last that the function has. */
+static unsigned int lines_used(const struct vpc_irq *irq) {
+        unsigned int n = 0;
+
+        for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
+                if (irq->counts[index])
+                        n = starts[index] + irq->counts[index];
+        return n;
+}
+
+static void place_lines(struct vpc_irq *irq, struct vpc_irq_line *lines) {
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
                 irq->lines[index] = irq->counts[index] ? lines + starts[index] : NULL;
 }
@@ -22,10 +32,11 @@ int vpc_irq_init(struct vpc_irq *irq, const struct vpc_description *description,
                                 .counts = {[VPC_IRQ_INTX] = description->interrupt_pin ? 1 : 0,
                                            [VPC_IRQ_MSI] = description->msi_vectors,
                                            [VPC_IRQ_MSIX] = description->msix_vectors}};
-        irq->own = calloc(VPC_SESSION_LINES, sizeof(struct vpc_irq_line));
+        const unsigned int n = lines_used(irq);
+        irq->own = calloc(n + 1, sizeof(struct vpc_irq_line));
         if (!irq->own)
                 return -ENOMEM;
-        for (unsigned int i = 0; i < VPC_SESSION_LINES; i++)
+        for (unsigned int i = 0; i < n; i++)
                 irq->own[i].fd = -1;
         place_lines(irq, irq->own);
         return 0;
@@ -161,6 +172,7 @@ void vpc_irq_update(struct vpc_irq *irq) {
 }
 
 void vpc_irq_resume(struct vpc_irq *irq, struct vpc_session *session) {
+        vpc_session_use_lines(session, lines_used(irq));
         place_lines(irq, session->lines);
         free(TAKE_PTR(irq->own));
         /* Masked by the signal that was then to follow, or by the client, whom one more does not harm. */

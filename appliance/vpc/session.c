@@ -9,8 +9,6 @@ void vpc_session_init(struct vpc_session *s) {
         s->version = VPC_SESSION_VERSION;
         s->size = sizeof(*s);
         s->states[0] = s->states[1] = (struct vpc_session_state){.socket = -1, .out_fd = -1};
-        for (unsigned int i = 0; i < VPC_SESSION_LINES; i++)
-                s->lines[i].fd = -1;
         /* Last: with it there is a session. */
         __atomic_thread_fence(__ATOMIC_RELEASE);
         memcpy(s->magic, VPC_SESSION_MAGIC, sizeof(s->magic));
@@ -20,6 +18,13 @@ int vpc_session_check(const struct vpc_session *s) {
         if (memcmp(s->magic, VPC_SESSION_MAGIC, sizeof(s->magic)) != 0)
                 return -EBADMSG;
         return s->version == VPC_SESSION_VERSION && s->size == sizeof(*s) ? 0 : -EPROTONOSUPPORT;
+}
+
+void vpc_session_use_lines(struct vpc_session *s, unsigned int n) {
+        for (unsigned int i = s->n_lines; i < n; i++)
+                s->lines[i] = (struct vpc_irq_line){.fd = -1};
+        if (n > s->n_lines)
+                __atomic_store_n(&s->n_lines, n, __ATOMIC_RELEASE);
 }
 
 struct vpc_session *vpc_session_new(void) {
@@ -68,7 +73,7 @@ size_t vpc_session_descriptors(const struct vpc_session *s, int *fds, size_t max
         add(state->socket, fds, max, &n);
         for (unsigned int i = 0; i < state->n_fds && i < VPC_SESSION_FDS; i++)
                 add(state->fds[i], fds, max, &n);
-        for (unsigned int i = 0; i < VPC_SESSION_LINES; i++)
+        for (unsigned int i = 0; i < s->n_lines && i < VPC_SESSION_LINES; i++)
                 add(s->lines[i].fd, fds, max, &n);
         for (unsigned int i = 0; i < s->n_windows && i < VPC_DMA_WINDOWS_MAX; i++)
                 if (s->windows[i].state != VPC_WINDOW_FREE)

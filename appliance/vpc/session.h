@@ -20,7 +20,7 @@
 #include "vpc/dma.h"
 
 #define VPC_SESSION_MAGIC "iov-ses"
-#define VPC_SESSION_VERSION 1
+#define VPC_SESSION_VERSION 2
 #define VPC_SESSION_FDS 16
 #define VPC_SESSION_BUFFER (1048576u + 4096)
 #define VPC_SESSION_LINES (1 + 32 + 2048) /* INTx, MSI, MSI-X */
@@ -75,9 +75,8 @@ struct vpc_session {
         uint64_t size;
         struct vpc_session_state states[2];
         struct vpc_session_call receive, send;
+        uint32_t n_lines, n_windows; /* none behind it was ever used */
         struct vpc_irq_line lines[VPC_SESSION_LINES];
-        uint32_t n_windows; /* none behind it was ever used */
-        uint32_t reserved;
         struct vpc_session_window windows[VPC_DMA_WINDOWS_MAX];
         uint8_t in[2][VPC_SESSION_BUFFER];
         uint8_t out[VPC_SESSION_BUFFER];
@@ -87,6 +86,8 @@ struct vpc_session {
 void vpc_session_init(struct vpc_session *session);
 /* -EBADMSG, -EPROTONOSUPPORT: another version. */
 int vpc_session_check(const struct vpc_session *session);
+/* The first `n` lines are used from now on; those that were not have no descriptor. */
+void vpc_session_use_lines(struct vpc_session *session, unsigned int n);
 /* Anonymous memory for those who need not outlive anything; pages that are never touched cost nothing. */
 struct vpc_session *vpc_session_new(void);
 void vpc_session_free(struct vpc_session *session);

@@ -250,7 +250,7 @@ static void test_verify(void **state) {
         t->f->media_error = -EIO;
         assert_int_equal(run(t, sqe), DNR(NVME_SC_READ_ERROR));
         assert_int_equal(t->f->image->life.media_errors, 1);
-        assert_int_equal(t->f->image->life.errors[t->f->image->life.error_count % NVME_ERROR_ENTRIES].lba, 0);
+        assert_int_equal(t->f->image->errors[t->f->image->life.error_count % NVME_ERROR_ENTRIES].lba, 0);
 }
 
 /* ---- write uncorrectable ---- */

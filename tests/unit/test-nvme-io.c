@@ -226,7 +226,7 @@ static void test_media_errors(void **state) {
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0x1234, 1, FAKE_DATA)), 0);
         f->media_error = -EIO;
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0x1234, 1, FAKE_DATA)), DNR(NVME_SC_READ_ERROR));
-        const struct nvme_error_entry *e = &f->image->life.errors[f->image->life.error_count % NVME_ERROR_ENTRIES];
+        const struct nvme_error_entry *e = &f->image->errors[f->image->life.error_count % NVME_ERROR_ENTRIES];
         assert_int_equal(e->lba, 0x1234);
         assert_int_equal(e->nsid, 1);
         assert_int_equal(e->sq_id, 1);

@@ -125,17 +125,6 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
 
         if (!device)
                 return -ENOMEM;
-        /* Reserved here and never touched while idle, so that no I/O allocates and an idle device is small. */
-        device->iov = malloc(NVME_SLOTS * sizeof(device->iov[0]));
-        device->scratch = malloc(NVME_SLOTS * sizeof(device->scratch[0]));
-        device->self_test_data = malloc(NVME_SELF_TEST_PIECE);
-        if (!device->iov || !device->scratch || !device->self_test_data) {
-                free(device->self_test_data);
-                free(device->iov);
-                free(device->scratch);
-                free(device);
-                return -ENOMEM;
-        }
         device->image = state;
         device->host = host;
         device->counters = counters;
@@ -154,9 +143,6 @@ static void model_detach(void *opaque) {
 
         device->host->timer(device->host->context, UINT64_MAX);
         nvme_life_update(device);
-        free(device->iov);
-        free(device->scratch);
-        free(device->self_test_data);
         free(device);
 }
 

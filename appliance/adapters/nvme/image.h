@@ -14,7 +14,7 @@
 #include "iov/registers.h"
 #include "vpc/reservation.h"
 
-#define NVME_STATE_VERSION 4
+#define NVME_STATE_VERSION 5
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -161,7 +161,6 @@ struct nvme_life {
         uint64_t busy_ns, powered_ns;
         uint64_t power_cycles, unsafe_shutdowns, media_errors;
         uint64_t error_count;
-        struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* entry of count n at n % NVME_ERROR_ENTRIES */
 };
 
 struct nvme_image {
@@ -198,11 +197,14 @@ struct nvme_image {
 
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
+        struct nvme_life life;
+        struct nvme_self_test self_test;
+
+        /* Of the rest, nothing is touched while it is not needed, so that an idle controller is small. */
         uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use: what lies behind them costs no memory */
         struct nvme_slot slots[NVME_SLOTS];
 
-        struct nvme_life life;
-        struct nvme_self_test self_test;
+        struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */
         unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */
 };
 

@@ -6,7 +6,7 @@
 
 void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *entry) {
         struct nvme_life *life = &device->image->life;
-        struct nvme_error_entry *to = &life->errors[++life->error_count % NVME_ERROR_ENTRIES];
+        struct nvme_error_entry *to = &device->image->errors[++life->error_count % NVME_ERROR_ENTRIES];
 
         *to = *entry;
         to->count = life->error_count;
@@ -17,9 +17,9 @@ static size_t log_errors(const struct nvme_image *image, unsigned char *d) {
         const struct nvme_life *life = &image->life;
 
         for (unsigned int i = 0; i < NVME_ERROR_ENTRIES && i < life->error_count; i++)
-                memcpy(d + i * sizeof(life->errors[0]), &life->errors[(life->error_count - i) % NVME_ERROR_ENTRIES],
-                       sizeof(life->errors[0]));
-        return sizeof(life->errors);
+                memcpy(d + i * sizeof(image->errors[0]), &image->errors[(life->error_count - i) % NVME_ERROR_ENTRIES],
+                       sizeof(image->errors[0]));
+        return sizeof(image->errors);
 }
 
 uint8_t nvme_critical_warning(const struct nvme_image *image) {

@@ -109,10 +109,12 @@ struct nvme_device {
         struct iovec self_test_iov;
 
         _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
+        /* Several MiB, so that no I/O allocates. What is not touched costs no memory: most of it while idle, slots that were
+         * never used. */
         struct nvme_command commands[NVME_SLOTS];
-        struct iovec (*iov)[NVME_IOV_MAX]; /* of each slot; 1 MiB of it that is never touched while idle */
-        unsigned char *self_test_data;
-        unsigned char (*scratch)[NVME_SCRATCH]; /* of each slot too: what a command brings from a medium to look at it */
+        struct iovec iov[NVME_SLOTS][NVME_IOV_MAX];
+        unsigned char scratch[NVME_SLOTS][NVME_SCRATCH]; /* what a command brings from a medium to look at it */
+        unsigned char self_test_data[NVME_SELF_TEST_PIECE];
 };
 
 /* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */
