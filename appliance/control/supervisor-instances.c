@@ -125,7 +125,8 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
                 return r;
         i->shared = shared;
         for (unsigned int n = 0; n < i->persona.n_media; n++)
-                instance_show_marks(s, i, UINT64_C(1) << n, i->persona.media);
+                if (marks_get(s->marks, i->persona.media[n].unique_id)) /* what is not touched takes no memory */
+                        instance_show_marks(s, i, UINT64_C(1) << n, i->persona.media);
         i->image_file = supervisor_file_of(fds[1]);
         i->shared_file = supervisor_file_of(fds[2]);
         if (va->polling == IOV_POLLING_ALWAYS) {

@@ -50,8 +50,10 @@ static void enable(struct nvme_device *device) {
 static void clear(struct nvme_device *device) {
         struct nvme_image *image = device->image;
 
+        const bool is_asked = !device->needs_resume;
+
         nvme_slots_drop(device);
-        nvme_reserve_reset(image);
+        nvme_reserve_reset(device, is_asked);
         memset(device->rights, 0, sizeof(device->rights));
         memset(image->sqs, 0, sizeof(image->sqs));
         memset(image->cqs, 0, sizeof(image->cqs));

@@ -72,7 +72,8 @@ static uint32_t start_transfer(struct nvme_command *command) {
 
         if (!ns)
                 return outcome;
-        nvme_marks_note(command, ns, nvme_first_block(sqe), nvme_block_count(sqe));
+        if (nvme_has_marks(command->device, ns))
+                nvme_marks_note(command, ns, nvme_first_block(sqe), nvme_block_count(sqe));
         if (is_read && command->clears)
                 return NVME_ERROR(NVME_SC_READ_ERROR | NVME_DNR, NVME_NOWHERE);
         if (is_read && (sqe->cdw12 & NVME_IO_FUA)) {

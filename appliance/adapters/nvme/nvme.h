@@ -368,8 +368,8 @@ uint32_t nvme_reserve_report(struct nvme_command *command);
 void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve_result result);
 /* Ask for what is next, if nothing is being asked for. */
 void nvme_reserve_next(struct nvme_device *device);
-/* The controller is reset. */
-void nvme_reserve_reset(struct nvme_image *image);
+/* The controller is reset; `is_asked`: what the image says is being asked for this process has asked for. */
+void nvme_reserve_reset(struct nvme_device *device, bool is_asked);
 /* Another process takes over: before anything else, and when its commands are known. */
 void nvme_reserve_check(struct nvme_image *image);
 void nvme_reserve_resume(struct nvme_device *device);

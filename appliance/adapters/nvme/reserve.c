@@ -275,12 +275,14 @@ void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve
         nvme_reserve_next(device);
 }
 
-void nvme_reserve_reset(struct nvme_image *image) {
-        /* Marks are not left to land at any time later, see nvme_settle(). */
-        if (image->reserving.slot && image->reserving.request.op >= VPC_RESERVE_OPS)
-                image->reserving.slot = NVME_RESERVE_ORPHAN;
-        else
-                image->reserving.slot = 0;
+void nvme_reserve_reset(struct nvme_device *device, bool is_asked) {
+        struct nvme_image *image = device->image;
+        struct nvme_reserving *r = &image->reserving;
+
+        /* Marks are not left to land at any time later: see nvme_settle(). */
+        r->slot = r->slot && r->request.op >= VPC_RESERVE_OPS ? NVME_RESERVE_ORPHAN : 0;
+        if (r->slot && !is_asked)
+                device->host->reserve(device->host->context, &r->request);
         image->forget |= image->nameless;
         image->nameless = 0;
         image->epoch++;
