@@ -5,12 +5,20 @@
  */
 #include "control/supervisor-private.h"
 
+#include "control/mark-state.h"
 #include "link/channel.h"
 
 static bool shows(const struct instance *i, unsigned int medium, uint64_t volume) {
         const struct vpc_medium *m = &i->persona.media[medium];
 
         return medium < i->persona.n_media && m->size && m->unique_id == volume;
+}
+
+static void tell(const struct supervisor *s, const struct iov_volume *volume, const struct vpc_marks *marks) {
+        const uint64_t bytes = marks ? mark_bytes(marks, volume->size) : 0;
+
+        if (bytes != volume->unreadable)
+                s->events->volume_status(s->userdata, volume, bytes);
 }
 
 static void on_publish(void *userdata, uint64_t volume, const struct vpc_marks *marks) {
@@ -20,6 +28,19 @@ static void on_publish(void *userdata, uint64_t volume, const struct vpc_marks *
                 for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
                         if (shows(i, k, volume))
                                 vpc_marks_show(&i->shared->marks, k, marks);
+        const struct iov_volume *v = NULL;
+        iov_model_foreach (s->events->model(s->userdata), IOV_KIND_VOLUME, v)
+                if (v->id == volume)
+                        tell(s, v, marks);
+}
+
+void supervisor_sync_marks(const struct supervisor *s) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        const struct iov_volume *v = NULL;
+
+        marks_sync(s->marks, model);
+        iov_model_foreach (model, IOV_KIND_VOLUME, v)
+                tell(s, v, marks_get(s->marks, v->id));
 }
 
 static bool on_is_there(void *userdata, uint64_t instance) {

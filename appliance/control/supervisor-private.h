@@ -164,6 +164,8 @@ void supervisor_await_death(struct supervisor *s, pid_t worker);
 void supervisor_free_ghosts(struct supervisor *s);
 /* supervisor-marks.c: */
 extern const struct marks_events supervisor_marks_events;
+/* They follow the model, and the model has how many there are. */
+void supervisor_sync_marks(const struct supervisor *s);
 /* Those of `media` that are `fresh`, bit by bit. */
 void instance_show_marks(const struct supervisor *s, struct instance *i, uint64_t fresh, const struct vpc_medium *media);
 /* supervisor-share.c: */

@@ -281,7 +281,7 @@ void supervisor_reconcile(struct supervisor *s) {
 
         hosts_sync(s->hosts, model);
         reservations_sync(s->reservations, model);
-        marks_sync(s->marks, model);
+        supervisor_sync_marks(s);
         for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing) {
                         instance_limit(s, i);

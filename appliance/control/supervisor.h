@@ -30,6 +30,8 @@ struct supervisor_events {
                                 const char *socket);
         void (*server_status)(void *userdata, const char *server, enum iov_server_state state, uint32_t worker_pid,
                               uint32_t restarts);
+        /* What of a volume of the model cannot be read has changed. */
+        void (*volume_status)(void *userdata, const struct iov_volume *volume, uint64_t unreadable);
         /* A worker says that a fault on demand has struck. */
         void (*struck)(void *userdata, uint64_t fault, uint64_t hits);
         /* How far the plugging or unplugging of a vAdapter is; `reason` may be empty. */
