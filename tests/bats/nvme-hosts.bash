@@ -25,6 +25,11 @@ hosts_stop() {
         fi
 }
 
+# One that has ended by itself is not to be stopped.
+hosts_forget() {
+        HOST_PID=
+}
+
 # gets ANSWER SERVER WORD...: what a server gets for a command.
 gets() {
         local line

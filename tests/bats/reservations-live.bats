@@ -277,5 +277,5 @@ reserved() {
         gets 000 1 acquire 1 1 bb aa
         gets 000 1 write 1
         iovctl event list | grep -q "does not follow a change of reservations: killed"
-        HOST_PID=
+        hosts_forget
 }
