@@ -7,7 +7,6 @@ load nvme-hosts
 
 setup() {
         appliance_setup
-        HOST_PID=
         cat > shared.yaml <<'YAML'
 version: 1
 kind: topology
@@ -248,11 +247,7 @@ reserved() {
         iovctl vadapter detach db
         iovctl namespace remove db/1 --yes
         iovctl volume set v shared=false
-        mkfifo in out
-        "$IOV_BUILD/bench/nvme-host" reserve run/servers/a/0.sock < in > out 2> host.log 3>&- &
-        HOST_PID=$!
-        exec 8> in 9< out
-        read -r -t 20 _ <&9
+        hosts_start a/0.sock
         gets '000 nmic 0 rescap 00 *' 0 identify
         gets '002' 0 register 0 0 aa
         iovctl volume set v shared=true
