@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/marks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -322,13 +321,9 @@ void marks_start(struct marks *m) {
 }
 
 /* What cannot be read may have been about any block, and none is taken for readable that may not be. */
-static int load_one(struct marks *m, const char *name) {
-        char *end = NULL;
-        const uint64_t id = strtoull(name, &end, 10);
+static int load_one(void *userdata, const char *name, uint64_t id) {
+        struct marks *m = userdata;
         struct kept kept = {0};
-
-        if (!id || *end)
-                return 0;
         int error = record_file_read(&kind, m->directory, name, &kept);
         struct entry *e = entry_add(m, id);
         if (!e)
@@ -346,21 +341,6 @@ static int load_one(struct marks *m, const char *name) {
         return 0;
 }
 
-static int load(struct marks *m) {
-        DIR *names = NULL;
-        int fd = openat(m->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), error = 0;
-
-        if (fd < 0 || !(names = fdopendir(fd))) {
-                close_fd(&fd);
-                return -errno;
-        }
-        for (const struct dirent *d = readdir(names); d && error == 0; d = readdir(names))
-                if (!strchr(d->d_name, '.'))
-                        error = load_one(m, d->d_name);
-        closedir(names);
-        return error;
-}
-
 int marks_new(struct loop *loop, struct journal *journal, int state_directory, const struct marks_events *events, void *userdata,
               struct marks **ret_marks) {
         struct marks *m = calloc(1, sizeof(*m));
@@ -372,7 +352,7 @@ int marks_new(struct loop *loop, struct journal *journal, int state_directory, c
         if (error == 0)
                 error = saver_new(loop, m->directory, &m->saver);
         if (error == 0)
-                error = load(m);
+                error = record_file_foreach(m->directory, load_one, m);
         if (error < 0) {
                 marks_free(m);
                 return error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/record-file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -75,4 +76,24 @@ int record_file_read(const struct record_file_kind *kind, int directory, const c
         take_fd(&fd);
         const size_t size = fread(bytes, 1, room, file);
         return ferror(file) ? -EIO : record_file_decode(kind, bytes, size, ret_record);
+}
+
+int record_file_foreach(int directory, int (*each)(void *userdata, const char *name, uint64_t number), void *userdata) {
+        DIR *names = NULL;
+        int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+        if (fd < 0 || !(names = fdopendir(fd))) {
+                r = -errno;
+                close_fd(&fd);
+                return r;
+        }
+        for (const struct dirent *d = readdir(names); d && r >= 0; d = readdir(names)) {
+                char *end = NULL;
+                const uint64_t number = strtoull(d->d_name, &end, 10);
+
+                if (number && !*end)
+                        r = each(userdata, d->d_name, number);
+        }
+        closedir(names);
+        return r < 0 ? r : 0;
 }

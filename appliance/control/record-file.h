@@ -21,5 +21,7 @@ int record_file_encode(const struct record_file_kind *kind, const void *record, 
 /* -EBADMSG: it is damaged, of another version or something else; *ret_record is untouched. */
 int record_file_decode(const struct record_file_kind *kind, const void *bytes, size_t size, void *ret_record);
 int record_file_read(const struct record_file_kind *kind, int directory, const char *name, void *ret_record);
+/* Those in the directory whose name is a number that is not 0, until `each` returns a negative errno. */
+int record_file_foreach(int directory, int (*each)(void *userdata, const char *name, uint64_t number), void *userdata);
 
 #endif
