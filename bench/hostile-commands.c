@@ -235,10 +235,7 @@ static void die_in_flight(struct nvme_host *h) {
 }
 
 void hostile_commands(const char *path) {
-        static const struct {
-                const char *what;
-                void (*act)(struct nvme_host *h);
-        } acts[] = {
+        static const struct hostile_act acts[] = {
                 {"a tail doorbell of 65535", bad_doorbell_tail},
                 {"a tail doorbell one beyond the queue", bad_doorbell_beyond},
                 {"head doorbells beyond what was posted", bad_doorbell_head},
@@ -263,13 +260,5 @@ void hostile_commands(const char *path) {
         }
         run_bad_commands(&h);
         nvme_host_close(&h);
-        for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
-                if (nvme_host_open(&h, path, MEMORY, 32, false) < 0) {
-                        tap(false, "connect for: %s", acts[i].what);
-                        return;
-                }
-                acts[i].act(&h);
-                nvme_host_close(&h);
-                tap(smoke(path), "works after: %s", acts[i].what);
-        }
+        hostile_acts(path, acts, ARRAY_LENGTH(acts));
 }

@@ -266,10 +266,7 @@ static void own_registers(struct nvme_host *h) {
 }
 
 void hostile_floods(const char *path) {
-        static const struct {
-                const char *what;
-                void (*act)(struct nvme_host *h);
-        } acts[] = {
+        static const struct hostile_act acts[] = {
                 {"requests whose replies are not read", reads_unread},
                 {"a flood of posted writes", posted_writes},
                 {"windows without end", windows_without_end},
@@ -282,17 +279,8 @@ void hostile_floods(const char *path) {
                 {"an admin queue that is its own completion queue", admin_queue_of_itself},
                 {"queues in the vAdapter's own registers", own_registers},
         };
-        struct nvme_host h;
 
-        for (size_t i = 0; i < ARRAY_LENGTH(acts); i++) {
-                if (nvme_host_open(&h, path, MEMORY, 32, false) < 0) {
-                        tap(false, "connect for: %s", acts[i].what);
-                        return;
-                }
-                acts[i].act(&h);
-                nvme_host_close(&h);
-                tap(smoke(path), "works after: %s", acts[i].what);
-        }
+        hostile_acts(path, acts, ARRAY_LENGTH(acts));
         silent_connections(path);
         tap(smoke(path), "works after: silent connections");
 }

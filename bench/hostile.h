@@ -4,11 +4,21 @@
 #define BENCH_HOSTILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "bench/nvme-host.h"
 
 /* One line of TAP. */
 void tap(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Connect, initialise, write a block, read it back, flush, disconnect. Returns whether all of it worked. */
 bool smoke(const char *path);
+/* What is done over a connection of its own, and ends with it. */
+struct hostile_act {
+        const char *what;
+        void (*act)(struct nvme_host *h);
+};
+/* Each of them, and after each that the vAdapter works. */
+void hostile_acts(const char *path, const struct hostile_act *acts, size_t n);
 /* By NVMe commands and registers, and by vfio-user messages. */
 void hostile_commands(const char *path);
 void hostile_messages(const char *path);

@@ -79,6 +79,20 @@ bool smoke(const char *path) {
         return write_and_read(path, HOW_REGISTERS);
 }
 
+void hostile_acts(const char *path, const struct hostile_act *acts, size_t n) {
+        for (size_t i = 0; i < n; i++) {
+                struct nvme_host h;
+
+                if (nvme_host_open(&h, path, 1 << 20, 32, false) < 0) {
+                        tap(false, "connect for: %s", acts[i].what);
+                        return;
+                }
+                acts[i].act(&h);
+                nvme_host_close(&h);
+                tap(smoke(path), "works after: %s", acts[i].what);
+        }
+}
+
 /* Nonsense in the shadow, all of it and again and again, with queues at work. */
 static bool hostile_doorbells(const char *path) {
         struct nvme_host h;

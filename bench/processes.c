@@ -69,22 +69,30 @@ static uint64_t ticks_read(pid_t pid) {
         return user + system;
 }
 
-/* proc(5), smaps: a line for each mapping, that begins with its addresses, and figures of it. What is shared is divided among
- * those who share it (Pss). The memory of the servers, which a worker maps, is theirs. */
+/*
+ * proc(5), smaps: for each mapping a line that begins with its addresses, then figures. What is shared is divided among those who
+ * share it (Pss). Of programs and libraries, which other processes share too, only what has become its own counts; the memory of
+ * servers, which a worker maps, is theirs.
+ */
 static uint64_t resident_read(pid_t pid) {
         char path[64], line[512];
+        const char *figure = "";
         uint64_t total = 0, n = 0;
-        bool is_servers = false;
 
         snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
         CLEANUP_FILE FILE *f = fopen(path, "re");
         if (!f)
                 measure_die("%s: cannot be read", path);
-        while (fgets(line, sizeof(line), f))
+        while (fgets(line, sizeof(line), f)) {
+                const char *name = strchr(line, '/');
+
                 if (sscanf(line, "%*x-%*x %*s %" SCNx64, &n) == 1)
-                        is_servers = strstr(line, NVME_HOST_MEMORY) != NULL;
-                else if (!is_servers && sscanf(line, "Pss: %" SCNu64 " kB", &n) == 1)
+                        figure = name && strstr(name, NVME_HOST_MEMORY)                           ? "none"
+                                 : name && !strstr(name, "/memfd:") && !strstr(name, "/dev/zero") ? "Anonymous:"
+                                                                                                  : "Pss:";
+                else if (strncmp(line, figure, strlen(figure)) == 0 && sscanf(strchr(line, ':') + 1, "%" SCNu64, &n) == 1)
                         total += n;
+        }
         return total * 1024;
 }
 

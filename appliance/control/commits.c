@@ -105,7 +105,8 @@ static void tell_adopted(const struct control *c) {
 
         switch (c->candidate_kind) {
         case COMMIT_TRANSACTION:
-                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u changes", generation, info->n_changes);
+                journal_event(c->journal, LOG_NOTICE, info->uid, "", "generation %llu: %u change%s: %s", generation,
+                              info->n_changes, info->n_changes == 1 ? "" : "s", c->candidate_event);
                 if (info->confirm_s)
                         journal_event(c->journal, LOG_NOTICE, info->uid, "",
                                       "generation %llu is taken back in %u s unless it is confirmed", generation,
@@ -261,6 +262,7 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                                                 .uid = commit->uid,
                                                 .n_changes = changed,
                                                 .confirm_s = iove_transaction_confirm_s(commit->transaction)};
+        iove_transaction_describe(commit->transaction, c->model, c->candidate_event, sizeof(c->candidate_event));
         return 1;
 }
 

@@ -22,6 +22,7 @@ struct control {
         struct tables *tables;
         struct journal *journal;
         struct state *state;
+        int run_lock; /* the run directory is ours */
         struct history *history;
         uint8_t id[APPLIANCE_ID_SIZE];
         struct iov_model *model;
@@ -37,7 +38,7 @@ struct control {
         struct state_info candidate_info;
         enum control_commit_kind candidate_kind;
         uint32_t candidate_uid;                                     /* who asked for it */
-        char candidate_object[IOV_NAME_SIZE], candidate_event[152]; /* what an amendment will tell; empty: nothing */
+        char candidate_object[IOV_NAME_SIZE], candidate_event[152]; /* what a transaction or an amendment will tell; empty: nothing */
         struct preallocation *preallocation;                        /* what precedes it; NULL: nothing */
         size_t n_expired;                                           /* generations that end with it */
         struct asked asked;                                         /* what its transaction names */

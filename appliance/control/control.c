@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
@@ -21,6 +20,7 @@
 #include "control/isolation.h"
 #include "control/persona.h"
 #include "control/preallocation.h"
+#include "control/run-directory.h"
 #include "control/volumes.h"
 #include "host/host.h"
 #include "iove/faults.h"
@@ -31,6 +31,7 @@
 #include "util.h"
 #include "vpc/function.h"
 
+#define EXIT_NOT_PERMITTED 4   /* of all our programs */
 #define LOCK_WAIT_MS 1000      /* one that was killed needs a moment to let go */
 #define SIM_LOCK_WAIT_MS 10000 /* simulators of tools in a pipe take turns */
 
@@ -329,40 +330,9 @@ static int load(struct control *c) {
         return 0;
 }
 
-static int make_run_directory(struct control *c, const char *path) {
-        char servers[108];
-        int n = snprintf(servers, sizeof(servers), "%s/servers", path);
-
-        if (n < 0 || (size_t)n >= sizeof(servers)) {
-                iov_log(c->ctx, LOG_ERR, "%s: the run directory's name is too long for sockets: use a shorter --run", path);
-                return -ENAMETOOLONG;
-        }
-        if ((mkdir(path, 0710) < 0 && errno != EEXIST) || (mkdir(servers, 0710) < 0 && errno != EEXIST)) {
-                int r = -errno;
-                iov_log(c->ctx, LOG_ERR, "%s: cannot make the run directory: %s", path, strerror(-r));
-                return r;
-        }
-        /* Who may look comes as far as the management socket, and is asked there who he is. */
-        if (c->options->read_group != ACCESS_NO_GROUP && chmod(path, 0711) < 0) {
-                int r = -errno;
-                iov_log(c->ctx, LOG_ERR, "%s: cannot let the read group in: %s", path, strerror(-r));
-                return r;
-        }
-        return 0;
-}
-
-/* RUN itself stays: it may be systemd's. */
-static void remove_run_directory(struct control *c) {
-        char servers[108];
-        int n = snprintf(servers, sizeof(servers), "%s/servers", control_get_run_directory(c));
-
-        if (c->options->run_directory && n > 0 && (size_t)n < sizeof(servers))
-                rmdir(servers);
-}
-
 static int serve_servers(struct control *c) {
         const char *run = c->options->run_directory;
-        int r = make_run_directory(c, run);
+        int r = run_directory_open(c->ctx, run, c->options->read_group != ACCESS_NO_GROUP, LOCK_WAIT_MS, &c->run_lock);
 
         if (r < 0)
                 return r;
@@ -424,7 +394,7 @@ static int bring_up(struct control *c) {
 static void tear_down(struct control *c) {
         c->mgmt = mgmt_free(c->mgmt);
         c->supervisor = supervisor_free(c->supervisor);
-        remove_run_directory(c);
+        run_directory_close(control_get_run_directory(c), c->run_lock);
         c->saver = saver_free(c->saver);
         preallocation_free(c->preallocation);
         loop_source_remove(c->confirm_timer);
@@ -452,7 +422,7 @@ int control_main(const struct control_options *options) {
         /* Without a keeper nobody would start another one, and two of them must not be. */
         if (options->keeper_fd >= 0)
                 prctl(PR_SET_PDEATHSIG, SIGKILL);
-        struct control c = {.options = options, .boot_time = control_clock_ns(CLOCK_REALTIME)};
+        struct control c = {.options = options, .run_lock = -1, .boot_time = control_clock_ns(CLOCK_REALTIME)};
         int r = iov_new(&c.ctx);
 
         if (r < 0)
@@ -476,5 +446,7 @@ int control_main(const struct control_options *options) {
                 sd_notify(0, "STOPPING=1");
         }
         tear_down(&c);
+        if (r == -EACCES || r == -EPERM)
+                return EXIT_NOT_PERMITTED;
         return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

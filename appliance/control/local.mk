@@ -21,6 +21,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
 	appliance/control/keeping.c \
+	appliance/control/lock.c appliance/control/lock.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mark-state.c appliance/control/mark-state.h \
 	appliance/control/marks.c appliance/control/marks.h \
@@ -34,6 +35,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/reservation-state.c appliance/control/reservation-state.h \
 	appliance/control/reservations.c appliance/control/reservations.h \
 	appliance/control/reservations-read.c \
+	appliance/control/run-directory.c appliance/control/run-directory.h \
 	appliance/control/saver.c appliance/control/saver.h \
 	appliance/control/spawn.c appliance/control/spawn.h \
 	appliance/control/state.c appliance/control/state.h \

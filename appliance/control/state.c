@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 
 #include "context.h"
+#include "control/lock.h"
 #include "crc32c.h"
 #include "util.h"
 
@@ -60,18 +60,6 @@ struct state {
         char *path;
         int directory, lock;
 };
-
-static int lock_wait(int fd, unsigned int wait_ms) {
-        for (unsigned int waited = 0;; waited += 5) {
-                if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-                        return 0;
-                if (errno != EWOULDBLOCK)
-                        return -errno;
-                if (waited >= wait_ms)
-                        return -EBUSY;
-                nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-        }
-}
 
 static int state_lock(struct state *s, unsigned int wait_ms) {
         char pid[32] = "";

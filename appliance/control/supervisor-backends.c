@@ -135,10 +135,23 @@ static const struct iov_volume *volume_by_id(const struct iov_model *model, uint
         return NULL;
 }
 
+static const struct iov_volume *volume_at(struct supervisor *s, const struct instance *i, uint32_t medium) {
+        if (medium >= i->persona.n_media || !i->persona.media[medium].size)
+                return NULL;
+        return volume_by_id(s->events->model(s->userdata), i->persona.media[medium].unique_id);
+}
+
+void instance_on_trouble(struct supervisor *s, const struct instance *i, const struct link_message *m) {
+        const struct iov_volume *volume = volume_at(s, i, m->medium);
+
+        if (volume)
+                journal_event(s->journal, (int)(m->level & 7), JOURNAL_NO_UID, volume->name, "%s (%s on server %s)", m->text,
+                              i->vadapter, i->server);
+}
+
 /* It gets what it shows, and nothing else, whatever it asks for. */
 void instance_connect(struct supervisor *s, struct instance *i, const struct link_message *m) {
         const uint64_t second = monotonic_ns() / SUPERVISOR_SECOND;
-        const struct iov_volume *volume = NULL;
 
         i->n_asks = i->asks_second == second ? i->n_asks + 1 : 1;
         i->asks_second = second;
@@ -146,8 +159,7 @@ void instance_connect(struct supervisor *s, struct instance *i, const struct lin
                 on_connected(s, i->number, m->level, m->hits, -1, "it is asked for too often");
                 return;
         }
-        if (m->level < i->persona.n_media && i->persona.media[m->level].size)
-                volume = volume_by_id(s->events->model(s->userdata), i->persona.media[m->level].unique_id);
+        const struct iov_volume *volume = volume_at(s, i, m->level);
         const struct iov_adapter *adapter = volume ? adapter_of(s, volume) : NULL;
         if (!adapter || backend_kind_of(adapter->backend) != BACKEND_NBD ||
             backends_connect(s->backends, adapter, volume, i->number, m->level, m->hits, on_connected) < 0)

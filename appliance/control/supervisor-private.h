@@ -189,6 +189,8 @@ void instance_tell_missing(struct supervisor *s, struct instance *i, const char 
 int instance_look_grown(struct supervisor *s, struct instance *i, const struct iov_volume *volume);
 /* Its worker asks for a connection (MEDIUM_ASK). */
 void instance_connect(struct supervisor *s, struct instance *i, const struct link_message *m);
+/* Its worker tells of trouble with a medium (TROUBLE). */
+void instance_on_trouble(struct supervisor *s, const struct instance *i, const struct link_message *m);
 bool supervisor_has_nbd(const struct supervisor *s);
 
 /* supervisor-adopt.c: */

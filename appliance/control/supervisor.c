@@ -104,6 +104,37 @@ static void slot_shown(struct supervisor *s, struct instance *i) {
         supervisor_reconcile(s);
 }
 
+static void slot_connected(struct process *p, struct instance *i, const struct link_message *m) {
+        struct supervisor *s = p->supervisor;
+
+        i->connected = true;
+        i->peer_pid = m->pid;
+        journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
+        if (hosts_get(s->hosts, i->server))
+                host_kick(hosts_get(s->hosts, i->server));
+        if (!i->removing)
+                instance_drive(s, i);
+        supervisor_report_server(s, p);
+}
+
+static void slot_disconnected(struct process *p, struct instance *i, const struct link_message *m) {
+        struct supervisor *s = p->supervisor;
+
+        i->connected = false;
+        i->peer_pid = 0;
+        journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server, m->text);
+        supervisor_report_server(s, p);
+        supervisor_reconcile(s);
+}
+
+static void slot_failed(struct supervisor *s, struct instance *i, const struct link_message *m) {
+        i->showing = false;
+        journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
+        i->broken = true;
+        field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
+        instance_drive(s, i);
+}
+
 static void handle_message(struct process *p, const struct link_message *m) {
         struct supervisor *s = p->supervisor;
         struct instance *i = instance_by_number(s, m->instance);
@@ -122,29 +153,13 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 return;
         switch (m->type) {
         case LINK_CONNECTED:
-                i->connected = true;
-                i->peer_pid = m->pid;
-                journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
-                if (hosts_get(s->hosts, i->server))
-                        host_kick(hosts_get(s->hosts, i->server));
-                if (!i->removing)
-                        instance_drive(s, i);
-                supervisor_report_server(s, p);
+                slot_connected(p, i, m);
                 break;
         case LINK_DISCONNECTED:
-                i->connected = false;
-                i->peer_pid = 0;
-                journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server,
-                              m->text);
-                supervisor_report_server(s, p);
-                supervisor_reconcile(s);
+                slot_disconnected(p, i, m);
                 break;
         case LINK_FAILED:
-                i->showing = false;
-                journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "%s", m->text);
-                i->broken = true;
-                field_set(i->reason, sizeof(i->reason), "the worker cannot bring it up; the log says why");
-                instance_drive(s, i);
+                slot_failed(s, i, m);
                 break;
         case LINK_REMOVED:
                 slot_removed(s, i);
@@ -162,6 +177,9 @@ static void handle_message(struct process *p, const struct link_message *m) {
                 break;
         case LINK_STRUCK:
                 s->events->struck(s->userdata, m->fault.id, m->hits);
+                break;
+        case LINK_TROUBLE:
+                instance_on_trouble(s, i, m);
                 break;
         case LINK_MEDIUM_ASK:
                 instance_connect(s, i, m);

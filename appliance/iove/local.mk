@@ -4,8 +4,13 @@ libiove_la_SOURCES = \
 	appliance/iove/adapters.c appliance/iove/adapters.h \
 	appliance/iove/apply.c \
 	appliance/iove/claims.c \
+	appliance/iove/describe.c \
 	appliance/iove/faults.c appliance/iove/faults.h \
 	appliance/iove/identity.c appliance/iove/identity.h \
+	appliance/iove/identity-choose.c \
+	appliance/iove/identity-index.c \
+	appliance/iove/identity-ledger.c \
+	appliance/iove/identity-private.h \
 	appliance/iove/links.c appliance/iove/links.h \
 	appliance/iove/scrub.c \
 	appliance/iove/rules.c appliance/iove/rules.h \

@@ -28,6 +28,9 @@ int iove_transaction_append(struct iove_transaction *transaction, const void *op
 /* Seconds after which it is taken back unless it is confirmed, 0: it stays. */
 uint32_t iove_transaction_confirm_s(const struct iove_transaction *transaction);
 uint32_t iove_transaction_flags(const struct iove_transaction *transaction);
+/* What it does, in words, as far as there is room: the first few objects by name. `have` is the model before it. */
+void iove_transaction_describe(const struct iove_transaction *transaction, const struct iov_model *have, char *ret_text,
+                               size_t size);
 /* The name in the next operation on an object of that kind; *cursor starts at 0. NULL: no more. */
 const char *iove_transaction_next(const struct iove_transaction *transaction, enum iov_kind kind, size_t *cursor);
 

@@ -47,6 +47,7 @@ enum link_message_type {
         LINK_RESERVATIONS_HELD, /* and nothing is under way from before it */
         LINK_MEDIUM_ASK, /* for a connection of medium `level` to where its volume is; `hits` is the number of the question */
         LINK_STATUS_END, /* of slots that were not told of there is nothing */
+        LINK_TROUBLE,    /* with `medium`, or its end: `level`, `text` */
 };
 
 #define LINK_DOORBELLS UINT32_C(1) /* there is memory for doorbells that are mapped into the server */
@@ -101,7 +102,7 @@ struct link_message {
         uint8_t media_kind[VPC_MEDIA_MAX]; /* enum medium_kind */
         uint32_t poll_us, cache;           /* SLOT_ADD: of the worker, the same each time; enum media_cache */
         struct link_limits limits;         /* SLOT_ADD, SLOT_LIMITS */
-        uint32_t medium, result;           /* RESERVATIONS..., RESERVED */
+        uint32_t medium, result;           /* RESERVATIONS..., RESERVED, TROUBLE */
         uint64_t change;
         struct vpc_reserve_request reserve;
         struct link_share share; /* SLOT_SHARE */

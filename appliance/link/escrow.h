@@ -40,9 +40,8 @@ struct link_escrow_slot {
 };
 
 struct link_escrow {
-        uint32_t starts;    /* of workers */
-        int32_t drain_fd;   /* of a pipe that hangs up when the last io_uring is done; 0: none */
-        uint32_t is_worker; /* the mark in the command line, for people and their scripts */
+        uint32_t starts;  /* of workers */
+        int32_t drain_fd; /* of a pipe that hangs up when the last io_uring is done; 0: none */
         struct link_escrow_slot slots[LINK_SLOTS_MAX];
 };
 

@@ -8,6 +8,7 @@ liblink_la_SOURCES = \
 	appliance/link/share.c appliance/link/share.h \
 	appliance/link/slot.c appliance/link/slot.h appliance/link/slot-private.h \
 	appliance/link/slot-media.c appliance/link/slot-reservations.c \
+	appliance/link/trouble.c appliance/link/trouble.h \
 	appliance/link/worker.c appliance/link/worker.h
 liblink_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 liblink_la_CFLAGS = $(AM_CFLAGS) $(SECCOMP_CFLAGS) $(NBD_CFLAGS)

@@ -67,6 +67,22 @@ void slot_io_expect(void *context, unsigned int medium, uint64_t offset, uint64_
                 medium_expect(s->media[medium], offset, length);
 }
 
+void slot_io_failed(void *context, unsigned int medium, const struct vpc_io *io, int error) {
+        struct link_slot *s = context;
+
+        if (medium >= s->n_media || !s->media[medium])
+                return;
+        /* Made for the first of them: most slots never need it. */
+        if (s->trouble || trouble_new(s->loop, TROUBLE_QUIET_NS, slot_on_trouble, s, &s->trouble) == 0)
+                trouble_note(s->trouble, medium, io, error);
+}
+
+void slot_on_trouble(void *userdata, unsigned int medium, int level, const char *text) {
+        struct link_slot *s = userdata;
+
+        s->events->trouble(s, medium, level, text);
+}
+
 /* Requests that wait for their qos must not make the server wait for its own DMA_UNMAP or reset. */
 void slot_hurry(void *context) {
         struct link_slot *s = context;
@@ -99,7 +115,9 @@ static void on_holds(void *userdata, int fd) {
 }
 
 static void on_medium_log(void *userdata, int level, const char *text) {
-        slot_say(((const struct slot_medium *)userdata)->slot, level, text);
+        const struct slot_medium *owner = userdata;
+
+        slot_on_trouble(owner->slot, owner->index, level, text);
 }
 
 static const struct media_nbd_events nbd_events = {.connect = on_connect, .holds = on_holds, .log = on_medium_log};
@@ -182,8 +200,12 @@ static void exchange(struct link_slot *s, const struct link_message *m, struct m
 
                 if (s->media[i] && (!is_shown || fresh[i]))
                         old[i] = TAKE_PTR(s->media[i]);
-                if (old[i]) /* its socket is its own from here on: whoever serves next has no use for it */
+                if (old[i]) {
+                        /* Its socket is its own from here on: whoever serves next has no use for it. */
                         s->escrow->sockets[i] = 0;
+                        if (s->trouble)
+                                trouble_forget(s->trouble, i);
+                }
                 if (fresh[i]) {
                         s->media[i] = fresh[i];
                 } else if (s->media[i]) {

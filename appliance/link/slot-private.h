@@ -6,6 +6,7 @@
 
 #include "link/qos.h"
 #include "link/slot.h"
+#include "link/trouble.h"
 #include "media/medium.h"
 #include "vpc/function.h"
 #include "vpc/server.h"
@@ -36,6 +37,7 @@ struct link_slot {
         unsigned int n_retiring;     /* media that are not shown any more, with requests under way */
         struct media_faults *faults; /* NULL: there never were any */
         struct qos *qos;
+        struct trouble *trouble; /* NULL: there never was any */
         void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         const struct link_reservations *reservations; /* for reading, NULL: none yet */
@@ -53,7 +55,10 @@ void slot_say(struct link_slot *slot, int level, const char *what);
 void slot_io_submit(void *context, unsigned int medium, struct vpc_io *io);
 bool slot_io_try(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
 void slot_io_expect(void *context, unsigned int medium, uint64_t offset, uint64_t length);
+void slot_io_failed(void *context, unsigned int medium, const struct vpc_io *io, int error);
 void slot_hurry(void *context);
+/* In the name of a medium. */
+void slot_on_trouble(void *userdata, unsigned int medium, int level, const char *text);
 /* A request has waited for its qos. */
 void slot_on_qos_start(void *userdata, unsigned int medium, struct vpc_io *io);
 int slot_open_media(struct link_slot *slot);

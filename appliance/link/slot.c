@@ -178,6 +178,7 @@ static int slot_bring_up(struct link_slot *s) {
                                               .io_submit = slot_io_submit,
                                               .io_try = slot_io_try,
                                               .io_expect = slot_io_expect,
+                                              .io_failed = slot_io_failed,
                                               .hurry = slot_hurry,
                                               .reservations = slot_page,
                                               .reserve = slot_reserve,
@@ -262,6 +263,7 @@ void link_slot_free(struct link_slot *s) {
         for (unsigned int i = 0; i < s->n_media; i++)
                 medium_free(s->media[i]);
         qos_free(s->qos);
+        trouble_free(s->trouble);
         if (s->doorbells)
                 munmap(s->doorbells, LINK_DOORBELLS_SIZE);
         if (s->reservations)

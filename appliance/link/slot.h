@@ -17,6 +17,8 @@ struct link_slot_events {
         /* The slot is quiet and can be freed, which the callback does. */
         void (*removed)(struct link_slot *slot);
         void (*log)(struct link_slot *slot, int level, const char *text);
+        /* A medium fails requests or is away, or does not any more. */
+        void (*trouble)(struct link_slot *slot, unsigned int medium, int level, const char *text);
         /* A fault on demand has struck `hits` times more. */
         void (*struck)(struct link_slot *slot, uint64_t fault, uint64_t hits);
         /* Its server asks for a change of reservations. */

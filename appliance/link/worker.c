@@ -82,6 +82,14 @@ static void on_log(struct link_slot *slot, int level, const char *text) {
         tell_of(LINK_LOG, slot, level, text, 0, 0);
 }
 
+static void on_trouble(struct link_slot *slot, unsigned int medium, int level, const char *text) {
+        struct link_message m = {
+                .type = LINK_TROUBLE, .instance = link_slot_instance(slot), .medium = medium, .level = (uint32_t)level};
+
+        snprintf(m.text, sizeof(m.text), "%s", text);
+        link_send(LINK_CHANNEL_FD, &m, NULL, 0); /* like a line of the log it is lost where nobody reads */
+}
+
 static void on_struck(struct link_slot *slot, uint64_t fault, uint64_t hits) {
         const struct link_message m = {
                 .type = LINK_STRUCK, .instance = link_slot_instance(slot), .fault = {.id = fault}, .hits = hits};
@@ -133,6 +141,7 @@ static const struct link_slot_events slot_events = {
         .shown = on_shown,
         .removed = on_removed,
         .log = on_log,
+        .trouble = on_trouble,
         .struck = on_struck,
         .reserve = on_reserve,
         .fenced = on_fenced,
@@ -153,19 +162,6 @@ static struct link_slot *slot_find(struct worker *w, uint64_t instance) {
         return NULL;
 }
 
-static void slot_show(struct worker *w, const struct link_message *m, int *fds, unsigned int n_fds) {
-        struct link_slot *slot = slot_find(w, m->instance);
-        int r = -ENOENT;
-
-        if (slot)
-                r = link_slot_show(slot, w->escrow, m, fds, n_fds);
-        else
-                for (unsigned int i = 0; i < n_fds; i++)
-                        close(fds[i]);
-        if (r < 0)
-                say_failed(w, m->instance, "the worker cannot show what it should", r);
-}
-
 static void slot_open(struct worker *w, struct link_escrow_slot *place) {
         const bool removing = place->removing;
         struct link_slot *slot = NULL;
@@ -181,132 +177,114 @@ static void slot_open(struct worker *w, struct link_escrow_slot *place) {
                 link_slot_remove(slot);
 }
 
-/* The message is still in the channel: where it is in escrow already, a process before this one has died just then. */
-static void slot_add(struct worker *w, const struct link_message *m, int *fds, unsigned int n_fds) {
+/*
+ * What the control process says of a slot, NULL where there is none of that instance. A handler says whether it has taken over
+ * the descriptors, failed or not; those that are left are closed.
+ */
+typedef bool (*handler)(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n);
+
+/* The message is still in the channel: where the slot is there already, a process before this one has died just then. */
+static bool slot_add(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        if (slot)
+                return false;
         struct link_escrow_slot *place = link_escrow_slot_take(w->escrow);
-        bool is_there = false;
+        if (!place) {
+                struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
 
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                is_there |= link_slot_instance(w->slots[i]) == m->instance;
-        if (!place || is_there) {
-                for (unsigned int i = 0; i < n_fds; i++)
-                        close(fds[i]);
-                if (!place) {
-                        struct link_message failed = {.type = LINK_FAILED, .level = LOG_ERR, .instance = m->instance};
-
-                        snprintf(failed.text, sizeof(failed.text), "the worker has no room for more slots");
-                        tell(w, &failed);
-                }
-                return;
+                snprintf(failed.text, sizeof(failed.text), "the worker has no room for more slots");
+                tell(w, &failed);
+                return false;
         }
         place->message = *m;
-        memcpy(place->fds, fds, n_fds * sizeof(int));
-        place->n_fds = n_fds;
+        memcpy(place->fds, fds, n * sizeof(int));
+        place->n_fds = n;
         __atomic_store_n(&place->used, 1, __ATOMIC_RELEASE);
         slot_open(w, place);
+        return true;
 }
 
-static void slot_remove(struct worker *w, uint64_t instance) {
-        struct link_slot *slot = slot_find(w, instance);
+static bool slot_show(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        int r = slot ? link_slot_show(slot, w->escrow, m, fds, n) : -ENOENT;
 
-        if (slot) {
+        if (r < 0)
+                say_failed(w, m->instance, "the worker cannot show what it should", r);
+        return slot;
+}
+
+static bool slot_remove(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        const struct link_message removed = {.type = LINK_REMOVED, .instance = m->instance};
+
+        if (slot)
                 link_slot_remove(slot);
-                return;
-        }
-        struct link_message m = {.type = LINK_REMOVED, .instance = instance};
-        tell(w, &m);
+        else
+                tell(w, &removed);
+        return false;
 }
 
-static void slot_fault(struct worker *w, const struct link_message *m) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == m->instance) {
-                        int r = link_slot_set_fault(w->slots[i], m->type == LINK_FAULT ? &m->fault : NULL);
+static bool slot_fault(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        int r = slot ? link_slot_set_fault(slot, m->type == LINK_FAULT ? &m->fault : NULL) : 0;
 
-                        if (r < 0)
-                                tell_of(LINK_LOG, w->slots[i], LOG_WARNING, strerror(-r), 0, 0);
-                        return;
-                }
+        if (r < 0)
+                tell_of(LINK_LOG, slot, LOG_WARNING, strerror(-r), 0, 0);
+        return false;
 }
 
-static void slot_limits(struct worker *w, const struct link_message *m) {
-        for (unsigned int i = 0; i < w->n_slots; i++)
-                if (link_slot_instance(w->slots[i]) == m->instance)
-                        link_slot_set_limits(w->slots[i], &m->limits);
+static bool slot_limits(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        if (slot)
+                link_slot_set_limits(slot, &m->limits);
+        return false;
 }
 
-static void slot_reservations(struct worker *w, const struct link_message *m, const int *fds, unsigned int n) {
-        struct link_slot *slot = slot_find(w, m->instance);
-        int r = slot && n == 1 ? link_slot_reservations(slot, m, fds[0]) : -ENOENT;
+static bool slot_reservations(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        const bool whole = slot && n == 1;
 
-        for (unsigned int i = slot && n == 1 ? 1 : 0; i < n; i++)
-                close(fds[i]);
-        if (r < 0 && slot)
+        if (slot && (!whole || link_slot_reservations(slot, m, fds[0]) < 0))
                 tell_of(LINK_LOG, slot, LOG_ERR, "the reservations on its media cannot be read", 0, 0);
+        return whole;
 }
 
-static void slot_share(struct worker *w, const struct link_message *m, const int *fds, unsigned int n_fds) {
-        struct link_slot *slot = slot_find(w, m->instance);
-        int r = 0;
+static bool slot_reserved(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        if (slot)
+                link_slot_reserved(slot, m);
+        return false;
+}
 
-        if (slot && n_fds <= 1 + LINK_PEERS_MAX) {
-                r = link_slot_set_share(slot, &m->share, fds, n_fds);
-                if (r < 0)
-                        tell_of(LINK_LOG, slot, LOG_WARNING, "its share of the adapter cannot be followed", 0, 0);
-                return;
-        }
-        for (unsigned int i = 0; i < n_fds; i++)
-                close(fds[i]);
+static bool slot_share(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        const bool takes = slot && n <= 1 + LINK_PEERS_MAX;
+
+        if (takes && link_slot_set_share(slot, &m->share, fds, n) < 0)
+                tell_of(LINK_LOG, slot, LOG_WARNING, "its share of the adapter cannot be followed", 0, 0);
+        return takes;
+}
+
+static bool slot_connect(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
+        if (slot)
+                link_slot_connect(slot, m->level, m->hits, n ? take_fd(&fds[0]) : -1, m->text);
+        return false;
 }
 
 /* Whoever asks may be another control process, which knows of no questions that were asked before. */
-static void answer_status(struct worker *w) {
+static bool answer_status(struct worker *w, struct link_slot *slot, const struct link_message *m, int *fds, unsigned int n) {
         tell_status(w, true);
         for (unsigned int i = 0; i < w->n_slots; i++)
                 link_slot_ask_again(w->slots[i]);
+        return false;
 }
 
-static void slot_connect(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
-        struct link_slot *slot = slot_find(w, m->instance);
-
-        if (slot)
-                link_slot_connect(slot, m->level, m->hits, n ? take_fd(&fds[0]) : -1, m->text);
-        for (unsigned int i = 0; i < n; i++)
-                close_fd(&fds[i]);
-}
+static const handler handlers[] = {
+        [LINK_SLOT_ADD] = slot_add,        [LINK_SLOT_MEDIA] = slot_show,           [LINK_SLOT_REMOVE] = slot_remove,
+        [LINK_STATUS_ASK] = answer_status, [LINK_FAULT_RESET] = slot_fault,         [LINK_FAULT] = slot_fault,
+        [LINK_SLOT_LIMITS] = slot_limits,  [LINK_RESERVATIONS] = slot_reservations, [LINK_RESERVED] = slot_reserved,
+        [LINK_SLOT_SHARE] = slot_share,    [LINK_MEDIUM_SOCKET] = slot_connect,
+};
 
 static void handle(struct worker *w, const struct link_message *m, int *fds, unsigned int n) {
-        if (m->type == LINK_SLOT_ADD) {
-                slot_add(w, m, fds, n);
+        const handler h = m->type < ARRAY_LENGTH(handlers) ? handlers[m->type] : NULL;
+
+        if (h && h(w, slot_find(w, m->instance), m, fds, n))
                 return;
-        }
-        if (m->type == LINK_SLOT_MEDIA) {
-                slot_show(w, m, fds, n);
-                return;
-        }
-        if (m->type == LINK_RESERVATIONS) {
-                slot_reservations(w, m, fds, n);
-                return;
-        }
-        if (m->type == LINK_SLOT_SHARE) {
-                slot_share(w, m, fds, n);
-                return;
-        }
-        if (m->type == LINK_MEDIUM_SOCKET) {
-                slot_connect(w, m, fds, n);
-                return;
-        }
         for (unsigned int i = 0; i < n; i++)
-                close(fds[i]);
-        if (m->type == LINK_SLOT_REMOVE)
-                slot_remove(w, m->instance);
-        else if (m->type == LINK_FAULT || m->type == LINK_FAULT_RESET)
-                slot_fault(w, m);
-        else if (m->type == LINK_SLOT_LIMITS)
-                slot_limits(w, m);
-        else if (m->type == LINK_RESERVED && slot_find(w, m->instance))
-                link_slot_reserved(slot_find(w, m->instance), m);
-        else if (m->type == LINK_STATUS_ASK)
-                answer_status(w);
+                close_fd(&fds[i]);
 }
 
 static void on_channel(void *userdata, int fd, uint32_t events) {

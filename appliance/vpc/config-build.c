@@ -14,7 +14,8 @@
 #define PCIE_SIZE 0x3c /* section 7.5.3, capability version 2 */
 #define AER_SIZE 0x48  /* section 7.8.4, with the TLP prefix log */
 #define DSN_SIZE 12    /* section 7.9.3 */
-#define AER_BASE 0x100
+#define SECONDARY_SIZE(lanes) (12 + 2 * (lanes))
+#define EXTENDED_BASE 0x100
 
 /* Uncorrectable errors that an endpoint can have: all that section 7.8.4.2 does not call optional, and the internal one. */
 #define AER_UNCORRECTABLE                                                                                                        \
@@ -68,7 +69,7 @@ static int check_msix(const struct vpc_description *d) {
 
         if (!d->msix_vectors)
                 return 0;
-        if (d->msix_vectors > 2048 || d->msix_bar >= VPC_BARS || (table | pba) & 7)
+        if (d->msix_vectors > VPC_MSIX_MAX || d->msix_bar >= VPC_BARS || (table | pba) & 7)
                 return -EINVAL;
         if (table + table_size > d->bars[d->msix_bar].size || pba + pba_size > d->bars[d->msix_bar].size)
                 return -EINVAL;
@@ -97,6 +98,17 @@ static int place(bool used[64], unsigned int size, uint8_t pinned, uint16_t *ret
         return -EINVAL;
 }
 
+/* The first one must be at 0x100, section 7.6. */
+static void make_extended_layout(struct vpc_config_layout *layout, const struct vpc_description *d) {
+        uint16_t next = EXTENDED_BASE;
+
+        layout->aer = d->has_aer ? next : 0;
+        next = (uint16_t)(next + (d->has_aer ? AER_SIZE : 0));
+        layout->dsn = d->has_dsn ? next : 0;
+        next = (uint16_t)(next + (d->has_dsn ? DSN_SIZE : 0));
+        layout->secondary = d->link_speed >= 3 ? next : 0; /* required from 8 GT/s on, section 7.7.3 */
+}
+
 static int make_layout(struct vpc_config_layout *layout, const struct vpc_description *d) {
         struct {
                 uint16_t *offset;
@@ -119,14 +131,26 @@ static int make_layout(struct vpc_config_layout *layout, const struct vpc_descri
                                 if (r < 0)
                                         return r;
                         }
-        _Static_assert(AER_BASE + AER_SIZE + DSN_SIZE <= VPC_CONFIG_DEFINED, "the last capability there can be");
-        layout->aer = d->has_aer ? AER_BASE : 0;
-        if (d->has_dsn)
-                layout->dsn = d->has_aer ? AER_BASE + AER_SIZE : AER_BASE; /* the first one must be at 0x100, section 7.6 */
+        _Static_assert(EXTENDED_BASE + AER_SIZE + DSN_SIZE + SECONDARY_SIZE(16) <= VPC_CONFIG_DEFINED,
+                       "the last capability there can be");
+        make_extended_layout(layout, d);
         return 0;
 }
 
-/* The list of capabilities in ascending order of offsets, sections 7.5.1.1.11 and 7.6.3. */
+/* Section 7.6.3. */
+static void link_extended(struct vpc_config *config) {
+        const struct vpc_config_layout *l = &config->layout;
+        const uint32_t after_dsn = l->secondary, after_aer = l->dsn ? l->dsn : l->secondary;
+
+        if (l->aer)
+                put32(config->power_on + l->aer, PCI_EXT_CAP_ID_ERR | 2u << 16 | after_aer << 20);
+        if (l->dsn)
+                put32(config->power_on + l->dsn, PCI_EXT_CAP_ID_DSN | 1u << 16 | after_dsn << 20);
+        if (l->secondary)
+                put32(config->power_on + l->secondary, PCI_EXT_CAP_ID_SECPCI | 1u << 16);
+}
+
+/* The list of capabilities in ascending order of offsets, section 7.5.1.1.11. */
 static void link_capabilities(struct vpc_config *config) {
         const struct vpc_config_layout *l = &config->layout;
         const struct {
@@ -151,10 +175,7 @@ static void link_capabilities(struct vpc_config *config) {
                 link = config->power_on + next + 1;
                 last = next;
         }
-        if (l->aer)
-                put32(config->power_on + l->aer, PCI_EXT_CAP_ID_ERR | 2u << 16 | (uint32_t)l->dsn << 20);
-        if (l->dsn)
-                put32(config->power_on + l->dsn, PCI_EXT_CAP_ID_DSN | 1u << 16);
+        link_extended(config);
 }
 
 /* Type 0 header, sections 7.5.1.1 and 7.5.1.2. */
@@ -278,6 +299,19 @@ static void build_dsn(struct vpc_config *config, uint64_t unique_id) {
         define32(config, at + 8, (uint32_t)(eui64 >> 32), 0, 0);
 }
 
+/*
+ * Section 7.7.3. Link Control 3 is for downstream ports; the presets of the lanes, two bytes each behind the status, are what the
+ * other side asked for: the first of them, none but -6 dB de-emphasis, as Link Status 2 has it.
+ */
+static void build_secondary(struct vpc_config *config, const struct vpc_description *d) {
+        const size_t at = config->layout.secondary;
+
+        if (!at)
+                return;
+        define32(config, at + 8, 0, 0, (UINT32_C(1) << d->link_width) - 1); /* Lane Error Status */
+        put32(config->sticky + at + 8, UINT32_MAX);
+}
+
 int vpc_config_init(struct vpc_config *config, const struct vpc_description *d, uint64_t unique_id, uint8_t *bytes) {
         int r = 0;
 
@@ -305,6 +339,7 @@ int vpc_config_init(struct vpc_config *config, const struct vpc_description *d, 
         build_pcie(config, d);
         build_aer(config);
         build_dsn(config, unique_id);
+        build_secondary(config, d);
         link_capabilities(config);
         return 0;
 }

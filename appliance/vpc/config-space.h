@@ -15,12 +15,12 @@
 
 /* Where the capabilities are; 0: there is none. */
 struct vpc_config_layout {
-        uint16_t pm, msi, msix, pcie, aer, dsn;
+        uint16_t pm, msi, msix, pcie, aer, dsn, secondary;
 };
 
 /* Bytes that can have registers; those behind are reserved: they read as zero, and writes do nothing (PCI Local Bus 3.0,
  * section 6.1). */
-#define VPC_CONFIG_DEFINED 0x200u
+#define VPC_CONFIG_DEFINED 0x180u
 
 struct vpc_config {
         uint8_t *bytes; /* the registers: VPC_CONFIG_SIZE bytes, which belong to the image */

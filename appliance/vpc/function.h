@@ -29,6 +29,8 @@ struct vpc_environment {
         /* Optional, see vpc_host. */
         bool (*io_try)(void *context, unsigned int medium, struct vpc_io *io, int *ret_error);
         void (*io_expect)(void *context, unsigned int medium, uint64_t offset, uint64_t length);
+        /* Optional: a request has ended with an error, which the model is told next. */
+        void (*io_failed)(void *context, unsigned int medium, const struct vpc_io *io, int error);
         /* Optional: what is under way is waited for; none of it must be held back. */
         void (*hurry)(void *context);
         /* Optional, see vpc_host. */

@@ -122,6 +122,8 @@ static void finish(struct vpc_io *io, int error) {
         const unsigned int epoch = io->private.epoch;
         void (*quiesced)(void *userdata) = NULL;
 
+        if (error && function->environment.io_failed)
+                function->environment.io_failed(function->environment.context, io->private.index, io, error);
         io->done(io, error); /* may use its buffers and submit the next one: it counts until this returns */
         function->under_way[epoch]--;
         if (!function->quiesced || function->under_way[!function->epoch])
@@ -136,7 +138,8 @@ static void host_io_submit(void *context, unsigned int index, struct vpc_io *io)
 
         io->private.host = function;
         io->private.finish = finish;
-        io->private.epoch = function->epoch;
+        io->private.epoch = (uint16_t)function->epoch;
+        io->private.index = (uint16_t)index;
         function->under_way[function->epoch]++;
         function->environment.io_submit(function->environment.context, index, io);
 }
@@ -144,7 +147,11 @@ static void host_io_submit(void *context, unsigned int index, struct vpc_io *io)
 static bool host_io_try(void *context, unsigned int index, struct vpc_io *io, int *ret_error) {
         struct vpc_function *function = context;
 
-        return function->environment.io_try(function->environment.context, index, io, ret_error);
+        if (!function->environment.io_try(function->environment.context, index, io, ret_error))
+                return false;
+        if (*ret_error && function->environment.io_failed)
+                function->environment.io_failed(function->environment.context, index, io, *ret_error);
+        return true;
 }
 
 static void host_io_expect(void *context, unsigned int index, uint64_t offset, uint64_t length) {

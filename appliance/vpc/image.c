@@ -8,22 +8,13 @@
 #include "vpc/function.h"
 #include "vpc/image.h"
 
-static size_t align(size_t n, size_t to) {
-        return (n + to - 1) / to * to;
-}
-
-size_t vpc_image_msix_offset(const struct vpc_model *model) {
-        /* A page of its own: it is as good as never on two. */
-        return align(VPC_IMAGE_MODEL_OFFSET + model->state_size, 4096);
-}
-
 size_t vpc_image_size(const struct vpc_model *model) {
-        return align(vpc_image_msix_offset(model) + (size_t)model->description->msix_vectors * PCI_MSIX_ENTRY_SIZE, 4096);
+        return (VPC_IMAGE_MODEL_OFFSET + model->state_size + 4095) / 4096 * 4096;
 }
 
 void vpc_image_msix_reset(void *image, const struct vpc_model *model) {
         const unsigned int n = model->description->msix_vectors;
-        uint8_t *table = (uint8_t *)image + vpc_image_msix_offset(model);
+        uint8_t *table = (uint8_t *)image + VPC_IMAGE_MSIX_OFFSET;
 
         memset(table, 0, (size_t)n * PCI_MSIX_ENTRY_SIZE);
         for (unsigned int i = 0; i < n; i++)

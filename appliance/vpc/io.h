@@ -42,7 +42,7 @@ struct vpc_io {
                 void *bounce;     /* memory for direct I/O, where its own does not suit; NULL: none */
                 unsigned int way; /* of DISCARD, ZERO and FORMAT: the medium's choice, or how far it is */
                 char text[16];
-                unsigned int epoch;
+                uint16_t epoch, index; /* the host's: index is that of the medium */
         } private;
 };
 

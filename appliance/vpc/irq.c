@@ -7,7 +7,7 @@
 #include "vpc/counters.h"
 #include "vpc/irq.h"
 
-static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + 32};
+static const unsigned int starts[VPC_IRQ_KINDS] = {[VPC_IRQ_INTX] = 0, [VPC_IRQ_MSI] = 1, [VPC_IRQ_MSIX] = 1 + VPC_MSI_MAX};
 
 /* Up to the last that the function has. */
 static unsigned int lines_used(const struct vpc_irq *irq) {
@@ -148,11 +148,14 @@ static void send_pending_msi(struct vpc_irq *irq) {
 static void update_intx(struct vpc_irq *irq) {
         struct vpc_irq_line *line = irq->lines[VPC_IRQ_INTX];
 
-        vpc_config_set_interrupt_status(irq->config, irq->image->intx_level);
-        if (!line || !irq->image->intx_level || line->masked || line->fd < 0)
+        /* A function that sends messages has no INTx (sections 7.7.1.2 and 7.7.2.2): none is pending either. */
+        const bool is_asserted =
+                irq->image->intx_level && !vpc_config_msix_enabled(irq->config) && !vpc_config_msi_enabled(irq->config);
+
+        vpc_config_set_interrupt_status(irq->config, is_asserted);
+        if (!line || !is_asserted || line->masked || line->fd < 0)
                 return;
-        if (vpc_config_intx_disabled(irq->config) || !vpc_config_in_d0(irq->config) || vpc_config_msix_enabled(irq->config) ||
-            vpc_config_msi_enabled(irq->config))
+        if (vpc_config_intx_disabled(irq->config) || !vpc_config_in_d0(irq->config))
                 return;
         line->masked = true;
         signal_line(irq, line);

@@ -268,7 +268,7 @@ static const struct {
         [VFIO_USER_DEVICE_GET_INFO] = {get_info, sizeof(struct device_info), 64, false},
         [VFIO_USER_DEVICE_GET_REGION_INFO] = {get_region_info, sizeof(struct vfio_region_info), 4096, false},
         [VFIO_USER_DEVICE_GET_IRQ_INFO] = {get_irq_info, sizeof(struct vfio_irq_info), sizeof(struct vfio_irq_info), false},
-        [VFIO_USER_DEVICE_SET_IRQS] = {set_irqs, sizeof(struct vfio_irq_set), sizeof(struct vfio_irq_set) + 2048, true},
+        [VFIO_USER_DEVICE_SET_IRQS] = {set_irqs, sizeof(struct vfio_irq_set), sizeof(struct vfio_irq_set) + VPC_MSIX_MAX, true},
         [VFIO_USER_REGION_READ] = {region_read, sizeof(struct vfio_user_region_access), sizeof(struct vfio_user_region_access),
                                    false},
         [VFIO_USER_REGION_WRITE] = {region_write, sizeof(struct vfio_user_region_access),

@@ -15,10 +15,15 @@
 #include "iov/registers.h"
 #include "vpc/host.h"
 
+/* Vectors that a function can have: INTx, MSI, MSI-X. There could be 2048 of the last (section 7.7.2.2); the memory for them is
+ * every function's. */
+#define VPC_MSI_MAX 32
+#define VPC_MSIX_MAX 256
+#define VPC_LINES_MAX (1 + VPC_MSI_MAX + VPC_MSIX_MAX)
 #define VPC_CONFIG_SIZE 4096 /* PCI Express Base 5.0, section 7.2.2 */
 #define VPC_BARS 6
 #define VPC_MEDIA_MAX 64
-#define VPC_IMAGE_VERSION 1
+#define VPC_IMAGE_VERSION 2
 #define VPC_IMAGE_MODEL_OFFSET 16384 /* where the model's own state starts in the image */
 
 /* Who the vAdapter is and what it shows: everything that is told to a model by the control process. */
@@ -27,10 +32,10 @@ struct vpc_medium {
         uint32_t block_size;
         uint64_t size;      /* bytes, a multiple of block_size */
         uint64_t unique_id; /* the volume's id: the same medium has the same one for ever */
-        uint32_t read_only;
-        uint32_t keeps_space; /* what is deallocated stays set aside for it */
-        uint32_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
-        uint32_t reserved;
+        uint8_t read_only;
+        uint8_t keeps_space; /* what is deallocated stays set aside for it */
+        uint8_t shared;      /* other functions may write to it; host->reservations() says what the server may do */
+        uint8_t reserved[5];
 };
 struct vpc_persona {
         char name[IOV_NAME_SIZE];
@@ -64,7 +69,7 @@ struct vpc_description {
         struct vpc_bar bars[VPC_BARS];
         uint8_t pm_offset, msi_offset, msix_offset, pcie_offset;
         uint8_t msi_vectors;   /* 0: no MSI capability, else a power of two up to 32 */
-        uint16_t msix_vectors; /* 0: no MSI-X capability, up to 2048 */
+        uint16_t msix_vectors; /* 0: no MSI-X capability, up to VPC_MSIX_MAX */
         uint8_t msix_bar;
         uint32_t msix_table_offset, msix_pba_offset;
         uint8_t link_width, link_speed; /* modelled: lanes, and 1: 2.5, 2: 5, 3: 8 GT/s */

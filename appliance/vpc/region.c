@@ -44,7 +44,7 @@ static bool is_msix(const struct vpc_description *d, unsigned int bar, uint64_t 
 
 /* The MSI-X table is memory here (see irq.h), except for the reserved bits of Vector Control (section 7.7.2.8). */
 static uint64_t table_access(struct vpc_function *function, uint64_t offset, unsigned int length, const uint64_t *value) {
-        uint8_t *table = (uint8_t *)function->image + vpc_image_msix_offset(function->model);
+        uint8_t *table = (uint8_t *)function->image + VPC_IMAGE_MSIX_OFFSET;
         uint64_t v = 0;
 
         if (!value) {

@@ -14,9 +14,9 @@ static unsigned int write_vectors(struct vpc_report_vector *vectors, const struc
         unsigned int n = 0;
 
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)
-                for (unsigned int i = 0; i < irq->counts[index] && n < VPC_REPORT_VECTORS_MAX; i++)
+                for (unsigned int i = 0; i < irq->counts[index] && n < VPC_LINES_MAX; i++)
                         if (irq->lines[index][i].fd >= 0)
-                                vectors[n++] = (struct vpc_report_vector){index, i, irq->lines[index][i].fd, 0};
+                                vectors[n++] = (struct vpc_report_vector){(uint16_t)index, (uint16_t)i, irq->lines[index][i].fd};
         return n;
 }
 
@@ -64,7 +64,7 @@ static bool copy_once(const struct vpc_report *report, struct vpc_report *copy) 
                 return false;
         if (copy->n_windows <= VPC_REPORT_WINDOWS_MAX)
                 memcpy(copy->windows, report->windows, copy->n_windows * sizeof(*copy->windows));
-        if (copy->n_vectors <= VPC_REPORT_VECTORS_MAX)
+        if (copy->n_vectors <= VPC_LINES_MAX)
                 memcpy(copy->vectors, report->vectors, copy->n_vectors * sizeof(*copy->vectors));
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
         return __atomic_load_n(&report->sequence, __ATOMIC_RELAXED) == sequence;
@@ -74,7 +74,7 @@ int vpc_report_copy(const struct vpc_report *report, struct vpc_report *ret_copy
         for (unsigned int i = 0; i < COPY_TRIES; i++) {
                 if (!copy_once(report, ret_copy))
                         continue;
-                if (ret_copy->n_windows > VPC_REPORT_WINDOWS_MAX || ret_copy->n_vectors > VPC_REPORT_VECTORS_MAX ||
+                if (ret_copy->n_windows > VPC_REPORT_WINDOWS_MAX || ret_copy->n_vectors > VPC_LINES_MAX ||
                     !windows_are_sound(ret_copy))
                         return -EBADMSG;
                 return 0;

@@ -11,16 +11,15 @@
 #include <stdint.h>
 
 #include "vpc/dma.h"
+#include "vpc/model.h"
 
 struct vpc_irq;
 
-#define VPC_REPORT_WINDOWS_MAX 4096            /* a guest has about a hundred */
-#define VPC_REPORT_VECTORS_MAX (1 + 32 + 2048) /* INTx, MSI, MSI-X */
+#define VPC_REPORT_WINDOWS_MAX 4096 /* a guest has about a hundred */
 
 struct vpc_report_vector {
-        uint32_t index, vector; /* enum vpc_irq_index */
+        uint16_t index, vector; /* enum vpc_irq_index */
         int32_t fd;             /* in the process that serves the function */
-        uint32_t reserved;
 };
 
 struct vpc_report {
@@ -28,8 +27,8 @@ struct vpc_report {
         uint32_t n_windows, n_vectors;
         uint32_t is_incomplete; /* there are more windows than fit in: none of them is told */
         uint32_t reserved;
+        struct vpc_report_vector vectors[VPC_LINES_MAX];            /* those that have an eventfd */
         struct vpc_dma_description windows[VPC_REPORT_WINDOWS_MAX]; /* by address */
-        struct vpc_report_vector vectors[VPC_REPORT_VECTORS_MAX];   /* those that have an eventfd */
 };
 
 void vpc_report_write(struct vpc_report *report, const struct vpc_dma *dma, const struct vpc_irq *irq);

@@ -73,7 +73,7 @@ size_t vpc_session_descriptors(const struct vpc_session *s, int *fds, size_t max
         add(state->socket, fds, max, &n);
         for (unsigned int i = 0; i < state->n_fds && i < VPC_SESSION_FDS; i++)
                 add(state->fds[i], fds, max, &n);
-        for (unsigned int i = 0; i < s->n_lines && i < VPC_SESSION_LINES; i++)
+        for (unsigned int i = 0; i < s->n_lines && i < VPC_LINES_MAX; i++)
                 add(s->lines[i].fd, fds, max, &n);
         for (unsigned int i = 0; i < s->n_windows && i < VPC_DMA_WINDOWS_MAX; i++)
                 if (s->windows[i].state != VPC_WINDOW_FREE)

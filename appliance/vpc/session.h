@@ -18,12 +18,12 @@
 #include <sys/socket.h>
 
 #include "vpc/dma.h"
+#include "vpc/model.h"
 
 #define VPC_SESSION_MAGIC "iov-ses"
 #define VPC_SESSION_VERSION 2
 #define VPC_SESSION_FDS 16
 #define VPC_SESSION_BUFFER (1048576u + 4096)
-#define VPC_SESSION_LINES (1 + 32 + 2048) /* INTx, MSI, MSI-X */
 
 struct vpc_session_state {
         int32_t socket;     /* -1: no connection */
@@ -76,7 +76,7 @@ struct vpc_session {
         struct vpc_session_state states[2];
         struct vpc_session_call receive, send;
         uint32_t n_lines, n_windows; /* none behind it was ever used */
-        struct vpc_irq_line lines[VPC_SESSION_LINES];
+        struct vpc_irq_line lines[VPC_LINES_MAX];
         struct vpc_session_window windows[VPC_DMA_WINDOWS_MAX];
         uint8_t in[2][VPC_SESSION_BUFFER];
         uint8_t out[VPC_SESSION_BUFFER];

@@ -347,10 +347,11 @@ int iov_chassis_read(struct iov_model *model, const char *file, const char *text
 int iov_diagnostics_locate(const struct iov_diagnostics *diagnostics, enum iov_kind kind, const char *name,
                            struct iov_diagnostic *ret_place);
 /*
- * When all files are read: add a warning for each name that they refer to and do not define, where they define one much like it.
- * No error, since the appliance may have what they do not.
+ * When all files are read: look for each name that they refer to and do not define. Where `have`, the model of the appliance,
+ * does not have it either, that is an error, with what may have been meant, and -EBADMSG is returned. Without it (NULL) a name
+ * that is much like one defined is a warning, and no error, since the appliance may have what the files do not.
  */
-int iov_diagnostics_check_references(struct iov_diagnostics *diagnostics);
+int iov_diagnostics_check_references(struct iov_diagnostics *diagnostics, const struct iov_model *have);
 /* Add a finding at the place where an object was defined (or without a place). */
 int iov_diagnostics_add_object(struct iov_diagnostics *diagnostics, enum iov_severity severity, enum iov_kind kind,
                                const char *name, const char *text);

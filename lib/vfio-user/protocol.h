@@ -75,12 +75,6 @@ struct vfio_user_region_access {
         uint32_t count;
 };
 
-/* DMA_READ, DMA_WRITE */
-struct vfio_user_dma_access {
-        uint64_t address;
-        uint64_t count;
-};
-
 _Static_assert(sizeof(struct vfio_user_header) == 16, "message header");
 _Static_assert(sizeof(struct vfio_user_dma_map) == 32, "DMA_MAP");
 _Static_assert(sizeof(struct vfio_user_dma_unmap) == 24, "DMA_UNMAP");

@@ -10,35 +10,44 @@
 #define SLOTS_MAX 256
 #define PORTS_MAX 64
 
-static int read_model(struct reader *r, const struct key *key, void *object) {
-        struct iov_adapter *adapter = object;
+/* A text that `check` finds nothing wrong with, into a field of `size` bytes. */
+static int read_checked(struct reader *r, const struct key *key, const char *(*check)(const char *text), char *field,
+                        size_t size) {
         char show[READER_SHOW_SIZE];
         const char *text = NULL;
         int e = reader_text(r, key->name, &text);
 
         if (e <= 0)
                 return e;
+        const char *wrong = check(text);
+        if (wrong)
+                return reader_refuse(r, "%s: %s: %s", key->name, reader_show(show, text), wrong);
+        if (field_set(field, size, text) < 0)
+                return reader_refuse(r, "%s: longer than %zu characters", key->name, size - 1);
+        return 0;
+}
+
+static const char *model_check(const char *text) {
         for (const char *p = text; *p; p++)
                 if (*p < 0x20 || *p > 0x7e)
-                        return reader_refuse(r, "model: %s is not printable ASCII", reader_show(show, text));
-        if (field_set(adapter->model, sizeof(adapter->model), text) < 0)
-                return reader_refuse(r, "model: longer than %zu characters", sizeof(adapter->model) - 1);
-        return 0;
+                        return "it is not printable ASCII";
+        return NULL;
+}
+
+static int read_model(struct reader *r, const struct key *key, void *object) {
+        struct iov_adapter *adapter = object;
+
+        return read_checked(r, key, model_check, adapter->model, sizeof(adapter->model));
+}
+
+static const char *given_backend_check(const char *text) {
+        return *text ? backend_check(text) : "it is empty";
 }
 
 static int read_backend(struct reader *r, const struct key *key, void *object) {
         struct iov_adapter *adapter = object;
-        char show[READER_SHOW_SIZE];
-        const char *text = NULL;
-        int e = reader_text(r, key->name, &text);
 
-        if (e <= 0)
-                return e;
-        const char *wrong = *text ? backend_check(text) : "it is empty";
-        if (wrong)
-                return reader_refuse(r, "backend: %s: %s", reader_show(show, text), wrong);
-        field_set(adapter->backend, sizeof(adapter->backend), text);
-        return 0;
+        return read_checked(r, key, given_backend_check, adapter->backend, sizeof(adapter->backend));
 }
 
 enum {

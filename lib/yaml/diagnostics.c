@@ -60,6 +60,7 @@ struct iov_diagnostics {
         uint32_t n_buckets;
         struct chunk *chunks;
         uint32_t n_spaces;
+        size_t last_references[IOV_KIND_COUNT]; /* of each kind, + 1 */
         struct reference *references;
         size_t references_size, n_references;
 };
@@ -344,6 +345,11 @@ int iov_diagnostics_add_object(struct iov_diagnostics *d, enum iov_severity seve
 /* ---- references ---- */
 
 int diagnostics_refer(struct iov_diagnostics *d, enum iov_kind kind, const char *name, const struct place *place) {
+        size_t *last = &d->last_references[kind];
+
+        /* Ten thousand volumes of one adapter are one reference to it. */
+        if (*last && strcmp(d->references[*last - 1].name, name) == 0)
+                return 0;
         void *references = d->references;
         size_t need = (d->n_references + 1) * sizeof(*d->references);
         int r = need > d->references_size ? pages_grow(&references, &d->references_size, need) : 0;
@@ -355,6 +361,7 @@ int diagnostics_refer(struct iov_diagnostics *d, enum iov_kind kind, const char 
         if (!kept)
                 return -ENOMEM;
         d->references[d->n_references++] = (struct reference){.kind = kind, .name = kept, .place = *place};
+        *last = d->n_references;
         return 0;
 }
 
@@ -366,48 +373,85 @@ static bool in_series(const char *a, const char *b) {
         return *a == *b;
 }
 
-/* The name defined that is nearest; `budget` are the comparisons left: names may be a hundred thousand. */
-static const struct noted *nearest(const struct iov_diagnostics *d, const struct reference *reference, uint32_t *budget) {
-        unsigned int best = NEAR_EDITS + 1;
-        const struct noted *found = NULL;
+/* What may have been meant by a name that is not there: one of the files, or one of the appliance. */
+struct meant {
+        const char *name; /* NULL: nothing is near */
+        const struct noted *noted;
+        unsigned int edits;
+};
 
-        for (uint32_t i = 0; i < d->n_noted && *budget; i++) {
-                const struct noted *n = &d->noted[i];
+static void consider(struct meant *meant, const char *asked, const char *name, const struct noted *noted) {
+        unsigned int edits = near_distance(asked, name);
 
-                if (n->space != PLACE_OBJECT + (uint32_t)reference->kind)
-                        continue;
-                (*budget)--;
-                unsigned int edits = near_distance(reference->name, n->key);
-                if (edits < best && edits < strlen(n->key) && !in_series(reference->name, n->key)) {
-                        best = edits;
-                        found = n;
-                }
-        }
-        return found;
+        if (edits < meant->edits && edits < strlen(name) && !in_series(asked, name))
+                *meant = (struct meant){.name = name, .noted = noted, .edits = edits};
 }
 
-int iov_diagnostics_check_references(struct iov_diagnostics *d) {
+/* The name that is nearest; `budget` are the comparisons left: names may be a hundred thousand. */
+static struct meant nearest(const struct iov_diagnostics *d, const struct iov_model *have, const struct reference *reference,
+                            uint32_t *budget) {
+        struct meant meant = {.edits = NEAR_EDITS + 1};
+        const char *record; /* begins with its name */
+
+        for (uint32_t i = 0; i < d->n_noted && *budget; i++) {
+                if (d->noted[i].space != PLACE_OBJECT + (uint32_t)reference->kind)
+                        continue;
+                (*budget)--;
+                consider(&meant, reference->name, d->noted[i].key, &d->noted[i]);
+        }
+        if (!have)
+                return meant;
+        iov_model_foreach (have, reference->kind, record) {
+                if (!*budget)
+                        break;
+                (*budget)--;
+                consider(&meant, reference->name, record, NULL);
+        }
+        return meant;
+}
+
+/* With an appliance, what it does not have either is an error; without, only what looks like a slip is told. */
+static int tell_missing(struct iov_diagnostics *d, const struct iov_model *have, const struct reference *reference,
+                        const struct meant *meant) {
+        const char *kind = iov_records_get(reference->kind)->name;
+        const char *who = !have                                 ? "no file defines"
+                          : reference->kind == IOV_KIND_ADAPTER ? "the appliance has no"
+                                                                : "neither a file nor the appliance has a";
+        char text[512];
+
+        if (!meant->name) {
+                snprintf(text, sizeof(text), "%s %s %s", who, kind, reference->name);
+                return diagnostics_add(d, IOV_ERROR, &reference->place, text);
+        }
+        if (!meant->noted) {
+                snprintf(text, sizeof(text), "%s %s %s; did you mean %s?", who, kind, reference->name, meant->name);
+                return diagnostics_add(d, IOV_ERROR, &reference->place, text);
+        }
+        struct place place = meant->noted->place;
+        snprintf(text, sizeof(text), "%s %s %s; did you mean %s, at %s:%u:%u?", who, kind, reference->name, meant->name,
+                 d->files[place.file].name, place.line, place.column);
+        return diagnostics_add_related(d, have ? IOV_ERROR : IOV_WARNING, &reference->place, text, "defined here", &place);
+}
+
+int iov_diagnostics_check_references(struct iov_diagnostics *d, const struct iov_model *have) {
         uint32_t budget = COMPARISONS_MAX, told = diagnostics_new_space(d);
+        bool missing = false;
         int r = 0;
 
         for (size_t i = 0; i < d->n_references && r >= 0; i++) {
                 const struct reference *reference = &d->references[i];
-                char text[512], key[IOV_NAME_SIZE + 16];
+                char key[IOV_NAME_SIZE + 16];
 
-                if (find(d, reference->kind, reference->name))
+                if (find(d, reference->kind, reference->name) || (have && iov_model_get(have, reference->kind, reference->name)))
                         continue;
+                missing |= have != NULL;
                 snprintf(key, sizeof(key), "%u %s", (unsigned int)reference->kind, reference->name);
                 r = diagnostics_note(d, told, key, &reference->place, NULL);
                 if (r <= 0)
                         continue;
-                const struct noted *near = nearest(d, reference, &budget);
-                if (!near)
-                        continue;
-                struct place place = near->place;
-                snprintf(text, sizeof(text), "no file defines %s %s; did you mean %s, at %s:%u:%u?",
-                         iov_records_get(reference->kind)->name, reference->name, near->key, d->files[place.file].name,
-                         place.line, place.column);
-                r = diagnostics_add_related(d, IOV_WARNING, &reference->place, text, "defined here", &place);
+                struct meant meant = nearest(d, have, reference, &budget);
+                if (have || meant.name)
+                        r = tell_missing(d, have, reference, &meant);
         }
-        return r < 0 ? r : 0;
+        return r < 0 ? r : missing ? -EBADMSG : 0;
 }

@@ -130,7 +130,11 @@ static int read_vlans(struct reader *r, const struct key *key, void *object) {
 }
 
 static const struct key network_keys[] = {
-        {.name = "adapter", .read = reader_read_name, .offset = offsetof(struct iov_network, adapter), .flags = KEY_REQUIRED},
+        {.name = "adapter",
+         .read = reader_read_name,
+         .offset = offsetof(struct iov_network, adapter),
+         .flags = KEY_REQUIRED,
+         .refers = IOV_KIND_ADAPTER},
         {.name = "port", .read = reader_read_u32, .offset = offsetof(struct iov_network, port), .max = LAST_PORT},
         {.name = "vlans", .read = read_vlans},
         {.name = "mtu", .read = reader_read_u32, .offset = offsetof(struct iov_network, mtu), .min = MTU_MIN, .max = MTU_MAX},
@@ -163,7 +167,11 @@ static int read_block_size(struct reader *r, const struct key *key, void *object
 }
 
 static const struct key volume_keys[] = {
-        {.name = "adapter", .read = reader_read_name, .offset = offsetof(struct iov_volume, adapter), .flags = KEY_REQUIRED},
+        {.name = "adapter",
+         .read = reader_read_name,
+         .offset = offsetof(struct iov_volume, adapter),
+         .flags = KEY_REQUIRED,
+         .refers = IOV_KIND_ADAPTER},
         {.name = "size", .read = reader_read_size, .offset = offsetof(struct iov_volume, size), .flags = KEY_REQUIRED},
         {.name = "on_remove",
          .read = reader_read_word,

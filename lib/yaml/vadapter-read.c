@@ -131,7 +131,11 @@ static int read_drives(struct reader *r, const struct key *key, void *object) {
 
 #define FIELD(name) offsetof(struct iov_vadapter, name)
 static const struct key vadapter_keys[] = {
-        {.name = "adapter", .read = reader_read_name, .offset = FIELD(adapter), .flags = KEY_REQUIRED},
+        {.name = "adapter",
+         .read = reader_read_name,
+         .offset = FIELD(adapter),
+         .flags = KEY_REQUIRED,
+         .refers = IOV_KIND_ADAPTER},
         {.name = "persona", .read = topology_read_persona},
         {.name = "network", .read = reader_read_name, .offset = FIELD(network), .refers = IOV_KIND_NETWORK},
         {.name = "vlan", .read = reader_read_u32, .offset = FIELD(vlan), .min = 1, .max = IOV_VLAN_MAX},

@@ -55,6 +55,14 @@ as() {
 	[ -z "$output" ]
 }
 
+@test "a state directory that is somebody else's: exit status 4, of iovd and of a simulator over it" {
+	run --separate-stderr as 12345 "$IOV_BUILD/iovctl" -a "sim:$T/state" vadapter list
+	[ "$status" -eq 4 ]
+	says "state: cannot open the state directory: Permission denied"
+	run as 12345 "$IOVD" --state "$T/state" --run "$T/run"
+	[ "$status" -eq 4 ]
+}
+
 @test "a member of the group of iovd changes things" {
 	as "$(id -g)" "$IOV_BUILD/iovctl" vadapter detach web-disk
 	until_true 10 test ! -e run/servers/web01/0.sock

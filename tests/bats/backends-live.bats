@@ -352,6 +352,7 @@ verify_end() {
         verify_start web
         nbd_kill
         until_true 20 grep -q 'NBD export vol is away' iovd.log
+        iovctl event wait --since 0 --filter object=vol --filter 'text~NBD export vol is away: .* on server web' --timeout 20
         before=$(control_pid)
         kill -HUP "$before"
         until_true 20 bash -c "[ \$(cat state/lock) != $before ]"

@@ -139,6 +139,9 @@ teardown() {
         is 'json' iovctl --complete j server list -o
         is 'db01' iovctl --complete db -a "$IOV_APPLIANCE" server show
         is $'unix:\npci:\nsim:' iovprov --complete '' -a
+        is $'name,server\nname,slot\nname,state\nname,serial\nname,socket\nname,share' iovctl --complete name,s vadapter list -o
+        is '-slot,-state' iovctl --complete -slot,-st vadapter list --sort
+        is 'name,server,slot' iovtop --complete name,server,sl -o
         is ':files' iovprov --complete '' plan --prune rack.yaml
         is $'topology\nchassis\nregisters\npci\nisolation\nstate\nbundle' iovdump --complete '' help
         is $'0\n1' iovprov --complete '' rollback

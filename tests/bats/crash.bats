@@ -107,7 +107,7 @@ kill_at() {
 }
 
 @test "killed at every call of the event loop, from the state's lock on" {
-	local call first n kills=0
+	local call first n kills=0 reached=0
 	restore
 	CALLS=all WHEN=10000 IOVD=$T/killed-iovd "${command[@]}"
 	# What the loader does before is no part of an apply. Of each kind of call, the first behind that.
@@ -120,9 +120,11 @@ kill_at() {
 	[ "$(wc -l < calls)" -ge 10 ]
 	while read -r call first; do
 		n=$(kill_at "$call" "$first" < /dev/null)
-		[ "$n" -ge 1 ]
+		# Not every run makes them all: a futex is called only where the other thread has the lock just then.
+		reached=$((reached + (n > 0)))
 		kills=$((kills + n))
 	done < calls
+	[ "$reached" -ge 20 ]
 	[ "$kills" -ge 50 ]
 }
 

@@ -51,6 +51,18 @@ teardown() {
         iovprov apply -q doc1.yaml
 }
 
+@test "iov-topology(5) has every key of the schemas" {
+        local kind key
+        for kind in topology chassis; do
+                for key in $(jq -r '[.. | objects | .properties? // empty | keys[]] | unique[]' "$IOV_SOURCE/lib/yaml/$kind.schema.json"); do
+                        grep -qE "^\.(It )?Ic (.* , )?$key( |$)|^\.(It )?Ic .*\b$key\b|\b$key: " "$IOV_SOURCE/man/iov-topology.5" || {
+                                echo "iov-topology.5 lacks $key of $kind"
+                                return 1
+                        }
+                done
+        done
+}
+
 @test "the options of iovd(8) are those of iovd" {
         local option
         for option in $("$IOVD" --help | grep -oE -- '--[a-z-]+' | sort -u); do

@@ -37,9 +37,9 @@ teardown() {
         iovprov apply -q rack.yaml
         iovctl server add app01 5
         wait "$pid"
-        is '"generation 2: 1 changes"' jq -e .text waited
+        is '"generation 2: 1 change: server app01 added"' jq -e .text waited
         # What has happened already counts from a number on.
-        is '"generation 1: 8 changes"' json .text iovctl event wait --since 0 --filter 'text~generation' -o json
+        is '"generation 1: 8 changes: volume db-data added, volume web-boot added, server db01 added, and 5 more"' json .text iovctl event wait --since 0 --filter 'text~generation' -o json
 }
 
 @test "wait gives up after its time" {
@@ -65,7 +65,17 @@ PYTHON
         iovprov apply -q rack.yaml
         iovctl server add app01 5
         wait "$pid"
-        is "0 ['generation 1: 8 changes', 'generation 2: 1 changes']" cat status
+        is "0 ['generation 1: 8 changes: volume db-data added, volume web-boot added, server db01 added, and 5 more', 'generation 2: 1 change: server app01 added']" cat status
+}
+
+@test "follow ends with who reads its pipe, and does not wait for the next event" {
+        is_live || return 0
+        iovprov apply -q rack.yaml
+        timeout 60 bash -c 'iovctl event follow --since 0 | head -1' > first
+        [[ -s first ]]
+        # One that ignores SIGPIPE is told as if it had written.
+        timeout 60 bash -c "trap '' PIPE; iovctl event follow --since 0 2> said | head -1" > first
+        grep -q 'Broken pipe' said
 }
 
 @test "follow says that the appliance has gone" {
@@ -102,7 +112,7 @@ quiet() {
         local pid=$!
         until_true 20 quiet "$pid" "$(control_pid)"
         iovctl server add app01 5
-        until_true 20 grep -q 'changes' followed
+        until_true 20 grep -q 'server app01 added' followed
         kill -INT "$pid"
         wait "$pid"
 }

@@ -33,6 +33,10 @@ hits() {
         is '["media-error","web-boot",8,2,2]' json '.faults[0]|[.type,.object,.first,.count,.hits]' iovctl inject list -o json
         iovctl inject clear 1
         is 'type 0 code 0x00' host web01 read 8
+        # The operator is told of the first of them, in the name of the volume.
+        is '["error","web-boot","a write of 512 bytes at byte 4608 failed: Input/output error (web-disk on server web01)"]' \
+                json '[.level,.object,.text]' iovctl event wait --since 0 --filter level=error -o json
+        is 1 json '[.events[]|select(.text|contains("failed: "))]|length' iovctl event list -o json
 }
 
 @test "a full volume refuses writes and gives what it has" {
@@ -43,6 +47,9 @@ hits() {
         is 'type 0 code 0x00' host web01 read 0
         iovctl inject clear --all
         is 'type 0 code 0x00' host web01 write 0
+        iovctl event wait --since 0 --filter object=web-boot --filter 'text~a write of .* failed: No space left on device' --timeout 20
+        # And that it is over, with how many there were.
+        iovctl event wait --since 0 --filter object=web-boot --filter 'text~no request has failed for want of space .* 1 had' --timeout 60
 }
 
 @test "latency delays, and does no harm" {

@@ -30,6 +30,22 @@ is_direct() {
         iovctl server list
 }
 
+@test "two iovds on one run directory: the second is refused, and the first keeps its sockets" {
+        iovprov apply -q rack.yaml
+        sockets=$(ls -i run/mgmt.sock run/servers/*)
+        run timeout 30 "$IOVD" --state state2 --run run
+        [ "$status" -eq 1 ]
+        [[ $output == *"run: another iovd has its sockets there: stop it, or use another --run"* ]]
+        [ "$sockets" = "$(ls -i run/mgmt.sock run/servers/*)" ]
+        is $'db-disk\nweb-disk' iovctl vadapter list -o name
+        # It is free again when the first has ended.
+        iovd_stop
+        rm -rf state
+        mv state2 state
+        iovd_start
+        is '' iovctl vadapter list -o name
+}
+
 @test "a state of a newer version is refused and left alone" {
         iovprov apply rack.yaml
         iovd_stop

@@ -92,6 +92,16 @@ teardown() {
         [[ $(head -c 2 b.zip) == PK ]]
 }
 
+@test "a bundle is written to what is there and is no file, not put in its place" {
+        mkfifo pipe
+        tar -tzf - < pipe > list &
+        iovdump bundle pipe
+        wait $!
+        [[ -p pipe ]]
+        grep -q topology.yaml list
+        iovdump bundle /dev/stdout | tar -tzf - > /dev/null
+}
+
 @test "a bundle that cannot be written leaves nothing" {
         fails 1 iovdump bundle missing/b.tar.gz
         mkdir d

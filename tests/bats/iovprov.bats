@@ -136,6 +136,23 @@ doc() {
         says '^~~'
 }
 
+@test "names that no file defines, with a guess" {
+        doc 'servers: {alpha: {link: 1}}' 'volumes:' '  disk: {adapter: ssd0, size: 1GiB}' 'vadapters:' \
+                '  v: {adapter: ssd0, namespaces: [{volume: disc}], attach: {server: alfa, slot: 0}}' > f.yaml
+        iovprov validate f.yaml 2> said
+        grep -F 'f.yaml:7:44: warning: no file defines volume disc; did you mean disk, at f.yaml:5:3?' said
+        grep -F 'f.yaml:7:69: warning: no file defines server alfa; did you mean alpha, at f.yaml:3:11?' said
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:7:69: error: neither a file nor the appliance has a server alfa; did you mean alpha, at f.yaml:3:11?'
+}
+
+@test "names that the appliance has are not guessed at" {
+        doc 'servers: {alfa: {link: 1}}' | iovprov apply -q -
+        doc 'servers: {alpha: {link: 2}}' 'vadapters:' '  v: {adapter: ssd0, attach: {server: alfa, slot: 0}}' > f.yaml
+        iovprov apply -q f.yaml 2> said
+        is '' cat said
+}
+
 @test "wrong and missing units" {
         local size
         for size in 64 64GB 64gib 1.5GiB -1GiB 0GiB 99999999999EiB; do
@@ -176,9 +193,37 @@ doc() {
 
 @test "an adapter that does not exist" {
         doc 'vadapters:' '  v: {adapter: nic7}' > f.yaml
-        refuses 1 iovprov apply f.yaml
-        says 'f.yaml:4:3: error: '
-        says 'there is no adapter nic7'
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:4:16: error: the appliance has no adapter nic7'
+}
+
+@test "a refusal of what does not change itself is at its place, too" {
+        iovprov apply -q rack.yaml
+        sed 's/web-boot: {adapter: ssd0/web-boot: {adapter: ssd1/' rack.yaml > f.yaml
+        refuses 2 iovprov apply f.yaml
+        says 'f.yaml:15:'
+        says 'error: namespace web-disk/1: volume web-boot is on ssd1, vadapter web-disk on ssd0'
+}
+
+@test "names that nobody has are told by plan and apply, all of them, with what was meant" {
+        iovprov apply -q rack.yaml
+        doc 'volumes: {data: {adapter: sd0, size: 1GiB}}' 'vadapters:' \
+                '  v: {adapter: ssd0, qos: gold, namespaces: [{volume: dtaa}], attach: {server: webb01, slot: 5}}' > f.yaml
+        iovprov validate f.yaml 2> warnings
+        grep -F 'f.yaml:5:55: warning: no file defines volume dtaa; did you mean data, at f.yaml:3:11?' warnings
+        local command
+        for command in plan apply status; do
+                refuses 2 iovprov "$command" f.yaml
+                says 'f.yaml:3:27: error: the appliance has no adapter sd0; did you mean ssd0?'
+                says 'f.yaml:5:27: error: neither a file nor the appliance has a qos gold'
+                says 'f.yaml:5:55: error: neither a file nor the appliance has a volume dtaa; did you mean data, at f.yaml:3:11?'
+                says 'f.yaml:5:80: error: neither a file nor the appliance has a server webb01; did you mean web01?'
+        done
+        refuses 2 iovprov plan -o json f.yaml
+        is 4 jq '.errors | length' <<< "$stderr"
+        # What only the appliance has may be referred to.
+        doc 'vadapters:' '  v: {adapter: ssd0, attach: {server: web01, slot: 5}}' > g.yaml
+        iovprov apply -q g.yaml
 }
 
 @test "kinds of adapters that this version has no model for" {

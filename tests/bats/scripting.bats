@@ -65,7 +65,7 @@ teardown() {
         iovctl event list -o json | jq -r '.events[]|select(.object=="boot01-disk" or .object==null).text' > events
         sed -n '/^generation 3/,$p' events > steps
         diff steps - <<-'END'
-		generation 3: 2 changes
+		generation 3: 2 changes: server node01 changed, server spare changed
 		server node01 disconnected: unplugged by the appliance
 		quiet, and unplugged from slot 0 of server node01
 		plugged into slot 0 of server spare

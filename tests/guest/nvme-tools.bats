@@ -61,7 +61,14 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	[[ $output == *"Data Size: 4096 bytes"* ]]
 	run guest 'nvme list-ns /dev/nvme0'
 	[[ $output == "[   0]:0x1" ]]
-	guest 'nvme ns-descs /dev/nvme0n1'
+	[ "$(guest 'nvme list-ns /dev/nvme0 --all')" = "$output" ]
+	guest 'nvme id-ns /dev/nvme0 --namespace-id=1 --force && nvme ns-descs /dev/nvme0n1'
+	id=$(guest 'cat /sys/class/nvme/nvme0/cntlid')
+	[ "$(guest 'nvme list-ctrl /dev/nvme0')" = "num of ctrls present: 1
+[   0]:$(printf 0x%x "$id")" ]
+	guest 'nvme list-ctrl /dev/nvme0 --namespace-id=1'
+	# A server that has just been started has no error to show.
+	[[ $(guest 'nvme smart-log /dev/nvme0 | grep num_err') == *": 0" ]]
 	[ "$(guest 'nvme get-ns-id /dev/nvme0n1')" = "nvme0n1: namespace-id:1" ]
 	run guest 'nvme list && nvme list -v && nvme list-subsys /dev/nvme0n1'
 	echo "$output"

@@ -123,6 +123,17 @@ static void test_chain(void **state) {
         assert_int_equal(read32(0x148), PCI_EXT_CAP_ID_DSN | 1u << 16);
         assert_int_equal(read32(0x14c), 0x22334455);
         assert_int_equal(read32(0x150), 0x02000011);
+        /* From 8 GT/s on there is a Secondary PCI Express capability, whose Lane Error Status has a bit for each lane. */
+        make(sample_model.description);
+        assert_int_equal(read32(0x148), PCI_EXT_CAP_ID_DSN | 1u << 16 | 0x154u << 20);
+        assert_int_equal(read32(0x154), PCI_EXT_CAP_ID_SECPCI | 1u << 16);
+        put32(registers + 0x15c, 0x5);
+        write32(0x158, UINT32_MAX);
+        write32(0x160, UINT32_MAX);
+        vpc_config_reset(&config, VPC_RESET_BUS);
+        assert_int_equal(read32(0x15c), 0x5);
+        write32(0x15c, UINT32_MAX);
+        assert_int_equal(read32(0x158) | read32(0x15c) | read32(0x160), 0);
 }
 
 static void test_write_one_to_clear(void **state) {
@@ -270,7 +281,7 @@ static void test_bad_descriptions(void **state) {
         REFUSED(d.bars[5] = (struct vpc_bar){.size = 4096, .is_64bit = true});
         REFUSED(d.msi_vectors = 3);
         REFUSED(d.msi_vectors = 64);
-        REFUSED(d.msix_vectors = 2049);
+        REFUSED(d.msix_vectors = VPC_MSIX_MAX + 1);
         REFUSED(d.msix_bar = 6);
         REFUSED(d.msix_bar = 3);
         REFUSED(d.msix_table_offset = 4);
@@ -336,6 +347,7 @@ static void test_lspci(void **state) {
                 for (size_t j = 0; j < ARRAY_LENGTH(both); j++)
                         expect(text, both[j]);
                 expect(text, i ? "LnkSta:\tSpeed 8GT/s, Width x4" : "LnkSta:\tSpeed 5GT/s, Width x8");
+                assert_int_equal(!!strstr(text, "Secondary PCI Express"), i);
                 expect(text, i ? "Vector table: BAR=0 offset=00002000" : "Vector table: BAR=4 offset=00000000");
                 assert_null(strstr(text, "nknown"));
                 assert_null(strstr(text, "!!!"));

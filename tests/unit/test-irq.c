@@ -219,8 +219,15 @@ static void test_intx(void **state) {
         sample_write(s, CONFIG, MSIX + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE);
         assert_int_equal(vpc_function_irq_mask(s->function, VPC_IRQ_INTX, 0, 1, false), 0);
         assert_int_equal(count(fd), 0);
+        assert_false(sample_read(s, CONFIG, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
         sample_write(s, CONFIG, MSIX + PCI_MSIX_FLAGS, 2, 0);
         assert_int_equal(count(fd), 1);
+        assert_true(sample_read(s, CONFIG, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
+        /* and so does MSI */
+        sample_write(s, CONFIG, MSI + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE);
+        assert_false(sample_read(s, CONFIG, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
+        sample_write(s, CONFIG, MSI + PCI_MSI_FLAGS, 2, 0);
+        assert_true(sample_read(s, CONFIG, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
         vpc_function_reset(s->function, VPC_RESET_BUS);
         assert_false(sample_read(s, CONFIG, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT);
         close(fd);

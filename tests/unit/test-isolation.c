@@ -108,7 +108,7 @@ static void test_reports_that_lie(void **state) {
         report->n_windows = UINT32_MAX;
         assert_int_equal(vpc_report_copy(report, copy), -EBADMSG);
         report->n_windows = 0;
-        report->n_vectors = VPC_REPORT_VECTORS_MAX + 1;
+        report->n_vectors = VPC_LINES_MAX + 1;
         assert_int_equal(vpc_report_copy(report, copy), -EBADMSG);
         report->n_vectors = 0;
         report->sequence = 1; /* for ever in the middle of a change */

@@ -108,6 +108,7 @@ static void test_identify_namespace(void **state) {
         assert_int_equal(get(f, 16, 8), FAKE_MEDIUM_SIZE / 512);
         assert_int_equal(get(f, 25, 2), 1); /* two formats, the first in use */
         assert_int_equal(get(f, 64, 8), UINT64_C(0x0007000700070007));
+        assert_int_equal(get(f, 72, 2), 7); /* NOWS: a multiple of NPWG */
         assert_int_equal(get(f, 99, 1), 0);
         assert_int_equal(get(f, 128, 8), UINT64_C(12) << 48 | 9 << 16);
         assert_int_equal(identify(f, 0, 2), 0);
@@ -147,7 +148,45 @@ static void test_identify_lists(void **state) {
         assert_int_equal(get(f, 32, 4), 0);
         assert_int_equal(identify(f, 3, 3), DNR(NVME_SC_INVALID_NAMESPACE));
         for (uint32_t cns = 4; cns < 256; cns++)
-                assert_int_equal(identify(f, cns, 1), DNR(NVME_SC_INVALID_FIELD));
+                if (cns != 6 && (cns < 0x10 || cns > 0x13))
+                        assert_int_equal(identify(f, cns, 1), DNR(NVME_SC_INVALID_FIELD));
+}
+
+/* What is asked of controllers with namespace management, and answered by this one without it. */
+static void test_identify_allocated(void **state) {
+        struct fake *f = *state;
+        uint32_t id = 0;
+
+        assert_int_equal(identify(f, 0x10, 1), 0);
+        assert_int_equal(get(f, 0, 8), UINT64_C(5) << 32 | 2);
+        assert_int_equal(identify(f, 0x10, 0xfffffffe), DNR(NVME_SC_INVALID_NAMESPACE));
+        assert_int_equal(identify(f, 0x11, 2), 0);
+        assert_int_equal(get(f, 0, 8), FAKE_MEDIUM_SIZE / 4096);
+        assert_int_equal(identify(f, 0x11, 3), 0);
+        assert_int_equal(get(f, 0, 8), 0);
+        assert_int_equal(identify(f, 0x11, NVME_NSID_ALL), DNR(NVME_SC_INVALID_NAMESPACE));
+        assert_int_equal(identify(f, 1, 0), 0);
+        id = (uint32_t)get(f, 78, 2);
+        assert_int_equal(identify(f, 0x13, 0), 0);
+        assert_int_equal(get(f, 0, 8), id << 16 | 1);
+        assert_int_equal(identify(f, id << 16 | 0x12, 1), 0);
+        assert_int_equal(get(f, 0, 8), id << 16 | 1);
+        assert_int_equal(identify(f, (id + 1) << 16 | 0x12, 1), 0); /* from another one on */
+        assert_int_equal(get(f, 0, 8), 0);
+        assert_int_equal(identify(f, 0x12, 3), 0); /* inactive */
+        assert_int_equal(get(f, 0, 8), 0);
+        assert_int_equal(identify(f, 0x12, 0), DNR(NVME_SC_INVALID_NAMESPACE));
+}
+
+/* No limits that are not in MDTS, and no other command set. */
+static void test_identify_command_set(void **state) {
+        struct fake *f = *state;
+        const struct nvme_sqe zoned = {.opcode = NVME_ADMIN_IDENTIFY, .prp1 = FAKE_DATA, .cdw10 = 6, .cdw11 = 2u << 24};
+
+        assert_int_equal(identify(f, 6, 0), 0);
+        for (unsigned int i = 0; i < 4096; i += 8)
+                assert_int_equal(get(f, i, 8), 0);
+        assert_int_equal(admin(f, zoned), DNR(NVME_SC_INVALID_FIELD));
 }
 
 /* Only what the effects log names is executed, and all of it. */
@@ -542,6 +581,8 @@ int main(void) {
                 cmocka_unit_test(test_identity),
                 cmocka_unit_test_setup_teardown(test_identify_namespace, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_identify_lists, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_identify_allocated, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_identify_command_set, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_opcodes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_log_errors, setup, teardown),

@@ -490,7 +490,7 @@ static void test_restart_event(void **state) {
 static bool die_executing(struct fake *f) {
         bool any = false;
 
-        for (unsigned int i = 0; i < NVME_IO_SLOTS; i++)
+        for (unsigned int i = 0; i < NVME_SLOTS; i++)
                 if (f->image->slots[i].state == NVME_SLOT_MEDIA) {
                         f->image->slots[i].state = NVME_SLOT_FETCHED;
                         any = true;

@@ -78,6 +78,29 @@ static void test_two_files(void **state) {
         iov_diagnostics_unref(d);
 }
 
+/* Names may be used before they are defined, and defined in another file; those of a series (web1, web2) are no slips. */
+static void test_references(void **state) {
+        struct iov_model *m = helper_model();
+        struct iov_diagnostics *d = helper_diagnostics();
+
+        assert_int_equal(read_both(m, d,
+                                   HEAD "vadapters: {v: {adapter: ssd0, namespaces: [{volume: disc}, {volume: log}], "
+                                        "attach: {server: web1, slot: 0}}}\n",
+                                   HEAD "servers: {web2: {link: 1}}\n"
+                                        "volumes: {disk: {adapter: ssd0, size: 1GiB}, log: {adapter: ssd0, size: 1GiB}}\n"),
+                         0);
+        assert_int_equal(iov_diagnostics_check_references(d, NULL), 0);
+        assert_int_equal(iov_diagnostics_count(d, IOV_ERROR), 0);
+        assert_int_equal(iov_diagnostics_count(d, IOV_WARNING), 1);
+        const struct iov_diagnostic *f = iov_diagnostics_get(d, 0);
+        assert_string_equal(f->text, "no file defines volume disc; did you mean disk, at second.yaml:4:11?");
+        assert_string_equal(f->file, "first.yaml");
+        assert_string_equal(f->related_file, "second.yaml");
+        assert_int_equal(f->related_line, 4);
+        iov_model_unref(m);
+        iov_diagnostics_unref(d);
+}
+
 static void test_two_files_clash(void **state) {
         struct iov_model *m = helper_model();
         struct iov_diagnostics *d = helper_diagnostics();
@@ -123,6 +146,57 @@ static void test_model_has_it(void **state) {
         free(printed);
         iov_model_unref(m);
         iov_diagnostics_unref(d);
+}
+
+/* Without an appliance a name that is near one defined is a warning; with one, what neither has is an error. */
+static void test_appliance_has(void **state) {
+        struct iov_model *m = helper_model(), *have = helper_topology(HEAD "volumes: {webboot: {adapter: ssd0, size: 1GiB}}\n"
+                                                                           "qos: {gold: {weight: 7}}\n");
+        static const char text[] =
+                HEAD "servers: {web: {link: 0, profile: golden}}\n"
+                     "volumes: {data: {adapter: ssdx, size: 1GiB}}\n"
+                     "vadapters:\n"
+                     "  v: {adapter: ssd0, qos: gold, namespaces: [{volume: dtaa}], attach: {server: wbe, slot: 0}}\n"
+                     "  w: {adapter: ssd0, qos: gild, namespaces: [{volume: web-boot}]}\n"
+                     "profiles: {bronze: {slots: {0: x}}}\n";
+        static const char *const warned[] = {
+                "f.yaml:6:55: warning: no file defines volume dtaa; did you mean data, at f.yaml:4:11?\n",
+                "f.yaml:6:80: warning: no file defines server wbe; did you mean web, at f.yaml:3:11?\n",
+        };
+        static const char *const refused[] = {
+                "f.yaml:3:35: error: neither a file nor the appliance has a profile golden\n",
+                "f.yaml:4:27: error: the appliance has no adapter ssdx; did you mean ssd0?\n",
+                "f.yaml:6:55: error: neither a file nor the appliance has a volume dtaa; did you mean data, at f.yaml:4:11?\n",
+                "f.yaml:6:80: error: neither a file nor the appliance has a server wbe; did you mean web, at f.yaml:3:11?\n",
+                "f.yaml:7:27: error: neither a file nor the appliance has a qos gild; did you mean gold?\n",
+                "f.yaml:7:55: error: neither a file nor the appliance has a volume web-boot; did you mean webboot?\n",
+                "f.yaml:8:32: error: neither a file nor the appliance has a vadapter x\n",
+        };
+        static const char chassis[] =
+                "version: 1\nkind: chassis\nlinks: 1\nslots: 1\nadapters: {ssd0: {kind: ssd, capacity: 1TiB}}\n";
+
+        struct iov_diagnostics *other = helper_diagnostics(); /* that of its files */
+        assert_int_equal(iov_chassis_read(have, "c.yaml", chassis, strlen(chassis), other), 0);
+        iov_diagnostics_unref(other);
+        for (int with = 0; with < 2; with++) {
+                struct iov_diagnostics *d = helper_diagnostics();
+                struct iov_model *want = with ? helper_model() : iov_model_ref(m);
+
+                assert_int_equal(iov_topology_read(want, "f.yaml", text, strlen(text), d), 0);
+                assert_int_equal(iov_diagnostics_check_references(d, with ? have : NULL), with ? -EBADMSG : 0);
+                char *printed = helper_printed(d);
+                const char *const *said = with ? refused : warned;
+                for (size_t i = 0; i < (with ? sizeof(refused) / sizeof(refused[0]) : sizeof(warned) / sizeof(warned[0])); i++)
+                        if (!strstr(printed, said[i]))
+                                fail_msg("missing: %s in:\n%s", said[i], printed);
+                assert_int_equal(iov_diagnostics_count(d, IOV_WARNING), with ? 0 : 2);
+                assert_int_equal(iov_diagnostics_count(d, IOV_ERROR), with ? 7 : 0);
+                free(printed);
+                iov_model_unref(want);
+                iov_diagnostics_unref(d);
+        }
+        iov_model_unref(have);
+        iov_model_unref(m);
 }
 
 static void test_size_limit(void **state) {
@@ -247,10 +321,11 @@ static void test_examples(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_topology),        cmocka_unit_test(test_scalars),
-                cmocka_unit_test(test_two_files),       cmocka_unit_test(test_two_files_clash),
-                cmocka_unit_test(test_model_has_it),    cmocka_unit_test(test_size_limit),
-                cmocka_unit_test(test_table_full),      cmocka_unit_test(test_every_prefix),
-                cmocka_unit_test(test_builtin_chassis), cmocka_unit_test(test_examples),
+                cmocka_unit_test(test_two_files),       cmocka_unit_test(test_references),
+                cmocka_unit_test(test_two_files_clash), cmocka_unit_test(test_model_has_it),
+                cmocka_unit_test(test_size_limit),      cmocka_unit_test(test_table_full),
+                cmocka_unit_test(test_every_prefix),    cmocka_unit_test(test_builtin_chassis),
+                cmocka_unit_test(test_examples),        cmocka_unit_test(test_appliance_has),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,8 +112,33 @@ static void complete_identities(struct tool *tool, const char *current) {
         }
 }
 
+/* What stands before the part of a list that is being typed, with its comma; the part is `*current` then. */
+static char *list_prefix(const char **current) {
+        const char *comma = strrchr(*current, ','), *start = *current;
+
+        *current = comma ? comma + 1 : start;
+        return xasprintf("%.*s", (int)(*current - start), start);
+}
+
+/* Columns of a list, the part behind the last comma, each behind `sign`; NULL: one, with the sign that follows in a filter. */
+static void complete_columns(const struct tool *tool, const char *sign, const char *current) {
+        const char *part = current;
+        CLEANUP_FREE char *prefix = sign ? list_prefix(&part) : xasprintf("%s", "");
+
+        for (const struct column *c = tool->command ? tool->command->columns : NULL; c && c->name; c++) {
+                CLEANUP_FREE char *word = xasprintf("%s%s%s%s", prefix, sign ? sign : "", c->name, sign ? "" : "=");
+
+                candidate(current, word);
+        }
+}
+
 static void complete_output(const struct tool *tool, const char *current) {
         const struct command *c = tool->command;
+
+        if (strchr(current, ',')) {
+                complete_columns(tool, "", current);
+                return;
+        }
 
         for (unsigned int f = 0; f < FORMAT_COUNT; f++)
                 if (!c || c->formats & FORMAT_BIT(f))
@@ -121,15 +146,6 @@ static void complete_output(const struct tool *tool, const char *current) {
         for (const struct column *col = c ? c->columns : NULL; col && col->name; col++)
                 candidate(current, col->name);
         candidate(current, "help");
-}
-
-/* Columns behind `prefix`; NULL: with the sign that follows in a filter. */
-static void complete_columns(const struct tool *tool, const char *prefix, const char *current) {
-        for (const struct column *c = tool->command ? tool->command->columns : NULL; c && c->name; c++) {
-                CLEANUP_FREE char *word = xasprintf("%s%s%s", prefix ? prefix : "", c->name, prefix ? "" : "=");
-
-                candidate(current, word);
-        }
 }
 
 /* Names of objects. */

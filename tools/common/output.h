@@ -85,7 +85,6 @@ void put_bool(struct table *table, bool value);
 /* Takes the sub-table over. */
 void put_table(struct table *table, struct table *sub);
 void put_record(struct table *table, struct table *sub);
-void put_cell(struct table *table, const struct cell *cell);
 
 /* Keep the `n` rows with these indexes, each at most once, in this order. */
 void table_select(struct table *table, const size_t *rows, size_t n);

@@ -74,24 +74,30 @@ int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot
         return 0;
 }
 
-int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot) {
+int session_read(struct tool *tool, int (*read)(struct iov_appliance *appliance, void *ret), void *ret, const char *what) {
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         int status = session_open(tool, &appliance);
 
         if (status != STATUS_DONE)
                 return status;
-        int r = snapshot_read(appliance, ret_snapshot);
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+        int r = read(appliance, ret);
+        return r < 0 ? report_errno(tool, r, "reading %s failed", what) : STATUS_DONE;
+}
+
+static int take_snapshot(struct iov_appliance *appliance, void *ret) {
+        return snapshot_read(appliance, ret);
+}
+
+int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot) {
+        return session_read(tool, take_snapshot, ret_snapshot, "the appliance's tables");
+}
+
+static int load_model(struct iov_appliance *appliance, void *ret) {
+        return iov_model_load(appliance, ret);
 }
 
 int session_load(struct tool *tool, struct iov_model **ret_model) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        int status = session_open(tool, &appliance);
-
-        if (status != STATUS_DONE)
-                return status;
-        int r = iov_model_load(appliance, ret_model);
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+        return session_read(tool, load_model, ret_model, "the appliance's tables");
 }
 
 const struct iov_counter *snapshot_counter(const struct snapshot *s, const struct iov_vadapter *vadapter) {
@@ -117,12 +123,10 @@ int basis_read(struct iov_appliance *appliance, struct basis *ret_basis) {
         return r;
 }
 
-int basis_load(struct tool *tool, struct basis *ret_basis) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        int status = session_open(tool, &appliance);
+static int load_basis(struct iov_appliance *appliance, void *ret) {
+        return basis_read(appliance, ret);
+}
 
-        if (status != STATUS_DONE)
-                return status;
-        int r = basis_read(appliance, ret_basis);
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
+int basis_load(struct tool *tool, struct basis *ret_basis) {
+        return session_read(tool, load_basis, ret_basis, "the appliance's tables");
 }

@@ -8,6 +8,8 @@
 
 /* Report a failure and return an exit code; STATUS_DONE: *ret_appliance is open. */
 int session_open(struct tool *tool, struct iov_appliance **ret_appliance);
+/* Open, have `read` fill in `ret` (0 or -errno), close; an exit code. `what` is for the message where it cannot be read. */
+int session_read(struct tool *tool, int (*read)(struct iov_appliance *appliance, void *ret), void *ret, const char *what);
 
 /* Members of a kind, ordered by what they are in, and by what they show. */
 struct members {
@@ -30,7 +32,7 @@ int snapshot_read(struct iov_appliance *appliance, struct snapshot *ret_snapshot
 int snapshot_take(struct tool *tool, struct snapshot *ret_snapshot);
 /* Only the model. */
 int session_load(struct tool *tool, struct iov_model **ret_model);
-/* What is there, and of which appliance: what a plan begins with. */
+/* What is there, and of which appliance: what a plan begins with, and the arguments of a server's hypervisor. */
 struct basis {
         struct iov_model *have;
         struct iov_mb_identify id;

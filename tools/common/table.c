@@ -162,13 +162,6 @@ void put_record(struct table *t, struct table *sub) {
         next_cell(t, CELL_RECORD)->table = sub;
 }
 
-void put_cell(struct table *t, const struct cell *cell) {
-        struct cell *c = next_cell(t, cell->type);
-
-        *c = *cell;
-        c->text = cell->text ? keep_text(t, cell->text, strlen(cell->text)) : NULL;
-}
-
 void table_select(struct table *t, const size_t *rows, size_t n) {
         struct cell *cells = xcalloc(n * t->n_columns, sizeof(*cells));
 

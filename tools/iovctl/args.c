@@ -150,25 +150,13 @@ static int print_arguments(const struct tool *tool, struct arguments *a) {
         return STATUS_DONE;
 }
 
-static int load(struct tool *tool, struct iov_model **ret_model, struct iov_mb_identify *ret_identify) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        int status = session_open(tool, &appliance);
-
-        if (status != STATUS_DONE)
-                return status;
-        int r = iov_identify(appliance, ret_identify);
-        if (r == 0)
-                r = iov_model_load(appliance, ret_model);
-        return r < 0 ? report_errno(tool, r, "reading the appliance's tables failed") : STATUS_DONE;
-}
-
 int server_args(struct tool *tool, char **words, unsigned int n_words) {
-        CLEANUP_MODEL struct iov_model *model = NULL;
-        struct iov_mb_identify identify;
-        int status = load(tool, &model, &identify);
+        CLEANUP_BASIS struct basis basis = {0};
+        int status = basis_load(tool, &basis);
 
         if (status != STATUS_DONE)
                 return status;
+        const struct iov_model *model = basis.have;
         const struct iov_server *s = iov_model_get(model, IOV_KIND_SERVER, words[0]);
         if (!s)
                 return report_error(tool, STATUS_FAILED, "%s: no such server; 'iovctl server list' shows them", words[0]);
@@ -178,7 +166,7 @@ int server_args(struct tool *tool, char **words, unsigned int n_words) {
         struct arguments a = {json_object_new_array()};
         if (*s->qemu)
                 add_monitor(&a, s);
-        status = add_all(tool, &a, model, words[0], identify.run_dir);
+        status = add_all(tool, &a, model, words[0], basis.id.run_dir);
         if (status == STATUS_DONE)
                 status = print_arguments(tool, &a);
         json_object_put(a.list);

@@ -140,6 +140,7 @@ struct following {
         uint64_t number;
         bool printed;
         int interrupt; /* readable when SIGINT has come */
+        int reader;    /* to end with who reads a pipe of ours; -1: an event is waited for, read or not */
 };
 
 static int following_start(struct following *f) {
@@ -209,7 +210,9 @@ static double now(void) {
  * looks again and again. */
 static int following_sleep(const struct following *f, double seconds) {
         const double look = seconds >= 0 && seconds < LOOK_MS / 1000.0 ? seconds : LOOK_MS / 1000.0;
-        struct pollfd p[] = {{.fd = iov_events_get_fd(f->appliance), .events = POLLIN}, {.fd = f->interrupt, .events = POLLIN}};
+        struct pollfd p[] = {{.fd = iov_events_get_fd(f->appliance), .events = POLLIN},
+                             {.fd = f->interrupt, .events = POLLIN},
+                             {.fd = f->reader}};
 
         if (p[0].fd < 0)
                 return iov_events_wait(f->appliance, f->number, (int)(look * 1000) + 1);
@@ -220,6 +223,13 @@ static int following_sleep(const struct following *f, double seconds) {
             errno != EINTR)
                 return -errno;
         return iov_events_wait(f->appliance, f->number, 0);
+}
+
+/* The next write would tell it too, but may be days away. */
+static bool reader_is_gone(const struct following *f) {
+        struct pollfd p = {.fd = f->reader};
+
+        return poll(&p, 1, 0) > 0 && p.revents & POLLERR;
 }
 
 /* Until an interrupt; with `one` until an event was printed, or the time is over. */
@@ -248,11 +258,15 @@ static int following_run(struct following *f, bool one) {
                         return report_lost(f->tool, r);
                 if (wait_interrupted(0))
                         return one ? STATUS_FAILED : STATUS_DONE;
+                if (reader_is_gone(f)) {
+                        raise(SIGPIPE);
+                        return report_errno(f->tool, -EPIPE, "writing the output failed");
+                }
         }
 }
 
 static int follow(struct tool *tool, bool one) {
-        struct following f = {.tool = tool, .interrupt = -1};
+        struct following f = {.tool = tool, .interrupt = -1, .reader = one ? -1 : STDOUT_FILENO};
         int status = following_start(&f);
 
         if (status == STATUS_DONE)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The ledger of identities: who has each, and who had it. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -71,14 +72,42 @@ static void past_row(struct table *t, const struct iov_model *m, const struct io
                 put_null(t);
 }
 
-/* Past holders of an identity that somebody has are its history, and not in the list. */
-static bool is_held(const struct iov_model *m, const struct iov_identity *past) {
+/* What is held, in order, so that a look-up does not read all of ten thousand vAdapters. */
+struct held {
+        struct {
+                const char **values;
+                size_t n;
+        } of[IOV_IDENTITY_COUNT];
+};
+
+static void held_free(struct held *held) {
+        for (unsigned int type = 0; type < IOV_IDENTITY_COUNT; type++)
+                free(held->of[type].values);
+}
+#define CLEANUP_HELD __attribute__((cleanup(held_free)))
+
+static int compare_values(const void *a, const void *b) {
+        return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void held_collect(const struct iov_model *m, struct held *held) {
         const struct iov_vadapter *v;
 
-        iov_model_foreach (m, IOV_KIND_VADAPTER, v)
-                if (past->type < IOV_IDENTITY_COUNT && strcmp(identity_of(v, past->type), past->value) == 0)
-                        return true;
-        return false;
+        for (unsigned int type = 0; type < IOV_IDENTITY_COUNT; type++) {
+                held->of[type].values = xcalloc(iov_model_count(m, IOV_KIND_VADAPTER) + 1, sizeof(char *));
+                iov_model_foreach (m, IOV_KIND_VADAPTER, v)
+                        if (*identity_of(v, type))
+                                held->of[type].values[held->of[type].n++] = identity_of(v, type);
+                qsort(held->of[type].values, held->of[type].n, sizeof(char *), compare_values);
+        }
+}
+
+/* Past holders of an identity that somebody has are its history, and not in the list. */
+static bool is_held(const struct held *held, const struct iov_identity *past) {
+        const char *value = past->value;
+
+        return past->type < IOV_IDENTITY_COUNT &&
+               bsearch(&value, held->of[past->type].values, held->of[past->type].n, sizeof(char *), compare_values);
 }
 
 static uint64_t now(void) {
@@ -92,6 +121,8 @@ static uint64_t now(void) {
 static struct table *identities_table(const struct iov_model *m, const char *value) {
         struct table *t = table_new("identities", identity_columns);
         CLEANUP_FREE const void **vadapters = NULL, **past = NULL;
+        CLEANUP_HELD struct held held = {0};
+        uint64_t now_ns = now();
         int n = iov_model_sorted(m, IOV_KIND_VADAPTER, &vadapters);
 
         for (int i = 0; i < n; i++)
@@ -101,12 +132,14 @@ static struct table *identities_table(const struct iov_model *m, const char *val
                         if (*has && (!value || strcmp(has, value) == 0))
                                 held_row(t, vadapters[i], type);
                 }
+        if (!value)
+                held_collect(m, &held);
         n = iov_model_sorted(m, IOV_KIND_IDENTITY, &past);
         for (int i = n; i-- > 0;) {
                 const struct iov_identity *p = past[i];
 
-                if (value ? strcmp(p->value, value) == 0 : !is_held(m, p))
-                        past_row(t, m, p, now());
+                if (value ? strcmp(p->value, value) == 0 : !is_held(&held, p))
+                        past_row(t, m, p, now_ns);
         }
         return t;
 }

@@ -75,13 +75,28 @@ static struct table *rows_table(const struct iov_mb_reservation_row *rows, size_
         return t;
 }
 
+struct rows {
+        struct iov_mb_reservation_row *rows;
+        size_t n;
+};
+
+static void rows_free(struct rows *rows) {
+        free(rows->rows);
+}
+#define CLEANUP_ROWS __attribute__((cleanup(rows_free)))
+
+static int read_rows(struct iov_appliance *appliance, void *ret) {
+        struct rows *rows = ret;
+
+        return iov_reservations_read(appliance, &rows->rows, &rows->n);
+}
+
 static int list_rows(struct tool *tool, struct iov_appliance *a, struct table **ret_table) {
-        CLEANUP_FREE struct iov_mb_reservation_row *rows = NULL;
-        size_t n = 0;
-        int r = iov_reservations_read(a, &rows, &n);
+        CLEANUP_ROWS struct rows rows = {0};
+        int r = read_rows(a, &rows);
 
         if (r == 0)
-                *ret_table = rows_table(rows, n, NULL);
+                *ret_table = rows_table(rows.rows, rows.n, NULL);
         return r;
 }
 
@@ -90,18 +105,12 @@ int reservation_list(struct tool *tool, char **words, unsigned int n_words) {
 }
 
 int reservation_show(struct tool *tool, char **words, unsigned int n_words) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        CLEANUP_FREE struct iov_mb_reservation_row *rows = NULL;
-        size_t n = 0;
-        int status = session_open(tool, &appliance);
+        CLEANUP_ROWS struct rows rows = {0};
+        int status = session_read(tool, read_rows, &rows, "the reservations");
 
         if (status != STATUS_DONE)
                 return status;
-        int r = iov_reservations_read(appliance, &rows, &n);
-        iov_close(TAKE_PTR(appliance));
-        if (r < 0)
-                return report_errno(tool, r, "reading the reservations failed");
-        CLEANUP_TABLE struct table *t = rows_table(rows, n, words[0]);
+        CLEANUP_TABLE struct table *t = rows_table(rows.rows, rows.n, words[0]);
         if (table_n_rows(t) == 0)
                 return report_error(tool, STATUS_FAILED, "%s: no such shared volume; 'iovctl reservation list' shows them",
                                     words[0]);

@@ -87,6 +87,7 @@ static int add_registers(struct bundle *b, struct iov_appliance *appliance) {
 }
 
 static int add_pci(struct bundle *b, struct iov_appliance *appliance, const struct iov_model *model) {
+        CLEANUP_NAMES struct pci_access *names = names_new();
         const struct iov_server *server;
 
         iov_model_foreach (model, IOV_KIND_SERVER, server) {
@@ -100,7 +101,7 @@ static int add_pci(struct bundle *b, struct iov_appliance *appliance, const stru
                 struct text t;
 
                 text_open(&t);
-                functions_write(&functions, t.stream);
+                functions_write(&functions, names, t.stream);
                 r = text_add(&t, b, name, 0);
                 if (r < 0)
                         return r;
@@ -247,6 +248,19 @@ static int write_archive(const struct tool *tool, const struct bundle *b, const 
         return status;
 }
 
+/* What is there already and is no file (a tape, a pipe, /dev/stdout) is written to: renaming would put a file in its place. */
+static int write_device(const struct tool *tool, const struct bundle *b, const char *file) {
+        CLEANUP_CLOSE int fd = open(file, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+
+        return fd < 0 ? report_errno(tool, -errno, "%s", file) : write_archive(tool, b, file, fd);
+}
+
+static bool is_device(const char *file) {
+        struct stat st;
+
+        return stat(file, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 /* To a temporary name beside it, then renamed: a bundle is whole or not there. It is for its owner only. */
 static int write_file(const struct tool *tool, const struct bundle *b, const char *file) {
         CLEANUP_FREE char *temporary = xasprintf("%s.XXXXXX", file);
@@ -276,5 +290,7 @@ int dump_bundle(struct tool *tool, char **words, unsigned int n_words) {
         iov_close(appliance);
         if (r < 0)
                 return report_errno(tool, r, "collecting failed");
-        return to_stdout ? write_archive(tool, &b, "-", STDOUT_FILENO) : write_file(tool, &b, words[0]);
+        if (to_stdout)
+                return write_archive(tool, &b, "-", STDOUT_FILENO);
+        return is_device(words[0]) ? write_device(tool, &b, words[0]) : write_file(tool, &b, words[0]);
 }

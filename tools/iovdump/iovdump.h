@@ -44,7 +44,12 @@ void functions_free(struct functions *functions);
 #define CLEANUP_FUNCTIONS __attribute__((cleanup(functions_free)))
 int functions_read(struct iov_appliance *appliance, const struct iov_model *model, const char *server,
                    struct functions *ret_functions);
+/* The names of vendors and devices: to be read once, which takes longer than all the rest. */
+struct pci_access;
+struct pci_access *names_new(void);
+void names_free(struct pci_access **names);
+#define CLEANUP_NAMES __attribute__((cleanup(names_free)))
 /* As `lspci -xxxx` prints and `lspci -F` reads. */
-void functions_write(const struct functions *functions, FILE *stream);
+void functions_write(const struct functions *functions, struct pci_access *names, FILE *stream);
 
 #endif

@@ -224,20 +224,31 @@ static int judge(const struct tool *tool, const struct iov_mb_isolation_row *row
         return STATUS_DONE;
 }
 
+struct rows {
+        struct iov_mb_isolation_row *rows;
+        size_t n;
+};
+
+static void rows_free(struct rows *rows) {
+        free(rows->rows);
+}
+#define CLEANUP_ROWS __attribute__((cleanup(rows_free)))
+
+static int read_rows(struct iov_appliance *appliance, void *ret) {
+        struct rows *rows = ret;
+
+        return iov_isolation_read(appliance, &rows->rows, &rows->n);
+}
+
 int dump_isolation(struct tool *tool, char **words, unsigned int n_words) {
-        CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
-        CLEANUP_FREE struct iov_mb_isolation_row *rows = NULL;
-        size_t n = 0;
-        int status = session_open(tool, &appliance);
+        CLEANUP_ROWS struct rows rows = {0};
+        int status = session_read(tool, read_rows, &rows, "who reaches what");
 
         if (status != STATUS_DONE)
                 return status;
-        int r = iov_isolation_read(appliance, &rows, &n);
-        if (r < 0)
-                return report_errno(tool, r, "reading who reaches what failed");
-        CLEANUP_FREE size_t *with = xcalloc(n + 1, sizeof(*with));
-        size_t n_overlaps = isolation_overlaps(rows, n, with);
-        CLEANUP_TABLE struct table *t = isolation_table(rows, n, with);
+        CLEANUP_FREE size_t *with = xcalloc(rows.n + 1, sizeof(*with));
+        size_t n_overlaps = isolation_overlaps(rows.rows, rows.n, with);
+        CLEANUP_TABLE struct table *t = isolation_table(rows.rows, rows.n, with);
         status = output_table(tool, t, false);
-        return status == STATUS_DONE ? judge(tool, rows, n, with, n_overlaps) : status;
+        return status == STATUS_DONE ? judge(tool, rows.rows, rows.n, with, n_overlaps) : status;
 }

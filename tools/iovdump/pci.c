@@ -51,13 +51,17 @@ __attribute__((noreturn)) static void names_error(char *format, ...) {
         exit(STATUS_FAILED);
 }
 
-static struct pci_access *names_new(void) {
+struct pci_access *names_new(void) {
         struct pci_access *access = pci_alloc();
 
         access->error = names_error;
         access->warning = names_message;
         access->debug = names_message;
         return access;
+}
+
+void names_free(struct pci_access **names) {
+        pci_cleanup(*names);
 }
 
 /* `01:00.0 Non-Volatile memory controller: Vendor Device (rev 01)` */
@@ -77,11 +81,9 @@ static void write_heading(struct pci_access *access, const struct function *f, F
         fputc('\n', stream);
 }
 
-void functions_write(const struct functions *functions, FILE *stream) {
-        struct pci_access *access = names_new();
-
+void functions_write(const struct functions *functions, struct pci_access *names, FILE *stream) {
         for (size_t i = 0; i < functions->n; i++) {
-                write_heading(access, &functions->functions[i], stream);
+                write_heading(names, &functions->functions[i], stream);
                 for (unsigned int offset = 0; offset < CONFIG_SIZE; offset += 16) {
                         fprintf(stream, "%02x:", offset);
                         for (unsigned int b = 0; b < 16; b++)
@@ -90,7 +92,6 @@ void functions_write(const struct functions *functions, FILE *stream) {
                 }
                 fputc('\n', stream);
         }
-        pci_cleanup(access);
 }
 
 static struct table *functions_table(const struct functions *functions) {
@@ -144,7 +145,9 @@ int dump_pci(struct tool *tool, char **words, unsigned int n_words) {
         if (status != STATUS_DONE)
                 return status;
         if (tool->output.format == FORMAT_TABLE) {
-                functions_write(&functions, stdout);
+                CLEANUP_NAMES struct pci_access *names = names_new();
+
+                functions_write(&functions, names, stdout);
                 return STATUS_DONE;
         }
         CLEANUP_TABLE struct table *t = functions_table(&functions);

@@ -62,6 +62,11 @@ static int prepare(struct tool *tool, char **words, unsigned int n_words, struct
                 status = early_load_finish(tool, early, basis);
         else
                 early_load_drop(early);
+        if (status != STATUS_DONE)
+                return status;
+        status = wanted_check(tool, wanted, basis->have);
+        if (status == STATUS_USAGE)
+                report_diagnostics(tool, wanted->diagnostics);
         return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 
@@ -100,6 +105,26 @@ int prov_status(struct tool *tool, char **words, unsigned int n_words) {
         return status;
 }
 
+/* What stays as it is may not fit a change: no step is at fault then, and a refusal begins with it, `namespace web-disk/1: `. */
+static bool add_at_object(struct wanted *wanted, const char *text) {
+        const enum iov_kind *kinds = NULL;
+        struct iov_diagnostic place;
+        size_t n = iov_config_kinds(&kinds);
+
+        for (size_t i = 0; i < n; i++) {
+                const char *word = iov_records_get(kinds[i])->name;
+                size_t length = strlen(word);
+
+                if (strncmp(text, word, length) != 0 || text[length] != ' ')
+                        continue;
+                const char *name = text + length + 1, *end = strchr(name, ':');
+                CLEANUP_FREE char *copy = xasprintf("%.*s", end ? (int)(end - name) : 0, name);
+                return iov_diagnostics_locate(wanted->diagnostics, kinds[i], copy, &place) == 0 &&
+                       iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, kinds[i], copy, text) == 0;
+        }
+        return false;
+}
+
 /* A refusal by the appliance, shown where the object at fault stands in the files. */
 static int report_refusal(const struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, int r,
                           const struct iov_mb_error *error) {
@@ -112,8 +137,10 @@ static int report_refusal(const struct tool *tool, const struct iov_plan *plan, 
         if (!*text)
                 return report_errno(tool, r, "the appliance refused the transaction");
         if (error->op_index >= iov_plan_count(plan)) {
+                bool added = add_at_object(wanted, text);
+
                 report_diagnostics(tool, wanted->diagnostics);
-                return report_error(tool, status_from_errno(r), "%s", text);
+                return added ? (int)status_from_errno(r) : report_error(tool, status_from_errno(r), "%s", text);
         }
         const struct iov_plan_step *step = iov_plan_get(plan, error->op_index);
         iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, step->kind, step_name(step), text);

@@ -15,6 +15,10 @@ void wanted_free(struct wanted *wanted);
 /* Findings are not printed yet. Returns an exit code. */
 int wanted_read(struct tool *tool, char **files, unsigned int n_files, struct wanted *ret_wanted);
 
+/* Are the names that the files refer to in them, or in what the appliance has? NULL: it is not asked. Findings are not printed.
+ */
+int wanted_check(struct tool *tool, struct wanted *wanted, const struct iov_model *have);
+
 int prov_validate(struct tool *tool, char **words, unsigned int n_words);
 int prov_plan(struct tool *tool, char **words, unsigned int n_words);
 int prov_apply(struct tool *tool, char **words, unsigned int n_words);

@@ -126,10 +126,20 @@ int wanted_read(struct tool *tool, char **files, unsigned int n_files, struct wa
         return status;
 }
 
+int wanted_check(struct tool *tool, struct wanted *wanted, const struct iov_model *have) {
+        int r = iov_diagnostics_check_references(wanted->diagnostics, have);
+
+        if (r == -EBADMSG)
+                return STATUS_USAGE;
+        return r < 0 ? report_errno(tool, r, "looking for the names failed") : STATUS_DONE;
+}
+
 int prov_validate(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
         int status = read_files(tool, words, n_words, true, &wanted);
 
+        if (status == STATUS_DONE)
+                status = wanted_check(tool, &wanted, NULL);
         if (wanted.diagnostics)
                 report_diagnostics(tool, wanted.diagnostics);
         if (status == STATUS_DONE && tool->verbose)

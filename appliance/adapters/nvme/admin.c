@@ -4,7 +4,7 @@
 
 static struct nvme_command *command_find(struct nvme_device *device, uint32_t sq_id, uint32_t cid) {
         const struct nvme_image *image = device->image;
-        const unsigned int first = sq_id ? 0 : NVME_IO_SLOTS, n = sq_id ? image->n_io_slots : image->n_admin_slots;
+        const unsigned int first = sq_id ? NVME_ADMIN_SLOTS : 0, n = sq_id ? image->n_io_slots : image->n_admin_slots;
 
         for (unsigned int i = first; i < first + n; i++) {
                 const struct nvme_slot *slot = &device->image->slots[i];
@@ -33,7 +33,7 @@ static bool can_be_ended(const struct nvme_slot *slot) {
 static unsigned int n_aborts(const struct nvme_image *image) {
         unsigned int n = 0;
 
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + image->n_admin_slots; i++)
+        for (unsigned int i = 0; i < image->n_admin_slots; i++)
                 n += image->slots[i].state == NVME_SLOT_ABORT;
         return n;
 }

@@ -111,9 +111,9 @@ static void shutdown_done(struct vpc_io *io, int error) {
 static void shutdown_step(struct nvme_device *device) {
         struct nvme_image *image = device->image;
 
-        while (image->shutdown_at < NVME_NAMESPACES && !image->namespaces[image->shutdown_at].blocks)
+        while (image->shutdown_at < image->n_namespaces && !image->namespaces[image->shutdown_at].blocks)
                 image->shutdown_at++;
-        if (image->shutdown_at < NVME_NAMESPACES) {
+        if (image->shutdown_at < image->n_namespaces) {
                 device->shutdown_io = (struct vpc_io){.op = VPC_IO_FLUSH, .done = shutdown_done};
                 device->is_flushing = true;
                 device->n_media++;

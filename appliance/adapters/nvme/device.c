@@ -75,6 +75,7 @@ static int model_init(void *state, const struct vpc_persona *persona) {
         if (r < 0)
                 return r;
         image->n_media = persona->n_media;
+        image->n_namespaces = nvme_namespaces_count(persona);
         image->shared = nvme_namespaces_shared(persona);
         image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
@@ -114,7 +115,7 @@ static void derive(struct nvme_device *device) {
                 command->device = device;
                 command->index = (uint16_t)i;
                 if (nvme_slot(command)->state == NVME_SLOT_FREE)
-                        nvme_list_append(device, i < NVME_IO_SLOTS ? &device->free_io : &device->free_admin, command);
+                        nvme_list_append(device, i < NVME_ADMIN_SLOTS ? &device->free_admin : &device->free_io, command);
                 else
                         device->needs_resume = true;
         }

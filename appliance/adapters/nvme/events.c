@@ -15,7 +15,7 @@ static struct nvme_command *waiting(struct nvme_device *device, unsigned int *re
         struct nvme_command *oldest = NULL;
 
         *ret_n = 0;
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
+        for (unsigned int i = 0; i < device->image->n_admin_slots; i++) {
                 struct nvme_command *command = &device->commands[i];
 
                 if (nvme_slot(command)->state != NVME_SLOT_EVENT)

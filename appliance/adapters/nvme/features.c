@@ -37,7 +37,7 @@ void nvme_features_reset(struct nvme_image *image) {
         memset(image->host_id, 0, sizeof(image->host_id));
         image->is_host_extended = 0;
         image->coalescing_disabled = 0;
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++) {
+        for (unsigned int i = 0; i < image->n_namespaces; i++) {
                 if (!image->namespaces[i].blocks)
                         continue;
                 image->namespaces[i].error_recovery = 0;
@@ -159,7 +159,7 @@ static uint32_t set_error_recovery(struct nvme_image *image, const struct nvme_s
                 return NVME_INVALID_FIELD(46);
         if (sqe->nsid != NVME_NSID_ALL && !nvme_namespace_get(image, sqe->nsid, &outcome))
                 return outcome;
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+        for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->namespaces[i].blocks && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == i + 1))
                         image->namespaces[i].error_recovery = sqe->cdw11 & 0xffff;
         return 0;
@@ -194,7 +194,7 @@ static uint32_t set_notice_mask(struct nvme_image *image, const struct nvme_sqe 
                 return outcome;
         if (sqe->nsid != NVME_NSID_ALL && !(image->shared >> (sqe->nsid - 1) & 1))
                 return NVME_INVALID_FIELD(4);
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+        for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->shared >> i & 1 && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == i + 1))
                         image->namespaces[i].notice_mask = sqe->cdw11 & NOTICE_MASK;
         return 0;

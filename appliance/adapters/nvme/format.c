@@ -13,7 +13,7 @@
 enum step { STEP_BLOCK_SIZE, STEP_DISCARD, STEP_FLUSH, STEP_MARKS, STEP_DONE };
 
 static uint32_t next_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t after) {
-        for (uint32_t nsid = after + 1; nsid <= NVME_NAMESPACES; nsid++)
+        for (uint32_t nsid = after + 1; nsid <= image->n_namespaces; nsid++)
                 if (image->namespaces[nsid - 1].blocks && (sqe->nsid == NVME_NSID_ALL || sqe->nsid == nsid))
                         return nsid;
         return 0;
@@ -79,7 +79,7 @@ static uint32_t submit(struct nvme_command *command, uint64_t step) {
 
 /* A write that is still at the medium, its queue there or not, must not come after what erases it. */
 static bool is_busy(const struct nvme_image *image) {
-        for (unsigned int i = 0; i < image->n_io_slots; i++) {
+        for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + image->n_io_slots; i++) {
                 const struct nvme_slot *slot = &image->slots[i];
 
                 if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) && slot->sqe.nsid - 1 < NVME_NAMESPACES &&

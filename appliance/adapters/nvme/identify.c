@@ -111,9 +111,9 @@ static void identify_namespace(const struct nvme_image *image, const struct nvme
         put64(d, 0, ns->blocks);
         put64(d, 8, ns->blocks);
         put64(d, 16, ns->blocks);
-        /* The medium works in pages: [5.15.2.1] NPWG, NPWA, NPDG, NPDA, 0's based, which NSFEAT bit 4 says are there. */
+        /* The medium works in pages: [5.15.2.1] NPWG, NPWA, NPDG, NPDA, NOWS, 0's based, which NSFEAT bit 4 says are there. */
         d[24] = 1 << 4;
-        for (unsigned int i = 64; i < 72; i += 2)
+        for (unsigned int i = 64; i < 74; i += 2)
                 put16(d, i, (uint16_t)(NVME_PAGE_SIZE >> ns->block_shift) - 1);
         d[33] = 1 << 3 | 1;            /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
         d[25] = 1;                     /* NLBAF, 0's based: blocks of 512 and 4096 bytes */
@@ -132,7 +132,7 @@ static void identify_namespace(const struct nvme_image *image, const struct nvme
 
 /* [5.15.2.3] the active identifiers above `nsid`, in order */
 static void identify_list(const struct nvme_image *image, uint32_t nsid, unsigned char *d) {
-        for (unsigned int id = nsid + 1, n = 0; id <= NVME_NAMESPACES; id++)
+        for (unsigned int id = nsid + 1, n = 0; id <= image->n_namespaces; id++)
                 if (image->namespaces[id - 1].blocks)
                         put32(d, n++ * 4, id);
 }
@@ -148,12 +148,48 @@ static void identify_descriptors(const struct nvme_namespace *ns, unsigned char 
         memcpy(d + 4, ns->nguid, sizeof(ns->nguid));
 }
 
+/* [4.10] from `id` on; the subsystem has one controller, see CMIC. */
+static void identify_controllers(const struct nvme_image *image, uint16_t id, unsigned char *d) {
+        const uint16_t own = nvme_controller_id(image->owner);
+
+        if (own < id)
+                return;
+        put16(d, 0, 1);
+        put16(d, 2, own);
+}
+
+/* [5.15] figure 244: with namespaces that nobody but the topology makes, what is allocated is what is attached. */
+static uint32_t identify_allocated(const struct nvme_device *device, const struct nvme_sqe *sqe, const struct nvme_namespace *ns,
+                                   unsigned char *d) {
+        const struct nvme_image *image = device->image;
+        const uint16_t first_controller = (uint16_t)(sqe->cdw10 >> 16);
+
+        switch (sqe->cdw10 & 0xff) {
+        case 0x10:
+                if (sqe->nsid >= NVME_NSID_ALL - 1)
+                        return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
+                identify_list(image, sqe->nsid, d);
+                return 0;
+        case 0x13:
+                identify_controllers(image, first_controller, d);
+                return 0;
+        }
+        if (!ns)
+                return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
+        if (ns->blocks && (sqe->cdw10 & 0xff) == 0x11)
+                identify_namespace(image, ns, d);
+        else if (ns->blocks)
+                identify_controllers(image, first_controller, d);
+        return 0;
+}
+
 uint32_t nvme_identify(struct nvme_command *command) {
         struct nvme_device *device = command->device;
         const struct nvme_image *image = device->image;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
         bool is_valid = sqe->nsid >= 1 && sqe->nsid <= NVME_NAMESPACES;
         const struct nvme_namespace *ns = is_valid ? &image->namespaces[sqe->nsid - 1] : NULL;
+        uint32_t outcome = 0;
 
         memset(device->data, 0, sizeof(device->data));
         switch (sqe->cdw10 & 0xff) {
@@ -175,6 +211,20 @@ uint32_t nvme_identify(struct nvme_command *command) {
                 if (!ns || !ns->blocks)
                         return NVME_ERROR(NVME_SC_INVALID_NAMESPACE | NVME_DNR, 4);
                 identify_descriptors(ns, device->data);
+                break;
+        case 6:
+                /* What NVMe 2.0 asks of all controllers, and Linux of those of 1.3, too: the limits of the NVM command set that
+                 * MDTS does not give. There are none: all zeroes. Refused, each start of a server would leave an error. */
+                if (sqe->cdw11 >> 24)
+                        return NVME_INVALID_FIELD(44);
+                break;
+        case 0x10: /* allocated namespaces, and one of them */
+        case 0x11:
+        case 0x12: /* the controllers of a namespace, and of the subsystem */
+        case 0x13:
+                outcome = identify_allocated(device, sqe, ns, device->data);
+                if (outcome)
+                        return outcome;
                 break;
         default:
                 return NVME_INVALID_FIELD(40);

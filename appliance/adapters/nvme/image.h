@@ -21,8 +21,7 @@
 #define NVME_VECTORS 64
 #define NVME_IO_SLOTS 256
 #define NVME_ADMIN_SLOTS 16
-#define NVME_SLOTS                                                                                                               \
-        (NVME_IO_SLOTS + NVME_ADMIN_SLOTS) /* admin slots behind the others, so that load cannot lock admin commands out */
+#define NVME_SLOTS (NVME_ADMIN_SLOTS + NVME_IO_SLOTS) /* the first are for admin commands, so that load cannot lock those out */
 #define NVME_AER_MAX 4
 #define NVME_ABORT_MAX 4
 #define NVME_ERROR_ENTRIES 64
@@ -167,7 +166,8 @@ struct nvme_image {
         char serial[20];
         char subnqn[256];
         uint32_t n_media;
-        struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
+        uint32_t n_namespaces; /* the highest identifier that ever was in use */
+        uint32_t reserved1;
 
         struct nvme_registers registers;
         struct nvme_shadow shadow;
@@ -199,9 +199,10 @@ struct nvme_image {
         struct nvme_cq cqs[NVME_QUEUES];
         struct nvme_life life;
         struct nvme_self_test self_test;
+        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use */
 
-        /* Of the rest, nothing is touched while it is not needed, so that an idle controller is small. */
-        uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use: what lies behind them costs no memory */
+        /* Of the rest, nothing is touched before it is needed, so that an idle controller is small. */
+        struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
         struct nvme_slot slots[NVME_SLOTS];
 
         struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */

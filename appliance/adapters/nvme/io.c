@@ -87,7 +87,7 @@ static uint32_t start_transfer(struct nvme_command *command) {
 uint32_t nvme_flush_next(struct nvme_command *command) {
         const struct nvme_image *image = command->device->image;
 
-        while (command->progress < NVME_NAMESPACES) {
+        while (command->progress < image->n_namespaces) {
                 const struct nvme_namespace *ns = &image->namespaces[command->progress++];
 
                 if (ns->blocks) {
@@ -232,7 +232,7 @@ static uint32_t next_request(struct nvme_command *command) {
 }
 
 void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome) {
-        for (unsigned int i = 0; i < device->image->n_io_slots; i++) {
+        for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if (slot->state == NVME_SLOT_MEDIA && slot->sqe.nsid == nsid && !slot->verdict)

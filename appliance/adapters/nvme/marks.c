@@ -41,7 +41,7 @@ unsigned int nvme_marks_count(const struct nvme_device *device) {
         const struct vpc_marks_pages *pages = device->host->marks;
         unsigned int n = 0;
 
-        for (unsigned int i = 0; pages && i < NVME_NAMESPACES; i++) {
+        for (unsigned int i = 0; pages && i < device->image->n_namespaces; i++) {
                 const struct nvme_namespace *ns = &device->image->namespaces[i];
                 const uint64_t current = ns->blocks && ns->medium < VPC_MARKED_MEDIA ? vpc_marks_current(pages, ns->medium) : 0;
 

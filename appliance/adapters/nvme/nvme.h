@@ -99,11 +99,9 @@ struct nvme_device {
         bool is_resuming;                  /* and they are being taken over */
         bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
-        struct nvme_rights rights[NVME_NAMESPACES];
-        uint64_t fences;                         /* media whose requests are waited for, */
-        uint64_t fence_changes[NVME_NAMESPACES]; /* of these changes, by medium */
-        uint16_t format_waits;                   /* slot + 1 of a format that waits for other commands, 0: none does */
-        bool is_testing, is_stopped;             /* self_test_io is under way; there will be no other */
+        uint64_t fences;             /* media whose requests are waited for, of the changes below */
+        uint16_t format_waits;       /* slot + 1 of a format that waits for other commands, 0: none does */
+        bool is_testing, is_stopped; /* self_test_io is under way; there will be no other */
         uint32_t self_test_nsid;
         struct vpc_io self_test_io;
         struct iovec self_test_iov;
@@ -115,6 +113,8 @@ struct nvme_device {
         struct iovec iov[NVME_SLOTS][NVME_IOV_MAX];
         unsigned char scratch[NVME_SLOTS][NVME_SCRATCH]; /* what a command brings from a medium to look at it */
         unsigned char self_test_data[NVME_SELF_TEST_PIECE];
+        struct nvme_rights rights[NVME_NAMESPACES];
+        uint64_t fence_changes[NVME_NAMESPACES]; /* by medium */
 };
 
 /* An outcome: 0 for success, else a status and the byte of the command that is at fault [5.14.1.1]. */
@@ -126,9 +126,9 @@ struct nvme_device {
 
 /* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
 static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
-        if (i < NVME_IO_SLOTS)
-                i = i < image->n_io_slots ? i : NVME_IO_SLOTS;
-        return i < NVME_IO_SLOTS || i < NVME_IO_SLOTS + image->n_admin_slots ? i : NVME_SLOTS;
+        if (i < NVME_ADMIN_SLOTS)
+                i = i < image->n_admin_slots ? i : NVME_ADMIN_SLOTS;
+        return i < NVME_ADMIN_SLOTS || i < NVME_ADMIN_SLOTS + image->n_io_slots ? i : NVME_SLOTS;
 }
 
 static inline struct nvme_slot *nvme_slot(const struct nvme_command *command) {
@@ -299,6 +299,8 @@ void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome
 /* show.c: the namespaces of a persona, in zeroed memory: what is not there is not touched, and so costs none; and those of a new
  * one while the controller runs */
 int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespace *namespaces);
+/* The highest identifier among them. */
+uint32_t nvme_namespaces_count(const struct vpc_persona *persona);
 int nvme_show(struct nvme_device *device, const struct vpc_persona *persona);
 /* Those that others may write to, a bit each. */
 uint64_t nvme_namespaces_shared(const struct vpc_persona *persona);

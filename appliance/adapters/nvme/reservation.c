@@ -96,7 +96,7 @@ uint32_t nvme_reservation_check(const struct nvme_command *command) {
                 return 0;
         if (sqe->nsid >= 1 && sqe->nsid <= NVME_NAMESPACES)
                 return nvme_reservation_allows(device, sqe->nsid, rights);
-        for (uint32_t nsid = 1; sqe->nsid == NVME_NSID_ALL && !outcome && nsid <= NVME_NAMESPACES; nsid++)
+        for (uint32_t nsid = 1; sqe->nsid == NVME_NSID_ALL && !outcome && nsid <= device->image->n_namespaces; nsid++)
                 if (device->image->namespaces[nsid - 1].blocks)
                         outcome = nvme_reservation_allows(device, nsid, rights);
         return outcome;
@@ -124,7 +124,7 @@ static bool has_more(const struct nvme_command *command) {
 static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_aborted) {
         const uint32_t aborted = NVME_ERROR(NVME_SC_PREEMPT_ABORTED | NVME_DNR, NVME_NOWHERE);
 
-        for (unsigned int i = 0; i < device->image->n_io_slots; i++) {
+        for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if (slot->state != NVME_SLOT_MEDIA || slot->sqe.nsid != nsid || slot->verdict)
@@ -134,7 +134,7 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
                 else if (has_more(&device->commands[i]))
                         slot->verdict = nvme_reservation_check(&device->commands[i]);
         }
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
+        for (unsigned int i = 0; i < device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if ((slot->state != NVME_SLOT_MEDIA && slot->state != NVME_SLOT_FORMAT) ||
@@ -176,7 +176,7 @@ void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change
 
         if (medium >= NVME_NAMESPACES)
                 return;
-        for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
+        for (uint32_t nsid = 1; nsid <= image->n_namespaces; nsid++)
                 if (image->namespaces[nsid - 1].blocks && image->namespaces[nsid - 1].medium == medium) {
                         nvme_rights_forget(device, nsid);
                         if (image->shared >> (nsid - 1) & 1)

@@ -24,7 +24,7 @@ static bool is_feature(const struct nvme_slot *slot) {
 static uint32_t next_target(const struct nvme_image *image, const struct nvme_slot *slot, uint32_t nsid) {
         if (slot->sqe.nsid != NVME_NSID_ALL)
                 return nsid ? 0 : slot->sqe.nsid;
-        for (uint32_t next = nsid + 1; next <= NVME_NAMESPACES; next++)
+        for (uint32_t next = nsid + 1; next <= image->n_namespaces; next++)
                 if (image->shared >> (next - 1) & 1 && image->namespaces[next - 1].blocks)
                         return next;
         return 0;

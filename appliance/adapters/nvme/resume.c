@@ -132,9 +132,13 @@ void nvme_resume(struct nvme_device *device) {
         for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;
-        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+        /* Those of I/O first: an admin command may be about them. */
+        for (unsigned int n = 0; n < NVME_SLOTS; n++) {
+                const unsigned int i = (NVME_ADMIN_SLOTS + n) % NVME_SLOTS;
+
                 if (todo[i / 64] & UINT64_C(1) << i % 64)
                         resume_slot(device, &device->commands[i]);
+        }
         device->is_resuming = false;
         nvme_reserve_resume(device);
         for (unsigned int q = 0; q < NVME_QUEUES; q++)

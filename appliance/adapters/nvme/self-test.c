@@ -53,14 +53,14 @@ static void next_namespace(struct nvme_device *device) {
         t->position = 0;
         do
                 t->at++;
-        while (t->at <= NVME_NAMESPACES && !is_covered(image, t->at));
-        if (t->at > NVME_NAMESPACES)
+        while (t->at <= image->n_namespaces && !is_covered(image, t->at));
+        if (t->at > image->n_namespaces)
                 record(device, NVME_SELF_TEST_PASSED, 0, 0, 0);
 }
 
 /* What every namespace and queue says of the rest is true. */
 static bool controller_is_sound(const struct nvme_image *image) {
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+        for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->namespaces[i].blocks && image->namespaces[i].medium >= image->n_media)
                         return false;
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
@@ -90,7 +90,7 @@ uint32_t nvme_self_test_start(struct nvme_command *command) {
         t->nsid = sqe->nsid;
         t->at = 0;
         t->done = t->total = 0;
-        for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
+        for (uint32_t nsid = 1; nsid <= image->n_namespaces; nsid++)
                 t->total += is_covered(image, nsid) ? span(image, nsid) : 0;
         if (!controller_is_sound(image))
                 record(device, NVME_SELF_TEST_FAILED, SEGMENT_CONTROLLER, 0, 0);

@@ -39,6 +39,15 @@ int nvme_namespaces_make(const struct vpc_persona *persona, struct nvme_namespac
         return 0;
 }
 
+uint32_t nvme_namespaces_count(const struct vpc_persona *persona) {
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < persona->n_media; i++)
+                if (persona->media[i].id > n && persona->media[i].id <= NVME_NAMESPACES)
+                        n = persona->media[i].id;
+        return n;
+}
+
 uint64_t nvme_namespaces_shared(const struct vpc_persona *persona) {
         uint64_t shared = 0;
 
@@ -54,7 +63,7 @@ static bool is_same_medium(const struct nvme_namespace *a, const struct nvme_nam
 
 /* A format that is at a namespace which goes ends when it comes back. */
 static void end_format(struct nvme_device *device, uint32_t nsid, uint32_t outcome) {
-        for (unsigned int i = NVME_IO_SLOTS; i < NVME_IO_SLOTS + device->image->n_admin_slots; i++) {
+        for (unsigned int i = 0; i < device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
                 if (((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN || slot->state == NVME_SLOT_RESERVE) &&
@@ -107,7 +116,9 @@ int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
         const uint64_t shared = nvme_namespaces_shared(persona);
         changed = shared ^ image->shared;
         image->shared = shared;
-        for (uint32_t nsid = 1; nsid <= NVME_NAMESPACES; nsid++)
+        if (nvme_namespaces_count(persona) > image->n_namespaces)
+                image->n_namespaces = nvme_namespaces_count(persona);
+        for (uint32_t nsid = 1; nsid <= image->n_namespaces; nsid++)
                 if (follow(device, nsid, &wanted[nsid - 1]))
                         changed |= UINT64_C(1) << (nsid - 1);
         image->changed |= changed;

@@ -24,7 +24,7 @@ struct nvme_command *nvme_list_take(struct nvme_device *device, struct nvme_list
 struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_id) {
         struct nvme_command *command = nvme_list_take(device, sq_id ? &device->free_io : &device->free_admin);
         uint32_t *n = sq_id ? &device->image->n_io_slots : &device->image->n_admin_slots;
-        uint32_t first = sq_id ? 0 : NVME_IO_SLOTS, max = sq_id ? NVME_IO_SLOTS : NVME_ADMIN_SLOTS;
+        uint32_t first = sq_id ? NVME_ADMIN_SLOTS : 0, max = sq_id ? NVME_IO_SLOTS : NVME_ADMIN_SLOTS;
 
         if (!command && *n < max) {
                 command = &device->commands[first + *n];
@@ -45,7 +45,7 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
 void nvme_slot_free(struct nvme_command *command) {
         struct nvme_device *device = command->device;
 
-        struct nvme_list *list = command->index < NVME_IO_SLOTS ? &device->free_io : &device->free_admin;
+        struct nvme_list *list = command->index < NVME_ADMIN_SLOTS ? &device->free_admin : &device->free_io;
 
         __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FREE, __ATOMIC_RELEASE);
         /* In front: the next command finds it in the processor's cache. */

@@ -43,7 +43,7 @@ static void say_controller(struct writer *w, struct nvme_device *device) {
         say(w, "powered_ns %" PRIu64 " busy_ns %" PRIu64 " reads %" PRIu64 " writes %" PRIu64 " errors %" PRIu64 "\n",
             life->powered_ns, life->busy_ns, life->reads, life->writes, life->error_count);
         say(w, "self_test %" PRIu32 " bad_ranges %u\n", image->self_test.code, nvme_marks_count(device));
-        for (unsigned int i = 0; i < NVME_NAMESPACES; i++)
+        for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->namespaces[i].blocks)
                         say(w, "ns %u blocks %" PRIu64 " shift %" PRIu32 " read_only %" PRIu32 "\n", i + 1,
                             image->namespaces[i].blocks, image->namespaces[i].block_shift, image->namespaces[i].read_only);
