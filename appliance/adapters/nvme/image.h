@@ -111,9 +111,10 @@ struct nvme_reserving {
         uint32_t nsid;
         struct vpc_reserve_request request;
 };
-#define NVME_RESERVE_FORGET UINT32_MAX       /* the end of what a reset has ended */
-#define NVME_RESERVE_ORPHAN (UINT32_MAX - 1) /* about marks, for a command that a reset has ended: it may be done nevertheless   \
-                                              */
+/* The end of what a reset has ended; */
+#define NVME_RESERVE_FORGET UINT32_MAX
+/* or about marks, for a command that a reset has ended: it may be done nevertheless. */
+#define NVME_RESERVE_ORPHAN (UINT32_MAX - 1)
 
 /* [5.14.1.16.1] */
 struct nvme_notice {
