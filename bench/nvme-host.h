@@ -41,6 +41,11 @@ enum {
         NVME_IO_FLUSH = 0x00,
         NVME_IO_WRITE = 0x01,
         NVME_IO_READ = 0x02,
+        NVME_IO_WRITE_UNCORRECTABLE = 0x04,
+        NVME_IO_COMPARE = 0x05,
+        NVME_IO_WRITE_ZEROES = 0x08,
+        NVME_IO_DATASET = 0x09,
+        NVME_IO_VERIFY = 0x0c,
 };
 
 /* NVMe 1.4 figure 104 */

@@ -9,6 +9,12 @@
  *   N release ACTION TYPE CRKEY              ACTION 0 release, 1 clear
  *   N report                                 generation, type, PTPLS, then controller, status, host and key of each
  *   N read|write BLOCK
+ *   N mark|zero|verify BLOCK COUNT           Write Uncorrectable, Write Zeroes, Verify
+ *   N trim BLOCK COUNT [BLOCK COUNT]         Dataset Management, deallocate
+ *   N compare BLOCK                          with zeroes
+ *   N format LBAF
+ *   N start mark|write|zero BLOCK COUNT      and do not wait: up to 16 at a time
+ *   N finish                wait for one of those
  *   N burst PATTERN         start writes of that byte to 16 places, and wait for none
  *   N collect               wait for them: how many were good, in conflict, aborted
  *   N fill PATTERN          write that byte to those places, and wait for each
@@ -39,7 +45,8 @@ enum {
         OPCODE_ACQUIRE = 0x11,
         OPCODE_RELEASE = 0x15,
         FEATURE_HOST_ID = 0x81,
-        LOG_RESERVATION = 0x80
+        LOG_RESERVATION = 0x80,
+        DEALLOCATE = 4
 };
 
 struct server {
@@ -146,6 +153,64 @@ static void transfer(struct server *s, unsigned int opcode, uint64_t block) {
         say(carry_out(&s->host, &s->host.io, &command, &completion), &completion);
 }
 
+/* Of that many blocks, without data of its own. */
+static struct nvme_host_command of_blocks(const struct server *s, unsigned int opcode, uint64_t block, uint64_t count) {
+        return (struct nvme_host_command){.opcode = (uint8_t)opcode,
+                                          .nsid = s->host.nsid,
+                                          .cdw10 = (uint32_t)block,
+                                          .cdw11 = (uint32_t)(block >> 32),
+                                          .cdw12 = (uint32_t)(count - 1)};
+}
+
+static void trim(struct server *s, const uint64_t n[4], int given) {
+        struct {
+                uint32_t context, blocks;
+                uint64_t first;
+        } ranges[2] = {{.blocks = (uint32_t)n[1], .first = n[0]}, {.blocks = (uint32_t)n[3], .first = n[2]}};
+
+        memcpy(s->page, ranges, sizeof(ranges));
+        run(s, false,
+            (struct nvme_host_command){.opcode = NVME_IO_DATASET, .nsid = s->host.nsid, .cdw10 = given > 2, .cdw11 = DEALLOCATE});
+}
+
+static unsigned int opcode_of(const char *word) {
+        static const struct {
+                const char *word;
+                unsigned int opcode;
+        } opcodes[] = {{"mark", NVME_IO_WRITE_UNCORRECTABLE},
+                       {"zero", NVME_IO_WRITE_ZEROES},
+                       {"verify", NVME_IO_VERIFY},
+                       {"write", NVME_IO_WRITE}};
+
+        for (size_t i = 0; i < ARRAY_LENGTH(opcodes); i++)
+                if (strcmp(word, opcodes[i].word) == 0)
+                        return opcodes[i].opcode;
+        return 0;
+}
+
+static void start(struct server *s, unsigned int opcode, const uint64_t n[4]) {
+        struct nvme_host_command command = of_blocks(s, opcode, n[0], n[1]);
+
+        command.prp1 = s->data_iova;
+        command.cid = (uint16_t)s->host.io.tail;
+        nvme_host_put(&s->host.io, &command);
+        if (nvme_host_ring(&s->host, &s->host.io) < 0)
+                measure_die("no doorbell");
+        printf("000");
+}
+
+static void finish(struct server *s) {
+        struct nvme_host_completion completion = {0};
+        int r = 0;
+
+        for (unsigned int i = 0; i < PATIENCE && (r = nvme_host_wait(&s->host, &s->host.io)) == -ETIMEDOUT; i++)
+                ;
+        if (r >= 0)
+                nvme_host_take(&s->host.io, &completion);
+        say(r, &completion);
+        nvme_host_ack(&s->host, &s->host.io);
+}
+
 static void place(const struct server *s, unsigned int i, unsigned int opcode, struct nvme_host_command *ret_command) {
         const unsigned int blocks = NVME_HOST_PAGE / s->host.block_size;
 
@@ -218,7 +283,33 @@ static void reset(struct server *s) {
         printf("000");
 }
 
-static bool obey(struct server *s, const char *word, const uint64_t n[4], int given) {
+/* Words about what is in blocks. */
+static bool obey_blocks(struct server *s, const char *word, const char *second, const uint64_t n[4], int given) {
+        const unsigned int opcode = opcode_of(word);
+
+        if (strcmp(word, "start") == 0 && opcode_of(second) && given == 2) {
+                start(s, opcode_of(second), n);
+        } else if (strcmp(word, "finish") == 0) {
+                finish(s);
+        } else if (strcmp(word, "trim") == 0 && (given == 2 || given == 4)) {
+                trim(s, n, given);
+        } else if (strcmp(word, "format") == 0 && given == 1) {
+                run(s, true,
+                    (struct nvme_host_command){.opcode = NVME_ADMIN_FORMAT, .nsid = s->host.nsid, .cdw10 = (uint32_t)n[0]});
+        } else if (opcode && opcode != NVME_IO_WRITE && given == 2) {
+                run(s, false, of_blocks(s, opcode, n[0], n[1]));
+        } else if (given == 1 && (strcmp(word, "read") == 0 || strcmp(word, "write") == 0)) {
+                transfer(s, *word == 'r' ? NVME_IO_READ : NVME_IO_WRITE, n[0]);
+        } else if (given == 1 && strcmp(word, "compare") == 0) {
+                memset(s->page, 0, NVME_HOST_PAGE);
+                transfer(s, NVME_IO_COMPARE, n[0]);
+        } else {
+                return false;
+        }
+        return true;
+}
+
+static bool obey(struct server *s, const char *word, const char *second, const uint64_t n[4], int given) {
         const uint32_t action = (uint32_t)n[0];
 
         if (strcmp(word, "host") == 0 && given == 1) {
@@ -253,9 +344,7 @@ static bool obey(struct server *s, const char *word, const uint64_t n[4], int gi
                 collect(s);
         } else if (given == 1 && (strcmp(word, "fill") == 0 || strcmp(word, "check") == 0)) {
                 each(s, *word == 'f' ? NVME_IO_WRITE : NVME_IO_READ, (int)n[0]);
-        } else if (given == 1 && (strcmp(word, "read") == 0 || strcmp(word, "write") == 0)) {
-                transfer(s, *word == 'r' ? NVME_IO_READ : NVME_IO_WRITE, n[0]);
-        } else {
+        } else if (!obey_blocks(s, word, second, n, given)) {
                 return false;
         }
         putchar('\n');
@@ -279,12 +368,18 @@ int reserve(char *const *paths, unsigned int n_paths) {
         while (fgets(line, sizeof(line), stdin)) {
                 unsigned int server = 0;
                 uint64_t n[4] = {0};
-                char word[32];
-                int given = sscanf(line, "%u %31s %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &server, word, &n[0], &n[1],
-                                   &n[2], &n[3]) -
-                            2;
+                char word[32], second[32] = "";
+                int at = 0, words = sscanf(line, "%u %31s %n", &server, word, &at);
 
-                if (given < 0 || server >= n_paths || !obey(&servers[server], word, n, given))
+                if (words == 2 && strcmp(word, "start") == 0) {
+                        int further = 0;
+
+                        sscanf(line + at, "%31s %n", second, &further);
+                        at += further;
+                }
+                int given = sscanf(line + at, "%" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64, &n[0], &n[1], &n[2], &n[3]);
+
+                if (words < 2 || server >= n_paths || !obey(&servers[server], word, second, n, given < 0 ? 0 : given))
                         measure_die("not understood: %s", line);
         }
         for (unsigned int i = 0; i < n_paths; i++)

@@ -3,7 +3,6 @@ noinst_LTLIBRARIES += libadapters.la
 libadapters_la_SOURCES = \
 	appliance/adapters/registry.c \
 	appliance/adapters/nvme/admin.c \
-	appliance/adapters/nvme/bad.c \
 	appliance/adapters/nvme/compare.c \
 	appliance/adapters/nvme/controller.c \
 	appliance/adapters/nvme/data.c \
@@ -19,6 +18,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
 	appliance/adapters/nvme/logs.c \
+	appliance/adapters/nvme/marks.c \
 	appliance/adapters/nvme/nvme.h \
 	appliance/adapters/nvme/prp.c \
 	appliance/adapters/nvme/queue.c \

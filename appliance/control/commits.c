@@ -88,6 +88,8 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
                         continue;
                 const struct iov_adapter *adapter = iov_model_get(old, IOV_KIND_ADAPTER, v->adapter);
                 const char *backend = adapter ? adapter->backend : "";
+                if (!now && c->supervisor)
+                        supervisor_forget_volume(c->supervisor, v->id);
                 int r = now ? volume_trim(state_get_directory(c->state), backend, now)
                             : volume_discard(state_get_directory(c->state), backend, v);
                 if (r < 0)

@@ -161,6 +161,15 @@ static void on_vadapter_status(void *userdata, const char *name, enum iov_vadapt
         tables_publish_record(c->tables, c->model, IOV_KIND_VADAPTER, old);
 }
 
+static void on_volume_status(void *userdata, const struct iov_volume *volume, uint64_t unreadable) {
+        struct control *c = userdata;
+        struct iov_volume copy = *volume;
+
+        copy.unreadable = unreadable;
+        iov_model_set(c->model, IOV_KIND_VOLUME, &copy);
+        tables_publish_record(c->tables, c->model, IOV_KIND_VOLUME, volume);
+}
+
 static void on_server_status(void *userdata, const char *name, enum iov_server_state state, uint32_t worker_pid,
                              uint32_t restarts) {
         struct control *c = userdata;
@@ -222,6 +231,7 @@ static void on_struck(void *userdata, uint64_t fault, uint64_t hits) {
 static const struct supervisor_events supervisor_events = {.vadapter_status = on_vadapter_status,
                                                            .vadapter_progress = on_vadapter_progress,
                                                            .server_status = on_server_status,
+                                                           .volume_status = on_volume_status,
                                                            .host_status = on_host_status,
                                                            .struck = on_struck,
                                                            .model = on_model};
@@ -250,6 +260,7 @@ static void on_library_log(void *userdata, int level, const char *text) {
 static int forget_status(struct iov_model *m) {
         const struct iov_vadapter *va;
         const struct iov_server *s;
+        const struct iov_volume *v;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, va) {
                 struct iov_vadapter *vadapter = model_edit(m, IOV_KIND_VADAPTER, va);
@@ -269,6 +280,9 @@ static int forget_status(struct iov_model *m) {
                 memset(copy.host_reason, 0, sizeof(copy.host_reason));
                 iov_model_set(m, IOV_KIND_SERVER, &copy);
         }
+        iov_model_foreach (m, IOV_KIND_VOLUME, v)
+                if (v->unreadable)
+                        ((struct iov_volume *)model_edit(m, IOV_KIND_VOLUME, v))->unreadable = 0;
         return iove_rules_derive(m);
 }
 
@@ -326,6 +340,8 @@ static int serve_servers(struct control *c) {
                            c->options->poll_us, c->options->cache, &supervisor_events, c, &c->supervisor);
         if (r < 0)
                 return r;
+        if (!c->info.confirm_s) /* as above */
+                supervisor_sweep(c->supervisor);
         if (!c->late)
                 supervisor_reconcile(c->supervisor);
         r = mgmt_listen(c, run, &c->mgmt);

@@ -23,11 +23,14 @@ libcontrol_la_SOURCES = \
 	appliance/control/keeping.c \
 	appliance/control/lock.c appliance/control/lock.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
+	appliance/control/mark-state.c appliance/control/mark-state.h \
+	appliance/control/marks.c appliance/control/marks.h \
 	appliance/control/media-change.c appliance/control/media-change.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/preallocation.c appliance/control/preallocation.h \
 	appliance/control/ram-volumes.c appliance/control/ram-volumes.h \
+	appliance/control/record-file.c appliance/control/record-file.h \
 	appliance/control/reservation-file.c appliance/control/reservation-file.h \
 	appliance/control/reservation-state.c appliance/control/reservation-state.h \
 	appliance/control/reservations.c appliance/control/reservations.h \
@@ -41,6 +44,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor-backends.c \
 	appliance/control/supervisor-drive.c \
 	appliance/control/supervisor-instances.c \
+	appliance/control/supervisor-marks.c \
 	appliance/control/supervisor-media.c \
 	appliance/control/supervisor-processes.c \
 	appliance/control/supervisor-reservations.c \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/reservations.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -11,6 +10,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "control/record-file.h"
 #include "control/reservation-file.h"
 #include "control/reservation-state.h"
 #include "control/saver.h"
@@ -441,18 +441,17 @@ static void adopt(struct reservations *r) {
 }
 
 /* After a power loss: those who had no host identifier are others now [5.21.1.19]. */
-static void load_one(struct reservations *r, const char *name) {
-        char *end = NULL;
-        const uint64_t id = strtoull(name, &end, 10);
+static int load_one(void *userdata, const char *name, uint64_t id) {
+        struct reservations *r = userdata;
         struct vpc_reservation state = {0};
         struct entry *e = NULL;
 
-        if (!id || *end || entry_find(r, id))
-                return;
+        if (entry_find(r, id))
+                return 0;
         int error = reservation_file_read(r->directory, name, &state);
         if (error == 0 && (!state.persists || state.volume != id)) {
                 unlinkat(r->directory, name, 0);
-                return;
+                return 0;
         }
         for (uint32_t i = 0; error == 0 && i < state.n_registrants; i++) {
                 const struct vpc_initiator who = state.registrants[i].initiator;
@@ -466,20 +465,6 @@ static void load_one(struct reservations *r, const char *name) {
         }
         if (entry_make(r, id, error == 0 ? &state : NULL, &e) == 0 && e)
                 e->is_damaged = error < 0;
-}
-
-static int load(struct reservations *r) {
-        DIR *names = NULL;
-        int fd = openat(r->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-        if (fd < 0 || !(names = fdopendir(fd))) {
-                close_fd(&fd);
-                return -errno;
-        }
-        for (const struct dirent *d = readdir(names); d; d = readdir(names))
-                if (!strchr(d->d_name, '.'))
-                        load_one(r, d->d_name);
-        closedir(names);
         return 0;
 }
 
@@ -496,7 +481,7 @@ int reservations_new(struct loop *loop, struct journal *journal, struct keeping 
                 error = saver_new(loop, r->directory, &r->saver);
         if (error == 0) {
                 adopt(r);
-                error = load(r);
+                error = record_file_foreach(r->directory, load_one, r);
         }
         if (error < 0) {
                 reservations_free(r);

@@ -44,6 +44,7 @@ void instance_free(struct supervisor *s, struct instance *gone) {
                         break;
                 }
         keeping_remove(s->keeping, KEPT_INSTANCE | gone->number);
+        marks_drop(s->marks, gone->number);
         if (!gone->removing && *gone->socket)
                 unlink(gone->socket);
         sharing_free(gone->sharing);
@@ -123,6 +124,9 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         if (r < 0)
                 return r;
         i->shared = shared;
+        for (unsigned int n = 0; n < i->persona.n_media; n++)
+                if (marks_get(s->marks, i->persona.media[n].unique_id)) /* what is not touched takes no memory */
+                        instance_show_marks(s, i, UINT64_C(1) << n, i->persona.media);
         i->image_file = supervisor_file_of(fds[1]);
         i->shared_file = supervisor_file_of(fds[2]);
         if (va->polling == IOV_POLLING_ALWAYS) {

@@ -221,8 +221,10 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
         memcpy(m.media, change->media, sizeof(m.media));
         grow_memory(s, i, change);
         int r = open_fresh(s, change, volumes, &m, fds, files, &n);
-        if (r == 0)
+        if (r == 0) {
+                instance_show_marks(s, i, change->fresh, change->media);
                 r = link_send(i->process->channel, &m, fds, n);
+        }
         while (n)
                 close(fds[--n]);
         if (r < 0)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "control/marks.h"
 #include "control/reservations.h"
 #include "control/supervisor.h"
 #include "link/channel.h"
@@ -95,6 +96,7 @@ struct supervisor {
         uint64_t next_number;
         struct loop_source *removal_timer;
         struct reservations *reservations;
+        struct marks *marks;
         struct loop_source *reservation_timer;
         struct ghost *ghosts;
 };
@@ -157,9 +159,17 @@ void instance_show_reservations(struct supervisor *s, struct instance *i, bool b
 void instance_tell_reservations(struct supervisor *s, struct instance *i);
 void instance_on_reservations(struct supervisor *s, struct instance *i, const struct link_message *m);
 void instance_forget_nameless(struct supervisor *s, const struct instance *i);
+/* What was decided, to its worker. */
+void instance_on_answer(void *supervisor, uint64_t instance, uint64_t ticket, enum vpc_reserve_result result);
 /* A worker that will be dead in a moment. */
 void supervisor_await_death(struct supervisor *s, pid_t worker);
 void supervisor_free_ghosts(struct supervisor *s);
+/* supervisor-marks.c: */
+extern const struct marks_events supervisor_marks_events;
+/* They follow the model, and the model has how many there are. */
+void supervisor_sync_marks(const struct supervisor *s);
+/* Those of `media` that are `fresh`, bit by bit. */
+void instance_show_marks(const struct supervisor *s, struct instance *i, uint64_t fresh, const struct vpc_medium *media);
 /* supervisor-share.c: */
 /* Shares follow the model, and who is plugged in. */
 void supervisor_share(struct supervisor *s);

@@ -242,7 +242,7 @@ static void on_tick(void *userdata) {
 
 /* ---- what workers say ---- */
 
-static void on_answer(void *userdata, uint64_t instance, uint64_t ticket, enum vpc_reserve_result result) {
+void instance_on_answer(void *userdata, uint64_t instance, uint64_t ticket, enum vpc_reserve_result result) {
         struct supervisor *s = userdata;
         struct instance *i = instance_by_number(s, instance);
 
@@ -259,9 +259,14 @@ static void ask(struct supervisor *s, const struct instance *i, const struct lin
 
         /* Who asks is not the worker's to say, as far as it is known here. */
         request.initiator.owner = i->persona.unique_id;
-        if (request.medium >= i->persona.n_media || !medium->size || !medium->shared || !request.ticket ||
-            medium->unique_id != request.volume)
-                on_answer(s, i->number, request.ticket, VPC_RESERVE_FAILED);
+        const bool is_marking = request.op >= VPC_RESERVE_OPS;
+        if (request.medium >= i->persona.n_media || !medium->size || !(is_marking ? !medium->read_only : medium->shared) ||
+            !request.ticket || medium->unique_id != request.volume)
+                instance_on_answer(s, i->number, request.ticket, VPC_RESERVE_FAILED);
+        else if (is_marking && request.op == VPC_MARKS_SET && request.end > medium->size)
+                instance_on_answer(s, i->number, request.ticket, VPC_RESERVE_INVALID);
+        else if (is_marking)
+                marks_ask(s->marks, medium->unique_id, i->number, &request);
         else
                 reservations_ask(s->reservations, medium->unique_id, i->number, &request);
 }
@@ -291,7 +296,7 @@ void instance_forget_nameless(struct supervisor *s, const struct instance *i) {
 }
 
 const struct reservations_events supervisor_reservations_events = {
-        .publish = on_publish, .is_held = on_is_held, .answer = on_answer};
+        .publish = on_publish, .is_held = on_is_held, .answer = instance_on_answer};
 
 int supervisor_reservation_clear(struct supervisor *s, uint64_t volume) {
         return reservations_clear(s->reservations, volume);

@@ -309,6 +309,7 @@ void supervisor_reconcile(struct supervisor *s) {
 
         hosts_sync(s->hosts, model);
         reservations_sync(s->reservations, model);
+        supervisor_sync_marks(s);
         for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing) {
                         instance_limit(s, i);
@@ -436,17 +437,21 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
                 r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,
                                      &s->reservations);
         if (r == 0)
+                r = marks_new(loop, journal, state_directory, &supervisor_marks_events, s, &s->marks);
+        if (r == 0)
                 r = backends_new(loop, on_backends_changed, s, &s->backends);
         if (r == 0)
                 r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
                 reservations_free(s->reservations);
+                marks_free(s->marks);
                 ram_volumes_free(s->ram_volumes);
                 backends_free(s->backends);
                 free(s);
                 return r;
         }
         supervisor_adopt(s);
+        marks_start(s->marks);
         *ret_supervisor = s;
         return 0;
 }
@@ -466,6 +471,7 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         loop_source_remove(s->reservation_timer);
         supervisor_free_ghosts(s);
         reservations_free(s->reservations);
+        marks_free(s->marks);
         backends_free(s->backends);
         ram_volumes_free(s->ram_volumes);
         free(s);

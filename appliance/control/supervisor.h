@@ -30,6 +30,8 @@ struct supervisor_events {
                                 const char *socket);
         void (*server_status)(void *userdata, const char *server, enum iov_server_state state, uint32_t worker_pid,
                               uint32_t restarts);
+        /* What of a volume of the model cannot be read has changed. */
+        void (*volume_status)(void *userdata, const struct iov_volume *volume, uint64_t unreadable);
         /* A worker says that a fault on demand has struck. */
         void (*struck)(void *userdata, uint64_t fault, uint64_t hits);
         /* How far the plugging or unplugging of a vAdapter is; `reason` may be empty. */
@@ -61,6 +63,9 @@ int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, 
 
 /* An operator ends all registrations with a shared volume, by id. -ENOENT: it is not shared. */
 int supervisor_reservation_clear(struct supervisor *supervisor, uint64_t volume);
+/* A volume is gone for good, by id; or all that the model does not have. */
+void supervisor_forget_volume(struct supervisor *supervisor, uint64_t volume);
+void supervisor_sweep(struct supervisor *supervisor);
 struct vpc_reservation;
 /* NULL: it is not shared. */
 const struct vpc_reservation *supervisor_reservation_get(const struct supervisor *supervisor, uint64_t volume);

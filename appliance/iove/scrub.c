@@ -16,6 +16,7 @@ static int scrub_volume(struct iov_model *candidate, const char *name, uint64_t 
                 return 0;
         struct iov_volume copy = *volume;
         copy.id = iove_id_next(last_id);
+        copy.unreadable = 0;
         return iov_model_set(candidate, IOV_KIND_VOLUME, &copy);
 }
 

@@ -58,10 +58,12 @@ enum link_message_type {
 #define LINK_PINNED UINT32_C(2)    /* the server's memory is to be pinned */
 #define LINK_DOORBELLS_SIZE 8192   /* of it; the page itself is at VPC_DOORBELLS_OFFSET */
 
-/* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it. */
+/* Memory of a slot that worker and control process share besides the image. The control process only ever copies from it, but for
+ * the marks. */
 struct link_shared {
         struct iov_counter counters;
         struct vpc_report report;
+        struct vpc_marks_pages marks; /* the control process writes them, and nobody else */
 };
 /* Behind it, in the same memory, what a slot's server has set up (session.h): only the worker looks there. */
 #define LINK_SESSION_OFFSET ((sizeof(struct link_shared) + 4095) / 4096 * 4096)

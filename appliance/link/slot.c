@@ -212,6 +212,7 @@ static int slot_bring_up(struct link_slot *s) {
                 r = slot_open_doorbells(s);
         if (r < 0)
                 return r;
+        environment.marks = &s->shared->marks;
         if (s->doorbells) {
                 environment.doorbells = (uint32_t *)(void *)((char *)s->doorbells + VPC_DOORBELLS_OFFSET);
                 environment.doorbells_fd = s->doorbells_fd;

@@ -37,6 +37,7 @@ struct vpc_environment {
         const struct vpc_reservation_page *(*reservations)(void *context, unsigned int medium);
         void (*reserve)(void *context, const struct vpc_reserve_request *request);
         void (*fenced)(void *context, unsigned int medium, uint64_t change);
+        const struct vpc_marks_pages *marks;
         /* Where vpc_function_pin() is called: not all is pinned; once for each reason, maybe from within. */
         void (*unpinned)(void *context, enum iov_unpinned why);
         void (*log)(void *context, int level, const char *text);

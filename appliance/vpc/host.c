@@ -258,6 +258,7 @@ void vpc_host_init(struct vpc_function *function) {
                                            .log = host_log,
                                            .irq_is_level = host_irq_is_level,
                                            .dma_generation = &function->dma_generation,
+                                           .marks = function->environment.marks,
                                            .doorbells = function->environment.doorbells,
                                            .doorbells_fd = function->environment.doorbells_fd};
         if (function->environment.io_try)

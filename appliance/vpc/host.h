@@ -12,6 +12,7 @@
 #include <sys/uio.h>
 
 #include "vpc/io.h"
+#include "vpc/marks.h"
 #include "vpc/reservation.h"
 
 #define VPC_DOORBELLS_OFFSET 4096 /* in the file: not less than its place in the BAR, see the protocol's region offset */
@@ -52,7 +53,9 @@ struct vpc_host {
         /* Optional, as all for reservations: the page with those on medium `index`, NULL: not known yet, and then a medium that
          * is shared must not be touched. Look it up for each command. */
         const struct vpc_reservation_page *(*reservations)(void *context, unsigned int index);
-        /* Ask for a change of them: model->reserved() is called with the answer, never from within. */
+        /* Optional: what is marked as unreadable on the media; for good. NULL: nothing is. */
+        const struct vpc_marks_pages *marks;
+        /* Ask for a change of reservations or marks: model->reserved() is called with the answer, never from within. */
         void (*reserve)(void *context, const struct vpc_reserve_request *request);
         /* See model->fence(). */
         void (*fenced)(void *context, unsigned int index, uint64_t change);

@@ -81,7 +81,11 @@ enum vpc_reserve_op {
         VPC_RESERVE_CLEAR,
         VPC_RESERVE_PERSIST, /* of a registrant or not */
         VPC_RESERVE_FORGET,  /* the registrations of that owner without a host identifier, but for those of this epoch */
-        VPC_RESERVE_OPS
+        VPC_RESERVE_OPS,
+        /* And of marks (marks.h): bytes `first` to `end` cannot be read from now on, */
+        VPC_MARKS_SET = VPC_RESERVE_OPS,
+        /* or they can, as far as what marked them was `change` or before it. */
+        VPC_MARKS_CLEAR,
 };
 enum vpc_reserve_persist { VPC_PERSIST_AS_IT_IS, VPC_PERSIST_OFF, VPC_PERSIST_ON };
 struct vpc_reserve_request {
@@ -89,6 +93,8 @@ struct vpc_reserve_request {
         struct vpc_initiator initiator;
         uint64_t key, new_key; /* the current one; and the new one, or that which is preempted */
         uint64_t volume;       /* unique_id of the medium, which may be another one by then */
+        uint64_t first, end;   /* of marks, which need no initiator, keys or type */
+        uint64_t change;
         uint32_t medium;
         uint8_t op, type, ignore_key, persist;
 };
@@ -98,6 +104,7 @@ enum vpc_reserve_result {
         VPC_RESERVE_INVALID,      /* the keys or the type make no sense there */
         VPC_RESERVE_INCONSISTENT, /* others have host identifiers of the other size */
         VPC_RESERVE_FULL,
+        VPC_RESERVE_AGAIN,  /* what marked some of it was neither before `change` nor after it: write it once more */
         VPC_RESERVE_FAILED, /* it could not be made durable, or the medium is not shared */
 };
 

@@ -40,6 +40,7 @@ BATS_TESTS = \
 	tests/bats/speed-threads-live.bats \
 	tests/bats/lists.bats \
 	tests/bats/lists-live.bats \
+	tests/bats/marks-live.bats \
 	tests/bats/objects.bats \
 	tests/bats/objects-live.bats \
 	tests/bats/plan.bats \
@@ -62,5 +63,5 @@ BATS_TESTS = \
 	tests/bats/verbs.bats \
 	tests/bats/verbs-live.bats
 TESTS += $(BATS_TESTS)
-EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/loaded-server.bash tests/bats/fake-nbd.py tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
+EXTRA_DIST += $(BATS_TESTS) tests/bats/common.bash tests/bats/loaded-server.bash tests/bats/nvme-hosts.bash tests/bats/fake-nbd.py tests/bats/fake-qmp.py tests/bats/fake-service-manager.py
 include tests/unit/tools.mk

@@ -3,10 +3,10 @@
 # A volume that two servers may write to, and NVMe reservations between them. Conflict is status 083.
 
 load common
+load nvme-hosts
 
 setup() {
         appliance_setup
-        HOST_PID=
         cat > shared.yaml <<'YAML'
 version: 1
 kind: topology
@@ -25,35 +25,6 @@ YAML
 teardown() {
         hosts_stop
         appliance_teardown
-}
-
-hosts_start() {
-        local line
-
-        [[ -p in ]] || mkfifo in out
-        "$IOV_BUILD/bench/nvme-host" reserve run/servers/a/0.sock run/servers/b/0.sock < in > out 2> host.log 3>&- &
-        HOST_PID=$!
-        exec 8> in 9< out
-        read -r -t 20 line <&9 || { cat host.log; return 1; }
-        [[ $line == ready ]]
-}
-
-hosts_stop() {
-        if [[ -n $HOST_PID ]]; then
-                exec 8>&- 9<&-
-                wait "$HOST_PID"
-                HOST_PID=
-        fi
-}
-
-# gets ANSWER SERVER WORD...: what a server gets for a command.
-gets() {
-        local line
-
-        echo "${*:2}" >&8
-        read -r -t 20 line <&9 || { cat host.log; return 1; }
-        # shellcheck disable=SC2053 # a pattern
-        [[ $line == $1 ]] || { echo "$*: $line"; return 1; }
 }
 
 # Both have said who they are and have registered; a holds it for writing.
@@ -276,11 +247,7 @@ reserved() {
         iovctl vadapter detach db
         iovctl namespace remove db/1 --yes
         iovctl volume set v shared=false
-        mkfifo in out
-        "$IOV_BUILD/bench/nvme-host" reserve run/servers/a/0.sock < in > out 2> host.log 3>&- &
-        HOST_PID=$!
-        exec 8> in 9< out
-        read -r -t 20 _ <&9
+        hosts_start a/0.sock
         gets '000 nmic 0 rescap 00 *' 0 identify
         gets '002' 0 register 0 0 aa
         iovctl volume set v shared=true
@@ -305,5 +272,5 @@ reserved() {
         gets 000 1 acquire 1 1 bb aa
         gets 000 1 write 1
         iovctl event list | grep -q "does not follow a change of reservations: killed"
-        HOST_PID=
+        hosts_forget
 }

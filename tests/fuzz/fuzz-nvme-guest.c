@@ -9,6 +9,9 @@ void guest_write32(uint64_t offset, uint32_t value) {
 }
 
 void guest_enable(void) {
+        /* It is held up by what a reset has ended. */
+        if (fuzz.image->reserving.slot == NVME_RESERVE_ORPHAN)
+                nvme_model.reserved(fuzz.device, fuzz.asked, VPC_RESERVE_DONE);
         guest_write32(NVME_REG_AQA, 15 << 16 | 15);
         nvme_model.bar_write(fuzz.device, 0, NVME_REG_ASQ, 8, BASE);
         nvme_model.bar_write(fuzz.device, 0, NVME_REG_ACQ, 8, BASE + 8 * 4096);

@@ -130,9 +130,21 @@ static const struct vpc_reservation_page *reservations(void *context, unsigned i
 }
 
 static void reserve(void *context, const struct vpc_reserve_request *request) {
-        REQUIRE(request->ticket && request->op && request->op < VPC_RESERVE_OPS && request->type < VPC_RESERVATION_TYPES);
+        REQUIRE(request->ticket && request->op && request->op <= VPC_MARKS_CLEAR && request->type < VPC_RESERVATION_TYPES);
         REQUIRE(request->medium == 0);
+        if (request->op == VPC_MARKS_SET)
+                REQUIRE(request->first < request->end && request->end <= MEDIUM_SIZE);
+        if (request->op == VPC_MARKS_CLEAR)
+                REQUIRE(request->first < request->end && (request->end <= MEDIUM_SIZE || !request->first));
         fuzz.asked = request->ticket;
+}
+
+void host_answer(void) {
+        for (unsigned int i = 0; i < 2 * NVME_SLOTS && fuzz.image->reserving.slot; i++) {
+                nvme_model.reserved(fuzz.device, fuzz.asked, VPC_RESERVE_DONE);
+                host_run();
+        }
+        REQUIRE(!fuzz.image->reserving.slot);
 }
 
 /* Not before all that was under way has ended. */
@@ -179,6 +191,7 @@ void host_start(const uint8_t *data, size_t size) {
                                       .timer = timer,
                                       .poll_start = poll_start,
                                       .dma_generation = &fuzz.dma_generation,
+                                      .marks = &fuzz.marks,
                                       .reservations = reservations,
                                       .reserve = reserve,
                                       .fenced = fenced,

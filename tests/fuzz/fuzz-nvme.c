@@ -40,6 +40,17 @@ static void show(void) {
         REQUIRE(nvme_model.show(fuzz.device, &fuzz.persona) == 0);
 }
 
+/* Marks of up to seven ranges, of whatever changes. */
+static void mark(unsigned int n) {
+        struct vpc_marks marks = {.change = 1 + fuzz_take(1), .n = n};
+
+        for (unsigned int i = 0; i < n; i++) {
+                marks.ranges[i].first = fuzz_take(2) << 9;
+                marks.ranges[i].end = marks.ranges[i].first + ((1 + fuzz_take(2)) << 9);
+        }
+        vpc_marks_show(&fuzz.marks, 0, &marks);
+}
+
 /* What the control process does at any time: decides, shows, tells again, answers. */
 static void appliance(void) {
         const unsigned int how = (unsigned int)fuzz_take(1);
@@ -47,6 +58,10 @@ static void appliance(void) {
 
         if (how % 4 == 0) {
                 nvme_model.reserved(fuzz.device, fuzz.asked - (how >> 7), (enum vpc_reserve_result)(how >> 2 & 7));
+                return;
+        }
+        if (how % 4 == 1 && how & 0x80) {
+                mark(how >> 2 & 7);
                 return;
         }
         if (how % 4 == 1) {
@@ -212,6 +227,8 @@ static void end(void) {
         fuzz.no_bus_master = false;
         fuzz.dma_generation++;
         host_run();
+        check();
+        host_answer();
         check();
         REQUIRE(fuzz.fenced == fuzz.fence || fuzz.device->fences == 0); /* nothing is waited for in vain */
         guest_write32(NVME_REG_CC, 0);

@@ -41,7 +41,8 @@ struct fuzz {
         uint64_t now, dma_generation;
         struct vpc_reservation_page page; /* of the first medium */
         uint64_t asked;                   /* ticket of what the appliance was asked for last */
-        uint64_t fenced, fence;           /* changes: that nothing is under way from before, and that this is wanted of */
+        struct vpc_marks_pages marks;
+        uint64_t fenced, fence; /* changes: that nothing is under way from before, and that this is wanted of */
 };
 
 extern unsigned char fuzz_memory[PAGES * 4096];
@@ -57,6 +58,8 @@ void host_restart(void);
 /* End the request under way that is at place `i`. */
 void host_finish(unsigned int i, unsigned int error);
 void host_run_timer(void);
+/* The appliance answers all that it is asked. */
+void host_answer(void);
 /* End all requests, and let timers expire, until nothing is left to do. */
 void host_run(void);
 

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "control/mark-state.h"
+
 /* The window that holds an address: its memory, and how much of it is left. */
 static unsigned char *window(struct fake *f, uint64_t address, enum vpc_direction direction, uint64_t *ret_left) {
         const struct {
@@ -158,6 +160,28 @@ static void *allocate(size_t size) {
         return p;
 }
 
+static void reserve(void *context, const struct vpc_reserve_request *request) {
+        struct fake *f = context;
+
+        assert_true(request->op >= VPC_RESERVE_OPS);
+        f->asked = *request;
+        f->n_asked++;
+}
+
+enum vpc_reserve_result fake_mark(struct fake *f) {
+        const struct vpc_reserve_request asked = f->asked;
+        bool changed = false;
+
+        assert_true(asked.ticket && asked.medium < FAKE_MEDIA);
+        assert_int_equal(asked.volume, f->persona.media[asked.medium].unique_id);
+        f->asked.ticket = 0;
+        enum vpc_reserve_result result = mark_apply(&f->marked[asked.medium], &asked, &changed);
+        if (changed)
+                vpc_marks_show(&f->marks, asked.medium, &f->marked[asked.medium]);
+        nvme_model.reserved(f->device, asked.ticket, result);
+        return result;
+}
+
 struct fake *fake_new(void) {
         struct fake *f = allocate(sizeof(*f));
         void *device = NULL;
@@ -171,6 +195,8 @@ struct fake *fake_new(void) {
                                     .io_submit = io_submit,
                                     .clock = clock_now,
                                     .timer = timer,
+                                    .marks = &f->marks,
+                                    .reserve = reserve,
                                     .log = log_line};
         f->memory = allocate(FAKE_SIZE);
         f->second = allocate(FAKE_WINDOW);
@@ -330,7 +356,11 @@ void fake_run(struct fake *f) {
                         f->timer = UINT64_MAX;
                         f->n_timers++;
                         nvme_model.timer(f->device);
-                } else if (!fake_step(f)) {
+                } else if (fake_step(f)) {
+                        continue;
+                } else if (f->asked.ticket && !f->is_away) {
+                        fake_mark(f);
+                } else {
                         return;
                 }
         }

@@ -63,6 +63,13 @@ struct fake {
         unsigned int last_n_iov;
         unsigned int n_dma_faults;
 
+        /* The appliance as far as marks go, which answers in fake_run(), unless it is away. */
+        struct vpc_marks_pages marks;
+        struct vpc_marks marked[FAKE_MEDIA];
+        struct vpc_reserve_request asked; /* ticket 0: nothing is */
+        unsigned int n_asked;
+        bool is_away;
+
         unsigned int irqs[NVME_VECTORS];
         bool level, level_told;
         uint64_t timer, now; /* UINT64_MAX: off */
@@ -93,7 +100,9 @@ void fake_inline(struct fake *f);
 void fake_end(struct fake *f, unsigned int i);
 /* End the oldest request; false: there is none. */
 bool fake_step(struct fake *f);
-/* Requests and timers until there are none. */
+/* What the appliance was asked is done and shown, and answered. */
+enum vpc_reserve_result fake_mark(struct fake *f);
+/* Requests, questions and timers until there are none. */
 void fake_run(struct fake *f);
 
 /* Registers set up, CC.EN, CSTS.RDY. */

@@ -1,6 +1,6 @@
 # NVMe and media, driven without a guest.
 check_LTLIBRARIES += libnvmehost.la
-libnvmehost_la_SOURCES = tests/unit/nvme-host.c tests/unit/nvme-host.h
+libnvmehost_la_SOURCES = tests/unit/nvme-host.c tests/unit/nvme-host.h appliance/control/mark-state.c
 libnvmehost_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
@@ -11,6 +11,7 @@ nvme_tests = \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
+	tests/unit/test-nvme-marks \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
 	tests/unit/test-nvme-reserve \
@@ -47,6 +48,9 @@ tests_unit_test_nvme_registers_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_reserve_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_reserve_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_reserve_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_marks_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_marks_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_marks_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_hostile_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_hostile_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)

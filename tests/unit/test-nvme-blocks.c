@@ -286,7 +286,7 @@ static void test_uncorrectable(void **state) {
         fake_queue_create(t->f, &t->q, 1, 16);
         assert_int_equal(read_status(t, 111, 1), bad);
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE, 0, 300)), 0);
-        assert_int_equal(t->f->image->n_bad, 0);
+        assert_int_equal(t->f->marked[0].n, 0);
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, BLOCKS, 1)), DNR(NVME_SC_LBA_OUT_OF_RANGE));
         assert_int_equal(run(t, fake_transfer(t->f, NVME_IO_WRITE_UNCORRECTABLE, 5, 0, 1, 0)), DNR(NVME_SC_WRITE_PROTECTED));
 }
@@ -294,7 +294,7 @@ static void test_uncorrectable(void **state) {
 static void test_uncorrectable_table(void **state) {
         struct test *t = *state;
 
-        for (unsigned int i = 0; i < NVME_BAD_RANGES; i++)
+        for (unsigned int i = 0; i < VPC_MARKS_MAX; i++)
                 assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, i * 8, 4)), 0);
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, 4000, 1)), DNR(NVME_SC_WRITE_FAULT));
         /* A write that would need another entry fails, and what could not be read still cannot. */
@@ -302,12 +302,12 @@ static void test_uncorrectable_table(void **state) {
         assert_int_equal(read_status(t, 9, 1), DNR(NVME_SC_READ_ERROR));
         /* Neighbours become one, from below, above and between. */
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, 4, 4)), 0);
-        assert_int_equal(t->f->image->n_bad, NVME_BAD_RANGES - 1);
+        assert_int_equal(t->f->marked[0].n, VPC_MARKS_MAX - 1);
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE, 9, 1)), 0);
         assert_int_equal(read_status(t, 9, 1), 0);
-        assert_int_equal(t->f->image->n_bad, NVME_BAD_RANGES);
+        assert_int_equal(t->f->marked[0].n, VPC_MARKS_MAX);
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, 0, BLOCKS)), 0);
-        assert_int_equal(t->f->image->n_bad, 1);
+        assert_int_equal(t->f->marked[0].n, 1);
         assert_int_equal(read_status(t, BLOCKS - 1, 1), DNR(NVME_SC_READ_ERROR));
 }
 

@@ -17,12 +17,17 @@ static struct vpc_reservation_page *page;
 static struct vpc_reserve_request asked;
 static unsigned int n_asked, n_fenced;
 static uint64_t fenced_change;
+static void (*ask_about_marks)(void *context, const struct vpc_reserve_request *request);
 
 static const struct vpc_reservation_page *reservations(void *context, unsigned int index) {
         return index == 0 ? page : NULL;
 }
 
 static void reserve(void *context, const struct vpc_reserve_request *request) {
+        if (request->op >= VPC_RESERVE_OPS) {
+                ask_about_marks(context, request);
+                return;
+        }
         asked = *request;
         n_asked++;
 }
@@ -53,6 +58,7 @@ static struct fake *start(struct fake_queue *q, bool nameless) {
         assert_non_null(page);
         n_asked = n_fenced = 0;
         f->host.reservations = reservations;
+        ask_about_marks = f->host.reserve;
         f->host.reserve = reserve;
         f->host.fenced = fenced;
         f->persona.media[0].shared = 1;

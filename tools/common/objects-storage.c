@@ -14,6 +14,7 @@ const struct column volume_columns[] = {
         {"provisioning", COLUMN_WIDE, "thin: its space is taken as it is written to; full: all of it is set aside"},
         {"block_size", COLUMN_RIGHT | COLUMN_WIDE, "bytes of the blocks that it shows until a server formats it"},
         {"shared", COLUMN_WIDE, "several servers may write to it"},
+        {"unreadable", COLUMN_RIGHT | COLUMN_WIDE, "what of it a server has marked with NVMe Write Uncorrectable, until it is written again"},
         {"id", COLUMN_RIGHT | COLUMN_WIDE, "number that no other volume of this appliance ever had"},
         {0},
 };
@@ -120,6 +121,7 @@ void volume_row(struct table *t, const struct snapshot *s, const void *record) {
         put_text(t, iov_provisioning_to_string(v->provisioning));
         put_number(t, iov_block_size_bytes(v->block_size));
         put_bool(t, v->shared);
+        put_size(t, v->unreadable);
         put_number_or_null(t, v->id);
 }
 

@@ -38,7 +38,8 @@ static uint32_t start_pieces(struct nvme_command *command, const struct nvme_nam
 
 uint32_t nvme_compare_start(struct nvme_command *command) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        const struct nvme_image *image = command->device->image;
+        const struct nvme_device *device = command->device;
+        struct nvme_marked marked;
         uint32_t outcome = 0;
         unsigned int n = 0;
         const struct nvme_namespace *ns =
@@ -46,7 +47,7 @@ uint32_t nvme_compare_start(struct nvme_command *command) {
 
         if (!ns)
                 return outcome;
-        if (image->n_bad && nvme_bad_overlaps(image, sqe->nsid, nvme_first_block(sqe), nvme_block_count(sqe)))
+        if (nvme_has_marks(device, ns) && nvme_marks_find(device, ns, nvme_first_block(sqe), nvme_block_count(sqe), &marked))
                 return NVME_ERROR(NVME_SC_READ_ERROR | NVME_DNR, NVME_NOWHERE);
         if (sqe->opcode == NVME_IO_COMPARE)
                 outcome = nvme_data_map(command, (uint32_t)total(sqe, ns), VPC_DMA_TO_DEVICE, &n);

@@ -50,8 +50,10 @@ static void enable(struct nvme_device *device) {
 static void clear(struct nvme_device *device) {
         struct nvme_image *image = device->image;
 
+        const bool is_asked = !device->needs_resume;
+
         nvme_slots_drop(device);
-        nvme_reserve_reset(image);
+        nvme_reserve_reset(device, is_asked);
         memset(device->rights, 0, sizeof(device->rights));
         memset(image->sqs, 0, sizeof(image->sqs));
         memset(image->cqs, 0, sizeof(image->cqs));
@@ -126,7 +128,7 @@ void nvme_settle(struct nvme_device *device) {
         struct nvme_image *image = device->image;
         struct nvme_registers *r = &image->registers;
 
-        if (device->n_media)
+        if (device->n_media || image->reserving.slot == NVME_RESERVE_ORPHAN)
                 return;
         if (image->is_resetting) {
                 image->is_resetting = 0;

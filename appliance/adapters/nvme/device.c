@@ -119,6 +119,7 @@ static void derive(struct nvme_device *device) {
                 else
                         device->needs_resume = true;
         }
+        device->needs_resume |= image->reserving.slot != 0;
 }
 
 static int model_attach(void *state, const struct vpc_host *host, struct iov_counter *counters, void **ret_device) {

@@ -10,7 +10,7 @@
 #define ERASE_USER_DATA 1u
 
 /* What `progress` of a format counts for the namespace whose turn it is (n_ranges: its identifier). */
-enum step { STEP_BLOCK_SIZE, STEP_DISCARD, STEP_FLUSH, STEP_DONE };
+enum step { STEP_BLOCK_SIZE, STEP_DISCARD, STEP_FLUSH, STEP_MARKS, STEP_DONE };
 
 static uint32_t next_target(const struct nvme_image *image, const struct nvme_sqe *sqe, uint32_t after) {
         for (uint32_t nsid = after + 1; nsid <= image->n_namespaces; nsid++)
@@ -138,7 +138,6 @@ static void finish_namespace(struct nvme_image *image, uint32_t nsid) {
 
         for (unsigned int i = 0; i < sizeof(ns->range); i++)
                 ns->range[i] = 0;
-        nvme_bad_forget(image, nsid);
         image->formatting &= ~(UINT64_C(1) << (nsid - 1));
 }
 
@@ -156,6 +155,13 @@ void nvme_format_orphan(struct nvme_command *command, int error) {
                 step_done(command);
 }
 
+/* Or it will have, by what is being asked for now. */
+static bool has_marks(const struct nvme_command *command) {
+        const struct nvme_image *image = command->device->image;
+
+        return nvme_has_marks(command->device, &image->namespaces[command->n_ranges - 1]) || image->reserving.slot;
+}
+
 uint32_t nvme_format_next(struct nvme_command *command, int error) {
         struct nvme_image *image = command->device->image;
         const struct nvme_slot *slot = nvme_slot(command);
@@ -168,8 +174,12 @@ uint32_t nvme_format_next(struct nvme_command *command, int error) {
                                                             : nvme_media_error(command->device, &slot->sqe, error);
         }
         step_done(command);
-        if (command->progress + 1 < STEP_DONE)
+        if (command->progress < STEP_FLUSH)
                 return submit(command, command->progress + 1);
+        if (command->progress < STEP_MARKS && has_marks(command)) {
+                command->progress = STEP_MARKS;
+                return nvme_marks_clear(command);
+        }
         finish_namespace(image, command->n_ranges);
         command->n_ranges = next_formatting(image, command->n_ranges);
         return command->n_ranges ? submit(command, STEP_BLOCK_SIZE) : 0;

@@ -14,7 +14,7 @@
 #include "iov/registers.h"
 #include "vpc/reservation.h"
 
-#define NVME_STATE_VERSION 4
+#define NVME_STATE_VERSION 5
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -26,7 +26,6 @@
 #define NVME_ABORT_MAX 4
 #define NVME_ERROR_ENTRIES 64
 #define NVME_NAMESPACES IOV_NSID_MAX
-#define NVME_BAD_RANGES 64
 #define NVME_NOTICES 32 /* of the reservation notification log; of more the oldest are lost */
 #define NVME_TELEMETRY_BLOCKS 16
 #define NVME_PAGE_SIZE 4096 /* CAP.MPSMIN = CAP.MPSMAX = 0 */
@@ -70,7 +69,7 @@ enum nvme_slot_state {
         NVME_SLOT_ABORT,   /* abort: waits for the command that it aborts */
         NVME_SLOT_FORMAT,  /* format: waits for the commands on what it is to erase */
         NVME_SLOT_DONE,    /* status is known, completion not yet posted */
-        NVME_SLOT_RESERVE, /* waits for the appliance to decide on a reservation, or for its turn to ask */
+        NVME_SLOT_RESERVE, /* waits for the appliance's answer about reservations or marks, or for its turn to ask */
 };
 
 /* A command under way. */
@@ -106,13 +105,16 @@ struct nvme_namespace {
         uint32_t reserved;
 };
 
-/* A reservation command that the appliance has been asked to carry out: one at a time. */
+/* What the appliance has been asked to do, about reservations or marks: one thing at a time. */
 struct nvme_reserving {
-        uint32_t slot; /* + 1; 0: none, NVME_RESERVE_FORGET: no command, but the end of what a reset has ended */
+        uint32_t slot; /* + 1; 0: none; or one of those below: no command */
         uint32_t nsid;
         struct vpc_reserve_request request;
 };
+/* The end of what a reset has ended; */
 #define NVME_RESERVE_FORGET UINT32_MAX
+/* or about marks, for a command that a reset has ended: it may be done nevertheless. */
+#define NVME_RESERVE_ORPHAN (UINT32_MAX - 1)
 
 /* [5.14.1.16.1] */
 struct nvme_notice {
@@ -135,13 +137,6 @@ struct nvme_self_test {
 struct nvme_timestamp {
         uint64_t ms, clock_ns;
         uint32_t origin, reserved;
-};
-
-/* Blocks that Write Uncorrectable has marked [6.16]. */
-struct nvme_bad_range {
-        uint64_t first, end;
-        uint32_t nsid; /* 0: an unused entry */
-        uint32_t reserved;
 };
 
 struct nvme_event {
@@ -210,10 +205,6 @@ struct nvme_image {
         /* Of the rest, nothing is touched before it is needed, so that an idle controller is small. */
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
         struct nvme_slot slots[NVME_SLOTS];
-
-        uint32_t n_bad; /* of the ranges below that are used */
-        uint32_t reserved2;
-        struct nvme_bad_range bad[NVME_BAD_RANGES];
 
         struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */
         unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */

@@ -65,7 +65,6 @@ const struct nvme_namespace *nvme_io_target(struct nvme_command *command, unsign
 
 static uint32_t start_transfer(struct nvme_command *command) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        const struct nvme_image *image = command->device->image;
         const bool is_read = sqe->opcode == NVME_IO_READ;
         uint32_t outcome = 0;
         const struct nvme_namespace *ns =
@@ -73,7 +72,9 @@ static uint32_t start_transfer(struct nvme_command *command) {
 
         if (!ns)
                 return outcome;
-        if (is_read && image->n_bad && nvme_bad_overlaps(image, sqe->nsid, nvme_first_block(sqe), nvme_block_count(sqe)))
+        if (nvme_has_marks(command->device, ns))
+                nvme_marks_note(command, ns, nvme_first_block(sqe), nvme_block_count(sqe));
+        if (is_read && command->clears)
                 return NVME_ERROR(NVME_SC_READ_ERROR | NVME_DNR, NVME_NOWHERE);
         if (is_read && (sqe->cdw12 & NVME_IO_FUA)) {
                 /* [6.9] what is cached is committed before it is read */
@@ -193,19 +194,16 @@ uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe
 }
 
 /*
- * Blocks were written, and can be read again. [6.15] Force Unit Access, and [5.21.1.6] the write cache may be off: then the
- * command ends when it is on the medium.
+ * Blocks were written. [6.15] Force Unit Access, and [5.21.1.6] the write cache may be off: then the command ends when it is on
+ * the medium. If some could not be read, that must be so, too, before they can.
  */
 static uint32_t written(struct nvme_command *command) {
-        struct nvme_image *image = command->device->image;
+        const struct nvme_image *image = command->device->image;
         const struct nvme_slot *slot = nvme_slot(command);
-        const struct nvme_sqe *sqe = &slot->sqe;
 
         if (command->io.op == VPC_IO_FLUSH)
-                return 0;
-        if (image->n_bad && !nvme_bad_clear(image, sqe->nsid, nvme_first_block(sqe), nvme_block_count(sqe)))
-                return NVME_ERROR(NVME_SC_WRITE_FAULT, NVME_NOWHERE);
-        if (!(sqe->cdw12 & NVME_IO_FUA) && image->features[NVME_FEAT_WRITE_CACHE])
+                return command->clears ? nvme_marks_clear(command) : 0;
+        if (!command->clears && !(slot->sqe.cdw12 & NVME_IO_FUA) && image->features[NVME_FEAT_WRITE_CACHE])
                 return 0;
         nvme_io_flush(command, slot->medium);
         return NVME_LATER;

@@ -33,6 +33,7 @@ struct nvme_command {
         bool is_fenced;     /* its request was under way when the reservations of its medium changed */
         uint64_t waited_ns; /* its requests before they went to the medium */
         uint64_t progress;  /* of a command of many requests: bytes, or ranges, that are done */
+        uint64_t clears;    /* the marks that go with what it writes, up to this change; 0: none */
         struct iovec scratch;
 };
 
@@ -94,7 +95,8 @@ struct nvme_device {
         unsigned int last_sq;              /* round robin */
         bool irq_level;                    /* as last told to the host, */
         bool irq_level_told;               /* if it was */
-        bool needs_resume;                 /* the image had commands under way */
+        bool needs_resume;                 /* the image had commands under way, */
+        bool is_resuming;                  /* and they are being taken over */
         bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
         uint64_t fences;             /* media whose requests are waited for, of the changes below */
@@ -257,14 +259,35 @@ uint32_t nvme_compare_next(struct nvme_command *command);
 uint32_t nvme_write_zeroes_start(struct nvme_command *command);
 uint32_t nvme_dataset_start(struct nvme_command *command);
 uint32_t nvme_dataset_next(struct nvme_command *command);
-/* bad.c: blocks that were made unreadable [6.16] */
+/* The range whose turn it is. */
+void nvme_dataset_range(const struct nvme_command *command, uint64_t *ret_first, uint64_t *ret_count);
+/* marks.c: blocks that were made unreadable [6.16] */
 uint32_t nvme_write_uncorrectable(struct nvme_command *command);
-bool nvme_bad_overlaps(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
-/* The first of them that cannot be read; false: all can. */
-bool nvme_bad_first(const struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count, uint64_t *ret_block);
-/* The blocks were written: they can be read again. false: they cannot, for want of room to say which others cannot. */
-bool nvme_bad_clear(struct nvme_image *image, uint32_t nsid, uint64_t first, uint64_t count);
-void nvme_bad_forget(struct nvme_image *image, uint32_t nsid);
+/* The path of an I/O: false where nothing of the medium is marked. */
+static inline bool nvme_has_marks(const struct nvme_device *device, const struct nvme_namespace *ns) {
+        return device->host->marks && vpc_marks_current(device->host->marks, ns->medium % VPC_MARKED_MEDIA);
+}
+struct nvme_marked {
+        uint64_t block;  /* the first that cannot be read */
+        uint64_t change; /* the last that there was when it was looked for */
+};
+/* false: all of them can be read. */
+bool nvme_marks_find(const struct nvme_device *device, const struct nvme_namespace *ns, uint64_t first, uint64_t count,
+                     struct nvme_marked *ret_marked);
+/* Ranges, of all namespaces. */
+unsigned int nvme_marks_count(const struct nvme_device *device);
+/* The command is about to write these blocks: which marks go with that. */
+void nvme_marks_note(struct nvme_command *command, const struct nvme_namespace *ns, uint64_t first, uint64_t count);
+/* It has, and they are on the medium: ask for that. Of a format: of its namespace. */
+uint32_t nvme_marks_clear(struct nvme_command *command);
+/* Where it waits for the appliance it does so about marks. */
+bool nvme_is_marking(const struct nvme_slot *slot);
+/* Another process does not wait on for the answer, but executes it again. */
+bool nvme_marks_resumes(const struct nvme_slot *slot);
+/* For reserve.c: the namespace, what is asked (an outcome: it is not), and what the answer means. */
+uint32_t nvme_marks_target(const struct nvme_command *command);
+uint32_t nvme_marks_request(struct nvme_command *command, struct vpc_reserve_request *ret_request);
+uint32_t nvme_marks_outcome(const struct nvme_slot *slot, enum vpc_reserve_result result);
 /* A namespace that can be used; NULL and the outcome where it cannot. */
 const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
 /* A request of an admin command has ended. */
@@ -347,8 +370,8 @@ uint32_t nvme_reserve_report(struct nvme_command *command);
 void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve_result result);
 /* Ask for what is next, if nothing is being asked for. */
 void nvme_reserve_next(struct nvme_device *device);
-/* The controller is reset. */
-void nvme_reserve_reset(struct nvme_image *image);
+/* The controller is reset; `is_asked`: what the image says is being asked for this process has asked for. */
+void nvme_reserve_reset(struct nvme_device *device, bool is_asked);
 /* Another process takes over: before anything else, and when its commands are known. */
 void nvme_reserve_check(struct nvme_image *image);
 void nvme_reserve_resume(struct nvme_device *device);

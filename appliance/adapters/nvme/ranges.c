@@ -19,12 +19,20 @@ uint32_t nvme_write_zeroes_start(struct nvme_command *command) {
 
         if (!ns)
                 return outcome;
+        nvme_marks_note(command, ns, nvme_first_block(sqe), nvme_block_count(sqe));
         return submit(command, ns, sqe->cdw12 & NVME_IO_DEAC ? VPC_IO_DISCARD : VPC_IO_ZERO, nvme_first_block(sqe),
                       nvme_block_count(sqe));
 }
 
 static const struct nvme_range *ranges_of(const struct nvme_command *command) {
         return (const void *)command->device->scratch[command->index];
+}
+
+void nvme_dataset_range(const struct nvme_command *command, uint64_t *ret_first, uint64_t *ret_count) {
+        const struct nvme_range *range = &ranges_of(command)[command->progress];
+
+        *ret_first = range->first;
+        *ret_count = range->blocks;
 }
 
 /* All of them before the first is done, so that a command with a wrong one does nothing. */
@@ -48,6 +56,7 @@ static uint32_t submit_range(struct nvme_command *command) {
                 nvme_io_flush(command, ns->medium);
                 return NVME_LATER;
         }
+        nvme_marks_note(command, ns, ranges[command->progress].first, ranges[command->progress].blocks);
         return submit(command, ns, VPC_IO_DISCARD, ranges[command->progress].first, ranges[command->progress].blocks);
 }
 
@@ -74,6 +83,15 @@ uint32_t nvme_dataset_start(struct nvme_command *command) {
 }
 
 uint32_t nvme_dataset_next(struct nvme_command *command) {
-        command->progress += command->io.op != VPC_IO_FLUSH;
+        const struct nvme_namespace *ns = &command->device->image->namespaces[nvme_slot(command)->sqe.nsid - 1];
+
+        /* Some of the range was marked: it is on the medium before it is readable, and readable before the next one's turn. */
+        if (command->clears && command->io.op == VPC_IO_FLUSH)
+                return nvme_marks_clear(command);
+        if (command->clears) {
+                nvme_io_flush(command, ns->medium);
+                return NVME_LATER;
+        }
+        command->progress += command->progress < command->n_ranges;
         return submit_range(command);
 }

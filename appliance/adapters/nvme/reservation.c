@@ -185,7 +185,9 @@ void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change
         for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1)) {
                 const struct nvme_slot *slot = &image->slots[i];
 
-                if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) && slot->medium == medium)
+                const bool is_asked = slot->state == NVME_SLOT_RESERVE && image->reserving.slot == i + 1 && nvme_is_marking(slot);
+
+                if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN || is_asked) && slot->medium == medium)
                         device->commands[i].is_fenced = true;
         }
         device->fences |= UINT64_C(1) << medium;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reservation commands [6.10] to [6.13] and feature 83h. The appliance decides, and is asked for one thing at a time: what is
- * asked is in the image with its ticket, so that a process that comes next asks for the same again, and the appliance knows.
+ * Reservation commands [6.10] to [6.13] and feature 83h; and marks (marks.c) take the same way. The appliance decides, and is
+ * asked for one thing at a time: what is asked is in the image with its ticket, so that a process that comes next asks for the
+ * same again, and the appliance knows.
  */
 #include "adapters/nvme/nvme.h"
 
@@ -16,7 +17,7 @@
 _Static_assert(EXTENDED_SIZE *(1 + VPC_REGISTRANTS_MAX) <= NVME_SCRATCH, "a report");
 
 static bool is_feature(const struct nvme_slot *slot) {
-        return slot->sq_id == 0;
+        return slot->sq_id == 0 && slot->sqe.opcode == NVME_ADMIN_SET_FEATURES;
 }
 
 /* The namespace that a command is for, or the next one after `nsid` that it is for; 0: there is none. */
@@ -120,6 +121,7 @@ static void finish(struct nvme_command *command, uint32_t outcome) {
         const unsigned int sq_id = slot->sq_id;
 
         device->image->sqs[sq_id].n_media--;
+        command->is_fenced = false;
         nvme_complete(command, outcome, 0);
         nvme_delete_sq_finish(device, sq_id);
 }
@@ -128,12 +130,13 @@ static void finish(struct nvme_command *command, uint32_t outcome) {
 static bool ask_for(struct nvme_command *command, uint32_t after) {
         struct nvme_device *device = command->device;
         struct vpc_reserve_request request = {0};
-        const uint32_t nsid = next_target(device->image, nvme_slot(command), after);
+        const bool is_marking = nvme_is_marking(nvme_slot(command));
+        const uint32_t nsid = is_marking ? nvme_marks_target(command) : next_target(device->image, nvme_slot(command), after);
 
         if (!nsid)
                 return false;
-        uint32_t outcome = check_namespace(device->image, nsid);
-        if (!outcome)
+        uint32_t outcome = is_marking ? nvme_marks_request(command, &request) : check_namespace(device->image, nsid);
+        if (!outcome && !is_marking)
                 outcome = make_request(command, &request);
         if (!outcome && !device->host->reserve)
                 outcome = NVME_ERROR(NVME_SC_NAMESPACE_NOT_READY, 4);
@@ -176,7 +179,7 @@ static bool ask_to_forget(struct nvme_device *device) {
 void nvme_reserve_next(struct nvme_device *device) {
         struct nvme_command *command = NULL;
 
-        while (!device->image->reserving.slot && !ask_to_forget(device) && (command = oldest(device)))
+        while (!device->is_resuming && !device->image->reserving.slot && !ask_to_forget(device) && (command = oldest(device)))
                 if (!ask_for(command, 0))
                         finish(command, 0);
 }
@@ -216,6 +219,34 @@ static uint32_t outcome_of(enum vpc_reserve_result result) {
         }
 }
 
+/* The answer about marks. It goes on where it was, or from the start: what it has written has not taken all marks with it. */
+static void marked(struct nvme_command *command, enum vpc_reserve_result result) {
+        struct nvme_device *device = command->device;
+        struct nvme_slot *slot = nvme_slot(command);
+        const uint32_t outcome = result == VPC_RESERVE_AGAIN ? 0 : nvme_marks_outcome(slot, result);
+        const unsigned int sq_id = slot->sq_id;
+
+        if (outcome || !nvme_marks_resumes(slot)) {
+                finish(command, outcome);
+                device->image->reserving.slot = 0; /* after the completion, as below */
+                return;
+        }
+        device->image->reserving.slot = 0;
+        slot->state = NVME_SLOT_FETCHED;
+        device->image->sqs[sq_id].n_media--;
+        command->is_fenced = false;
+        command->clears = 0;
+        if (result == VPC_RESERVE_AGAIN && sq_id)
+                nvme_io_execute(command);
+        else if (result == VPC_RESERVE_AGAIN)
+                nvme_marks_clear(command);
+        else if (sq_id)
+                nvme_io_advance(command, 0);
+        else
+                nvme_admin_advance(command, 0);
+        nvme_delete_sq_finish(device, sq_id);
+}
+
 void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve_result result) {
         struct nvme_image *image = device->image;
         struct nvme_reserving *r = &image->reserving;
@@ -227,6 +258,10 @@ void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve
                 if (result == VPC_RESERVE_DONE || result == VPC_RESERVE_FAILED)
                         image->forget &= ~(UINT64_C(1) << (nsid - 1));
                 r->slot = 0;
+        } else if (slot == NVME_RESERVE_ORPHAN) {
+                r->slot = 0;
+        } else if (nvme_is_marking(&image->slots[slot - 1])) {
+                marked(&device->commands[slot - 1], result);
         } else {
                 struct nvme_command *command = &device->commands[slot - 1];
 
@@ -240,8 +275,14 @@ void nvme_reserved(struct nvme_device *device, uint64_t ticket, enum vpc_reserve
         nvme_reserve_next(device);
 }
 
-void nvme_reserve_reset(struct nvme_image *image) {
-        image->reserving.slot = 0;
+void nvme_reserve_reset(struct nvme_device *device, bool is_asked) {
+        struct nvme_image *image = device->image;
+        struct nvme_reserving *r = &image->reserving;
+
+        /* Marks are not left to land at any time later: see nvme_settle(). */
+        r->slot = r->slot && r->request.op >= VPC_RESERVE_OPS ? NVME_RESERVE_ORPHAN : 0;
+        if (r->slot && !is_asked)
+                device->host->reserve(device->host->context, &r->request);
         image->forget |= image->nameless;
         image->nameless = 0;
         image->epoch++;
@@ -251,7 +292,10 @@ void nvme_reserve_reset(struct nvme_image *image) {
 void nvme_reserve_check(struct nvme_image *image) {
         const uint32_t slot = image->reserving.slot;
 
-        if (slot && slot != NVME_RESERVE_FORGET && image->slots[(slot - 1) % NVME_SLOTS].state != NVME_SLOT_RESERVE)
+        if (!slot || slot == NVME_RESERVE_FORGET || slot == NVME_RESERVE_ORPHAN)
+                return;
+        const struct nvme_slot *s = &image->slots[(slot - 1) % NVME_SLOTS];
+        if (s->state != NVME_SLOT_RESERVE || nvme_marks_resumes(s))
                 image->reserving.slot = 0;
 }
 

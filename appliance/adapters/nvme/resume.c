@@ -79,7 +79,10 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
                 nvme_post(command);
                 break;
         case NVME_SLOT_RESERVE:
-                resume_reserve(device, slot);
+                if (nvme_marks_resumes(slot))
+                        resume_executing(device, command, slot);
+                else
+                        resume_reserve(device, slot);
                 break;
         case NVME_SLOT_ABORT:
                 resume_abort(device, command);
@@ -112,6 +115,7 @@ void nvme_resume(struct nvme_device *device) {
         uint64_t todo[(NVME_SLOTS + 63) / 64] = {0};
 
         device->needs_resume = false;
+        device->is_resuming = true;
         nvme_reserve_check(device->image);
         device->image->formatting = 0; /* a format that was under way begins anew below */
         /* Commands that were taken and not yet counted. */
@@ -135,6 +139,7 @@ void nvme_resume(struct nvme_device *device) {
                 if (todo[i / 64] & UINT64_C(1) << i % 64)
                         resume_slot(device, &device->commands[i]);
         }
+        device->is_resuming = false;
         nvme_reserve_resume(device);
         for (unsigned int q = 0; q < NVME_QUEUES; q++)
                 nvme_delete_sq_finish(device, q);

@@ -136,15 +136,15 @@ static void piece_done(struct vpc_io *io, int error) {
 void nvme_self_test_step(struct nvme_device *device) {
         struct nvme_image *image = device->image;
         struct nvme_self_test *t = &image->self_test;
-        uint64_t lba = 0;
+        struct nvme_marked marked;
 
         if (!t->code || device->is_testing || device->is_stopped)
                 return;
         const struct nvme_namespace *ns = &image->namespaces[t->at - 1];
         uint64_t left = span(image, t->at) - t->position, offset = offset_of(image);
         uint64_t length = left < NVME_SELF_TEST_PIECE ? left : NVME_SELF_TEST_PIECE;
-        if (nvme_bad_first(image, t->at, offset >> ns->block_shift, length >> ns->block_shift, &lba)) {
-                record(device, NVME_SELF_TEST_FAILED, SEGMENT_MEDIA, t->at, lba);
+        if (nvme_marks_find(device, ns, offset >> ns->block_shift, length >> ns->block_shift, &marked)) {
+                record(device, NVME_SELF_TEST_FAILED, SEGMENT_MEDIA, t->at, marked.block);
                 return;
         }
         device->is_testing = true;

@@ -66,7 +66,7 @@ static void end_format(struct nvme_device *device, uint32_t nsid, uint32_t outco
         for (unsigned int i = 0; i < device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) &&
+                if (((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN || slot->state == NVME_SLOT_RESERVE) &&
                      slot->sqe.opcode == NVME_ADMIN_FORMAT && device->commands[i].n_ranges == nsid) ||
                     (slot->state == NVME_SLOT_FORMAT && slot->sqe.nsid == nsid))
                         slot->verdict = outcome;
@@ -80,11 +80,10 @@ static void leave(struct nvme_device *device, uint32_t nsid) {
         nvme_self_test_end(device, nsid, NVME_SELF_TEST_REMOVED);
         nvme_io_end_all(device, nsid, gone);
         end_format(device, nsid, gone);
-        nvme_bad_forget(device->image, nsid);
         device->image->namespaces[nsid - 1] = (struct nvme_namespace){0};
 }
 
-/* A namespace that stays keeps its block size, features and unreadable blocks. Returns whether the host has to know. */
+/* A namespace that stays keeps its block size and features. Returns whether the host has to know. */
 static bool follow(struct nvme_device *device, uint32_t nsid, const struct nvme_namespace *wanted) {
         struct nvme_namespace *ns = &device->image->namespaces[nsid - 1];
 

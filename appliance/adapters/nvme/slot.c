@@ -37,6 +37,7 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
                 nvme_slot(command)->verdict = 0;
                 nvme_slot(command)->aborter = 0;
                 command->is_fenced = false;
+                command->clears = 0;
         }
         return command;
 }

@@ -42,7 +42,7 @@ static void say_controller(struct writer *w, struct nvme_device *device) {
             device->n_inflight, device->n_media, device->pending, device->cq_held, image->changed, image->formatting);
         say(w, "powered_ns %" PRIu64 " busy_ns %" PRIu64 " reads %" PRIu64 " writes %" PRIu64 " errors %" PRIu64 "\n",
             life->powered_ns, life->busy_ns, life->reads, life->writes, life->error_count);
-        say(w, "self_test %" PRIu32 " bad_ranges %" PRIu32 "\n", image->self_test.code, image->n_bad);
+        say(w, "self_test %" PRIu32 " bad_ranges %u\n", image->self_test.code, nvme_marks_count(device));
         for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->namespaces[i].blocks)
                         say(w, "ns %u blocks %" PRIu64 " shift %" PRIu32 " read_only %" PRIu32 "\n", i + 1,
