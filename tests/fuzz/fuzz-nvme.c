@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "fuzz-nvme.h"
+#include "nvme.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

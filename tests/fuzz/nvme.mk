@@ -1,5 +1,5 @@
 # fuzz target: nvme. libFuzzer: tests/fuzz/fuzz-nvme DIRECTORY tests/fuzz/corpus/nvme
-fuzz_nvme_sources = tests/fuzz/fuzz-nvme.c tests/fuzz/fuzz-nvme.h tests/fuzz/fuzz-nvme-guest.c tests/fuzz/fuzz-nvme-host.c
+fuzz_nvme_sources = tests/fuzz/fuzz-nvme.c tests/fuzz/nvme.h tests/fuzz/nvme-guest.c tests/fuzz/nvme-host.c
 check_PROGRAMS += tests/fuzz/fuzz-nvme
 tests_fuzz_fuzz_nvme_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 tests_fuzz_fuzz_nvme_LDADD = libadapters.la

@@ -2,7 +2,7 @@
 /* The server's driver: commands of all kinds, made from the input, and lists in its memory for them. */
 #include <string.h>
 
-#include "fuzz-nvme.h"
+#include "nvme.h"
 
 void guest_write32(uint64_t offset, uint32_t value) {
         nvme_model.bar_write(fuzz.device, 0, offset, 4, value);

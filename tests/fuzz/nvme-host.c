@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fuzz-nvme.h"
+#include "nvme.h"
 
 static int dma_map(void *context, uint64_t address, size_t length, enum vpc_direction direction, struct iovec *iov,
                    unsigned int max) {
