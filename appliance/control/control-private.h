@@ -37,11 +37,12 @@ struct control {
         struct iov_model *candidate;
         struct state_info candidate_info;
         enum control_commit_kind candidate_kind;
-        uint32_t candidate_uid;                                     /* who asked for it */
-        char candidate_object[IOV_NAME_SIZE], candidate_event[152]; /* what a transaction or an amendment will tell; empty: nothing */
-        struct preallocation *preallocation;                        /* what precedes it; NULL: nothing */
-        size_t n_expired;                                           /* generations that end with it */
-        struct asked asked;                                         /* what its transaction names */
+        uint32_t candidate_uid; /* who asked for it */
+        char candidate_object[IOV_NAME_SIZE],
+                candidate_event[152];        /* what a transaction or an amendment will tell; empty: nothing */
+        struct preallocation *preallocation; /* what precedes it; NULL: nothing */
+        size_t n_expired;                    /* generations that end with it */
+        struct asked asked;                  /* what its transaction names */
         /* what waits to be confirmed */
         struct loop_source *confirm_timer;
         struct control_commit take_back;

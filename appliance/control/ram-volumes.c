@@ -112,23 +112,24 @@ static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_vol
         v->next = volumes->first;
         volumes->first = v;
         *ret_volume = v;
-        return keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
+        r = keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
+        return r < 0 ? r : 1;
 }
 
 int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd) {
         struct ram_volume *v = NULL;
         struct stat st;
-        int r = find_or_make(volumes, volume->id, &v);
+        const int made = find_or_make(volumes, volume->id, &v);
 
-        if (r < 0 || !v)
-                return r;
+        if (made < 0 || !v)
+                return made;
         if (fstat(v->fd, &st) < 0 || ((uint64_t)st.st_size < volume->size && ftruncate(v->fd, (off_t)volume->size) < 0))
                 return -errno;
-        r = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);
-        if (r < 0)
+        const int fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
                 return -errno;
-        *ret_fd = r;
-        return 0;
+        *ret_fd = fd;
+        return made;
 }
 
 void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model) {

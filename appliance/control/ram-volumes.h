@@ -12,7 +12,7 @@ struct ram_volumes;
 int ram_volumes_new(struct keeping *keeping, struct ram_volumes **ret_volumes);
 /* Takes NULL. */
 void ram_volumes_free(struct ram_volumes *volumes);
-/* The memory of a volume, made where there is none yet, grown where it is shorter; *ret_fd is the caller's. */
+/* The memory of a volume, made where there is none yet (1), grown where it is shorter; *ret_fd is the caller's. */
 int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd);
 /* Let go of those that are not in the model any more. */
 void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model);

@@ -56,6 +56,11 @@ void instance_show_marks(const struct supervisor *s, struct instance *i, uint64_
 const struct marks_events supervisor_marks_events = {
         .publish = on_publish, .answer = instance_on_answer, .is_there = on_is_there};
 
+void supervisor_forget_marks(struct supervisor *s, uint64_t volume) {
+        marks_remove(s->marks, volume);
+        on_publish(s, volume, NULL);
+}
+
 void supervisor_forget_volume(struct supervisor *s, uint64_t volume) {
         marks_remove(s->marks, volume);
 }

@@ -46,10 +46,15 @@ int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct
                 return external_prepare(s, volume, medium, ret_kind, ret_fd);
         int r = *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
                                         : volume_open(s->state_directory, backend, volume, medium->read_only, ret_fd);
-        uint32_t block_size = r < 0 ? 0 : volume_block_size(*ret_fd);
+        if (r < 0)
+                return r;
+        /* What was marked has gone with the memory that it was in. */
+        if (*ret_kind == MEDIUM_RAM && r == 1)
+                supervisor_forget_marks(s, volume->id);
+        uint32_t block_size = volume_block_size(*ret_fd);
         if (block_size)
                 medium->block_size = block_size;
-        return r;
+        return 0;
 }
 
 struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va) {

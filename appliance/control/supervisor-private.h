@@ -168,6 +168,8 @@ void supervisor_free_ghosts(struct supervisor *s);
 extern const struct marks_events supervisor_marks_events;
 /* They follow the model, and the model has how many there are. */
 void supervisor_sync_marks(const struct supervisor *s);
+/* A volume that is there still has new memory, with nothing in it. */
+void supervisor_forget_marks(struct supervisor *s, uint64_t volume);
 /* Those of `media` that are `fresh`, bit by bit. */
 void instance_show_marks(const struct supervisor *s, struct instance *i, uint64_t fresh, const struct vpc_medium *media);
 /* supervisor-share.c: */

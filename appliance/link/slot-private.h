@@ -38,7 +38,7 @@ struct link_slot {
         struct media_faults *faults; /* NULL: there never were any */
         struct qos *qos;
         struct trouble *trouble; /* NULL: there never was any */
-        void *doorbells; /* LINK_DOORBELLS_SIZE bytes, NULL: none */
+        void *doorbells;         /* LINK_DOORBELLS_SIZE bytes, NULL: none */
         int doorbells_fd;
         const struct link_reservations *reservations; /* for reading, NULL: none yet */
         struct vpc_reserve_request asked;             /* without an answer yet; ticket 0: nothing is */

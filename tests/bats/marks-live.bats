@@ -147,6 +147,31 @@ kill_workers() {
         gets 281 0 read c
 }
 
+@test "in memory: marks stay while the memory does" {
+        iovd_stop
+        cat > state/chassis.yaml <<-'YAML'
+		version: 1
+		kind: chassis
+		links: 2
+		slots: 2
+		adapters: {ssd0: {kind: ssd, capacity: 1GiB, media: ram}}
+	YAML
+        iovd_start
+        until_true 20 test -S run/servers/a/1.sock
+        hosts_start a/1.sock
+        gets 000 0 mark 8 8
+        kill_control
+        until_true 20 iovctl -q server list > server.list 2>&1
+        gets 281 0 read 8
+        hosts_stop
+        iovd_stop
+        iovd_start
+        until_true 20 test -S run/servers/a/1.sock
+        hosts_start a/1.sock
+        gets 000 0 read 8
+        is '[0,0]' json '[.volumes[].unreadable]' iovctl volume list -o json
+}
+
 @test "gone with the volume, its end, and a commit that is not taken back" {
         hosts_start a/1.sock
         gets 000 0 mark 8 8
