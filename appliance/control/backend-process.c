@@ -106,7 +106,7 @@ static void on_timer(void *userdata) {
 static int spawn(struct backend_process *p, int theirs) {
         char *const argv[] = {(char *)"iovd", (char *)BACKEND_HELPER_ARGUMENT, NULL};
         pid_t pid = -1;
-        int r = process_spawn("/proc/self/exe", argv, theirs, BACKEND_HELPER_FD, &pid);
+        int r = process_spawn("/proc/self/exe", argv, theirs, BACKEND_HELPER_FD, NULL, &pid);
 
         if (r < 0)
                 return r;

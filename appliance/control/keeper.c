@@ -46,6 +46,7 @@ struct keeper {
         unsigned int crashes;
         uint64_t order;   /* of the next record */
         bool has_store;   /* of a service manager: who kills us does not end the links */
+        int told_to_end;  /* by this signal; 0: it is not */
         bool is_stopping; /* told to end; what is in the store is for the next keeper, or the manager drops it */
 };
 
@@ -157,6 +158,14 @@ static time_t seconds(void) {
         return t.tv_sec;
 }
 
+/* What ends the appliance, or the control process, in an orderly way. It is blocked until there is somebody to do that. */
+static void stop_signals(sigset_t *ret_set) {
+        sigemptyset(ret_set);
+        sigaddset(ret_set, SIGTERM);
+        sigaddset(ret_set, SIGINT);
+        sigaddset(ret_set, SIGHUP);
+}
+
 static int start(struct keeper *k) {
         static const struct keeper_message end = {.op = KEEPER_END};
         int pair[2];
@@ -167,7 +176,9 @@ static int start(struct keeper *k) {
         close_fd(&k->socket);
         k->socket = pair[0];
         k->started = seconds();
-        int r = process_spawn(k->path, k->argv, theirs, KEEPER_FD, &k->control);
+        sigset_t waits;
+        stop_signals(&waits);
+        int r = process_spawn(k->path, k->argv, theirs, KEEPER_FD, &waits, &k->control);
         if (r < 0) {
                 fprintf(stderr, "iovd: %s: cannot be started: %s\n", k->path, strerror(-r));
                 return r;
@@ -179,6 +190,8 @@ static int start(struct keeper *k) {
                 r = keeper_send(k->socket, record->message, record->fds, record->n_fds);
         if (r == 0)
                 keeper_send(k->socket, &end, NULL, 0);
+        if (k->told_to_end) /* which the one before may not have heard any more */
+                kill(k->control, k->told_to_end);
         return 0;
 }
 
@@ -264,6 +277,8 @@ static int on_signals(struct keeper *k, int *ret_status) {
                 } else if (info.ssi_signo == SIGTERM && k->has_store) {
                         stop(k);
                 } else {
+                        if (info.ssi_signo != SIGHUP)
+                                k->told_to_end = (int)info.ssi_signo;
                         kill(k->control, (int)info.ssi_signo);
                 }
         }
@@ -304,10 +319,7 @@ int keeper_run(char *const argv[]) {
 
         if (n < 0)
                 return EXIT_FAILURE;
-        sigemptyset(&signals);
-        sigaddset(&signals, SIGTERM);
-        sigaddset(&signals, SIGINT);
-        sigaddset(&signals, SIGHUP);
+        stop_signals(&signals);
         sigaddset(&signals, SIGCHLD);
         sigprocmask(SIG_BLOCK, &signals, NULL);
         signal(SIGPIPE, SIG_IGN);

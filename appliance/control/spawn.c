@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/spawn.h"
 
-#include <signal.h>
 #include <spawn.h>
 
 extern char **environ;
 
-int process_spawn(const char *path, char *const argv[], int fd, int as_fd, pid_t *ret_pid) {
+int process_spawn(const char *path, char *const argv[], int fd, int as_fd, const sigset_t *blocked, pid_t *ret_pid) {
         posix_spawn_file_actions_t actions;
         posix_spawnattr_t attributes;
         sigset_t none;
@@ -20,7 +19,7 @@ int process_spawn(const char *path, char *const argv[], int fd, int as_fd, pid_t
                 return -r;
         }
         sigemptyset(&none);
-        posix_spawnattr_setsigmask(&attributes, &none);
+        posix_spawnattr_setsigmask(&attributes, blocked ? blocked : &none);
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
         /* dup2 to itself clears close-on-exec too, by POSIX.1-2024. */
         r = posix_spawn_file_actions_adddup2(&actions, fd, as_fd);

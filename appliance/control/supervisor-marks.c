@@ -26,7 +26,7 @@ static void on_publish(void *userdata, uint64_t volume, const struct vpc_marks *
 
         for (struct instance *i = s->instances; i; i = i->next)
                 for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
-                        if (shows(i, k, volume))
+                        if (i->shared && shows(i, k, volume)) /* else it is being made, and sees them when it is */
                                 vpc_marks_show(&i->shared->marks, k, marks);
         const struct iov_volume *v = NULL;
         iov_model_foreach (s->events->model(s->userdata), IOV_KIND_VOLUME, v)

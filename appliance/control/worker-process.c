@@ -21,7 +21,7 @@
 static int spawn(const char *server, bool has_nbd, int channel, pid_t *ret_pid) {
         char *const argv[] = {(char *)"iovd", (char *)"--worker", (char *)server, has_nbd ? (char *)"nbd" : NULL, NULL};
 
-        return process_spawn("/proc/self/exe", argv, channel, LINK_CHANNEL_FD, ret_pid);
+        return process_spawn("/proc/self/exe", argv, channel, LINK_CHANNEL_FD, NULL, ret_pid);
 }
 
 int worker_process_start(const char *server, bool has_nbd, pid_t *ret_pid, int *ret_pidfd, int *ret_channel) {

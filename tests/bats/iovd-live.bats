@@ -253,3 +253,19 @@ PYTHON
         run grep "io_uring is not to be had" iovd.log
         [ "$status" -eq 1 ]
 }
+
+# The control process that is told may be dead already, or not ready to hear it.
+@test "told to end while the next control process takes over, it ends" {
+        local i pid
+
+        for i in 0 1 2 3 4 5 6 7 8 9; do
+                pid=$IOVD_PID
+                kill -9 "$(control_pid)"
+                sleep "0.00$i"
+                kill "$pid"
+                until_true 20 bash -c "! kill -0 $pid 2> /dev/null"
+                wait "$pid"
+                IOVD_PID=
+                iovd_start
+        done
+}
