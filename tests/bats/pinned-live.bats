@@ -95,9 +95,13 @@ is_pinned() { # WORKER KIB
 }
 
 @test "hostile servers are what they are without" {
+	local cut='read to memory that was cut off: Success, status 0x000'
+
 	run timeout 120 "$IOV_BUILD/bench/nvme-host" run/servers/web01/0.sock hostile
-	# What is cut off the file behind a window is the worker's still, and only the server that did so does not see it.
-	[[ $(grep '^not ok' <<< "$output") == *'read to memory that was cut off: Success, status 0x000' ]]
+	# What is cut off the file behind a window is the worker's still, where it was pinned by then, and only the server that did so does
+	# not see it.
+	grep -q '^ok .* works after: memory that was cut off' <<< "$output"
+	awk -v cut="$cut" '/^not ok/ && !index($0, cut) { print; bad = 1 } END { exit bad }' <<< "$output"
 	smoke web01
 	is_pinned "$web" 0
 }
