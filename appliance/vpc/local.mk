@@ -14,7 +14,7 @@ libvpc_la_SOURCES = \
 	appliance/vpc/io.h \
 	appliance/vpc/irq.c appliance/vpc/irq.h \
 	appliance/vpc/messages.c \
-	appliance/vpc/model.h \
+	appliance/vpc/marks.h appliance/vpc/model.h \
 	appliance/vpc/region.c \
 	appliance/vpc/report.c appliance/vpc/report.h \
 	appliance/vpc/reservation.h \
