@@ -13,8 +13,9 @@ libvpc_la_SOURCES = \
 	appliance/vpc/image.c appliance/vpc/image.h \
 	appliance/vpc/io.h \
 	appliance/vpc/irq.c appliance/vpc/irq.h \
+	appliance/vpc/marks.h \
 	appliance/vpc/messages.c \
-	appliance/vpc/marks.h appliance/vpc/model.h \
+	appliance/vpc/model.h \
 	appliance/vpc/region.c \
 	appliance/vpc/report.c appliance/vpc/report.h \
 	appliance/vpc/reservation.h \

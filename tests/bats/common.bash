@@ -25,6 +25,7 @@ appliance_setup() {
                 IOVD_OPTIONS='--media-cache direct'
         fi
         if [[ $BATS_TEST_FILENAME == *-live.bats ]]; then
+                [[ -z ${IOV_NO_LIVE-} ]] || skip 'no live iovd is wanted (IOV_NO_LIVE)'
                 iovd_start || return
         else
                 export IOV_APPLIANCE=sim:$T/state
