@@ -7,7 +7,7 @@ bench_cppflags = $(AM_CPPFLAGS) -I$(top_srcdir)
 bench_binaries = bench/register-read bench/nvme-read bench/nvme-speed bench/nvme-file bench/nvme-nbd bench/nvme-pinned bench/nvme-four bench/weights bench/idle bench/create bench/scale
 EXTRA_PROGRAMS += $(bench_binaries)
 CLEANFILES += $(bench_binaries)
-EXTRA_DIST += bench/run.sh bench/nbd.sh bench/pinned.sh bench/hotplug.sh bench/guest.sh
+EXTRA_DIST += bench/run.sh bench/nbd.sh bench/pinned.sh bench/wait-for.sh bench/hotplug.sh bench/guest.sh
 
 bench_register_read_SOURCES = bench/register-read.c $(bench_common)
 bench_register_read_CPPFLAGS = $(bench_cppflags)

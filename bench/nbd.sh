@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A vAdapter over an export of an NBD server (nbdkit, in memory, on a socket of its own) against libnbd by itself on the same server.
 set -eu
+# shellcheck source=bench/wait-for.sh
+. "$(dirname "$0")/wait-for.sh"
 build=${IOV_BUILD:-.}
 launch=${BENCH_LAUNCH:-}
 command -v nbdkit >/dev/null || {
@@ -19,19 +21,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
-
-# wait_for FILE: until it is there, ten seconds at most
-wait_for() {
-	tries=100
-	while [ ! -e "$1" ]; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || {
-			echo "bench: $1 did not appear" >&2
-			exit 1
-		}
-		sleep 0.1
-	done
-}
 
 $launch nbdkit -f -U "$work/nbd.sock" memory 256M >"$work/nbd.log" 2>&1 &
 nbd_pid=$!

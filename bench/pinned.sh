@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A vAdapter with memory: pinned against one without: direct I/O and the page cache under $TMPDIR (or /tmp), which should be on a disk, and tmpfs.
 set -eu
+# shellcheck source=bench/wait-for.sh
+. "$(dirname "$0")/wait-for.sh"
 build=${IOV_BUILD:-.}
 launch=${BENCH_LAUNCH:-}
 iovd_pid='' work=''
@@ -14,19 +16,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 1' INT TERM HUP
-
-# wait_for FILE: until it is there, ten seconds at most
-wait_for() {
-	tries=100
-	while [ ! -e "$1" ]; do
-		tries=$((tries - 1))
-		[ "$tries" -gt 0 ] || {
-			echo "bench: $1 did not appear" >&2
-			exit 1
-		}
-		sleep 0.1
-	done
-}
 
 # measure DIRECTORY CACHE WHERE
 measure() {
