@@ -11,6 +11,7 @@
 #include "control/mark-state.h"
 #include "control/record-file.h"
 #include "control/saver.h"
+#include "control/volumes.h"
 #include "util.h"
 
 #define ANSWERS 64u /* of a volume that are remembered; no function has two questions under way */
@@ -276,15 +277,6 @@ void marks_remove(struct marks *m, uint64_t volume) {
         }
         file_remove(m, volume);
         entry_free(m, e);
-}
-
-static const struct iov_volume *volume_by_id(const struct iov_model *model, uint64_t id) {
-        const struct iov_volume *volume = NULL;
-
-        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
-                if (volume->id == id)
-                        return volume;
-        return NULL;
 }
 
 void marks_sweep(struct marks *m, const struct iov_model *model) {

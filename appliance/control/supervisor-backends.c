@@ -11,6 +11,7 @@
 #include "backend.h"
 #include "control/backends.h"
 #include "control/persona.h"
+#include "control/volumes.h"
 #include "link/channel.h"
 #include "util.h"
 
@@ -124,15 +125,6 @@ static void on_connected(void *userdata, uint64_t number, uint32_t medium, uint6
                 link_send(i->process->channel, &m, &fd, fd >= 0);
         if (fd >= 0)
                 close(fd);
-}
-
-static const struct iov_volume *volume_by_id(const struct iov_model *model, uint64_t id) {
-        const struct iov_volume *volume;
-
-        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
-                if (volume->id == id)
-                        return volume;
-        return NULL;
 }
 
 static const struct iov_volume *volume_at(struct supervisor *s, const struct instance *i, uint32_t medium) {

@@ -6,6 +6,7 @@
 #include "control/supervisor-private.h"
 
 #include "control/mark-state.h"
+#include "control/volumes.h"
 #include "link/channel.h"
 
 static bool shows(const struct instance *i, unsigned int medium, uint64_t volume) {
@@ -28,10 +29,9 @@ static void on_publish(void *userdata, uint64_t volume, const struct vpc_marks *
                 for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
                         if (i->shared && shows(i, k, volume)) /* else it is being made, and sees them when it is */
                                 vpc_marks_show(&i->shared->marks, k, marks);
-        const struct iov_volume *v = NULL;
-        iov_model_foreach (s->events->model(s->userdata), IOV_KIND_VOLUME, v)
-                if (v->id == volume)
-                        tell(s, v, marks);
+        const struct iov_volume *v = volume_by_id(s->events->model(s->userdata), volume);
+        if (v)
+                tell(s, v, marks);
 }
 
 void supervisor_sync_marks(const struct supervisor *s) {

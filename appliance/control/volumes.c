@@ -17,6 +17,15 @@
 #include "media/file.h"
 #include "util.h"
 
+const struct iov_volume *volume_by_id(const struct iov_model *model, uint64_t id) {
+        const struct iov_volume *volume = NULL;
+
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
+                if (volume->id == id)
+                        return volume;
+        return NULL;
+}
+
 /* Make a directory entry durable together with what it is in. */
 static int make_directory(int parent, const char *name, int *ret_fd) {
         bool made = mkdirat(parent, name, 0700) == 0;

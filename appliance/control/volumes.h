@@ -11,6 +11,8 @@
 
 #include "iov/libiov.h"
 
+/* The volume of that number, which it keeps whatever its name is; NULL: there is none. */
+const struct iov_volume *volume_by_id(const struct iov_model *model, uint64_t id);
 /* `backend` is that of the volume's adapter: empty, or a directory, which is then in the place of STATE/media/ADAPTER and must be
  * there; of any other nothing is touched. Open the file of a volume for reading, and writing unless `read_only`, made and durable
  * in its directory where it was missing.

@@ -140,9 +140,7 @@ uint32_t nvme_write_uncorrectable(struct nvme_command *command) {
 void nvme_marks_note(struct nvme_command *command, const struct nvme_namespace *ns, uint64_t first, uint64_t count) {
         struct nvme_marked marked;
 
-        command->clears = nvme_has_marks(command->device, ns) && nvme_marks_find(command->device, ns, first, count, &marked)
-                                  ? marked.change
-                                  : 0;
+        command->clears = nvme_marks_find(command->device, ns, first, count, &marked) ? marked.change : 0;
 }
 
 uint32_t nvme_marks_clear(struct nvme_command *command) {

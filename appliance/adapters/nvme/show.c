@@ -116,8 +116,9 @@ int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
         const uint64_t shared = nvme_namespaces_shared(persona);
         changed = shared ^ image->shared;
         image->shared = shared;
-        if (nvme_namespaces_count(persona) > image->n_namespaces)
-                image->n_namespaces = nvme_namespaces_count(persona);
+        const uint32_t count = nvme_namespaces_count(persona);
+        if (count > image->n_namespaces)
+                image->n_namespaces = count;
         for (uint32_t nsid = 1; nsid <= image->n_namespaces; nsid++)
                 if (follow(device, nsid, &wanted[nsid - 1]))
                         changed |= UINT64_C(1) << (nsid - 1);
