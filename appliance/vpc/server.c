@@ -105,6 +105,8 @@ static void start_closing(struct vpc_connection *c, const char *reason) {
                 c->quiet = true;
                 return;
         }
+        if (c->s.is_open)
+                vpc_function_power_lost(c->function);
         vpc_function_disconnect(c->function);
         /* A reply that waits for the function has a quiesce under way; on_reply_quiet() starts the last one. */
         if (!c->s.quiescing)

@@ -306,6 +306,18 @@ static void test_power_on(void **state) {
         assert_int_equal(f->image->life.unsafe_shutdowns, 1);
         nvme_model.reset(f->device, VPC_RESET_POWER_ON);
         assert_int_equal(f->image->life.unsafe_shutdowns, 1);
+        /* A server that goes without a word, and one that has shut down. */
+        fake_enable(f);
+        nvme_model.power_lost(f->device);
+        assert_int_equal(f->image->life.unsafe_shutdowns, 2);
+        nvme_model.reset(f->device, VPC_RESET_BUS);
+        fake_enable(f);
+        fake_write(f, NVME_REG_CC, 0x00464001);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS) & NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
+        nvme_model.power_lost(f->device);
+        assert_int_equal(f->image->life.unsafe_shutdowns, 2);
+        assert_int_equal(f->image->life.power_cycles, 5);
 }
 
 static void test_intx(void **state) {

@@ -153,6 +153,7 @@ void nvme_settle(struct nvme_device *device);
 /* [9.5] nothing more can be done until the host resets the controller; `why` for the log. */
 void nvme_fatal(struct nvme_device *device, const char *why, int error);
 void nvme_reset(struct nvme_device *device, enum vpc_reset scope);
+void nvme_power_lost(struct nvme_device *device);
 
 /* device.c: run-time object */
 void nvme_event_end(struct nvme_device *device);
