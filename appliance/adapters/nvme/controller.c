@@ -76,6 +76,7 @@ static void clear(struct nvme_device *device) {
 
 static void disable(struct nvme_device *device) {
         clear(device);
+        device->image->registers.csts &= ~NVME_CSTS_SHST_MASK;
         device->image->is_resetting = 1;
 }
 
@@ -138,7 +139,7 @@ void nvme_settle(struct nvme_device *device) {
                 return;
         if (image->is_resetting) {
                 image->is_resetting = 0;
-                r->csts = 0;
+                r->csts &= NVME_CSTS_SHST_MASK; /* one that was asked for since */
         }
         if ((r->cc & NVME_CC_EN) && !(r->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS))) {
                 enable(device);
@@ -155,17 +156,14 @@ static void cc_write(struct nvme_device *device, uint32_t value) {
         uint32_t old = r->cc;
 
         value &= NVME_CC_MASK;
-        /* The register last: a process that dies before leaves the write to be done again from the start. */
-        if ((old & NVME_CC_EN) && !(value & NVME_CC_EN)) {
+        if ((old & NVME_CC_EN) && !(value & NVME_CC_EN))
                 disable(device);
-                __atomic_store_n(&r->cc, value, __ATOMIC_RELEASE);
-                return;
-        }
-        r->cc = value;
-        if (NVME_CC_SHN(r->cc) && !NVME_CC_SHN(old) && !image->is_resetting && !(r->csts & NVME_CSTS_SHST_MASK)) {
+        if (NVME_CC_SHN(value) && !NVME_CC_SHN(old) && !(r->csts & NVME_CSTS_SHST_MASK)) {
                 image->shutdown_at = 0;
                 r->csts |= NVME_CSTS_SHST_OCCURRING;
         }
+        /* The register last: a process that dies before leaves the write to be done again from the start. */
+        __atomic_store_n(&r->cc, value, __ATOMIC_RELEASE);
 }
 
 static uint32_t read32(const struct nvme_device *device, uint64_t offset) {
