@@ -121,6 +121,10 @@ struct nvme_device {
 #define NVME_ERROR(status, location) ((uint32_t)(location) << 16 | (uint32_t)(status))
 #define NVME_NOWHERE 0xffffu
 #define NVME_INVALID_FIELD(location) NVME_ERROR(NVME_SC_INVALID_FIELD | NVME_DNR, (location))
+/* [4.6.1] The status field of a completion: of each error there is more in the error log. */
+static inline uint16_t nvme_status(uint32_t outcome) {
+        return (uint16_t)((outcome & 0x7fff) | (outcome ? NVME_MORE : 0));
+}
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
 

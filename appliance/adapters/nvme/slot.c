@@ -130,7 +130,7 @@ static void account_error(struct nvme_command *command) {
         struct nvme_error_entry entry = {
                 .sq_id = slot->sq_id,
                 .cid = sqe->cid,
-                .status = (uint16_t)(slot->outcome << 1),
+                .status = (uint16_t)(nvme_status(slot->outcome) << 1),
                 .location = (uint16_t)(slot->outcome >> 16),
                 .nsid = sqe->nsid,
         };
