@@ -175,6 +175,10 @@ static bool is_reading(uint8_t opcode) {
 uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error) {
         switch (error) {
         case -EIO:
+        case -ENODATA: /* a block that a disk cannot read, past the page cache; and what does not agree with its checksum */
+        case -EILSEQ:
+        case -EBADMSG:
+        case -EUCLEAN:
                 device->image->life.media_errors++;
                 return NVME_ERROR((is_reading(sqe->opcode) ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR, NVME_NOWHERE);
         case -ENOSPC:
