@@ -62,6 +62,8 @@ doc() {
         run -5 iovprov plan ro.yaml
         [[ $output == *$'+ namespace v/1  volume d, read_only yes\n'* ]]
         iovprov apply -q ro.yaml
+        run -0 iovctl namespace list -o wide
+        [[ ${lines[0]} == *READ_ONLY && ${lines[1]} == *yes ]]
         run -5 iovprov plan rw.yaml
         [[ ${lines[0]} == '~ namespace v/1  read_only yes -> -' ]]
         iovprov apply -q rw.yaml
