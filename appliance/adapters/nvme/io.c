@@ -239,7 +239,7 @@ void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome
         for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (slot->state == NVME_SLOT_MEDIA && slot->sqe.nsid == nsid && !slot->verdict)
+                if (nvme_is_under_way(slot) && slot->sqe.nsid == nsid && !slot->verdict)
                         slot->verdict = outcome;
         }
 }

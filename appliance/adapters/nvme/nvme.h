@@ -287,6 +287,10 @@ void nvme_marks_note(struct nvme_command *command, const struct nvme_namespace *
 uint32_t nvme_marks_clear(struct nvme_command *command);
 /* Where it waits for the appliance it does so about marks. */
 bool nvme_is_marking(const struct nvme_slot *slot);
+/* It is with its medium, or between two requests to it, about marks. */
+static inline bool nvme_is_under_way(const struct nvme_slot *slot) {
+        return slot->state == NVME_SLOT_MEDIA || (slot->state == NVME_SLOT_RESERVE && nvme_is_marking(slot));
+}
 /* Another process does not wait on for the answer, but executes it again. */
 bool nvme_marks_resumes(const struct nvme_slot *slot);
 /* For reserve.c: the namespace, what is asked (an outcome: it is not), and what the answer means. */
