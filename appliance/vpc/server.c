@@ -357,6 +357,7 @@ static void take_received(struct vpc_connection *c) {
         struct mmsghdr *header = &c->session->receive.header;
         const bool has_control = header->msg_hdr.msg_controllen, good = take_control(c, &header->msg_hdr);
 
+        c->s.received++;
         if (!good) {
                 start_closing(c, "the client sent more descriptors than one message can have");
                 return;
@@ -370,7 +371,6 @@ static void take_received(struct vpc_connection *c) {
          * complete. */
         if (has_control && c->s.n_fds)
                 c->s.fds_end = c->s.in_end;
-        c->s.received++;
 }
 
 static void receive(struct vpc_connection *c) {

@@ -437,7 +437,8 @@ static void test_hang_up(void **state) {
         shutdown(f->client, SHUT_RDWR);
         assert_int_equal(life(f, false, 4), 1);
         assert_int_equal(vpc_session_state(f->session)->socket, -1);
-        /* nothing is left of it */
+        /* nothing is left of it, nor would the next connection find its end */
+        assert_false(vpc_session_has_result(&f->session->receive, vpc_session_state(f->session)->received));
         assert_int_equal(vpc_session_descriptors(f->session, NULL, 0), 0);
         assert_int_equal(life(f, false, 4), 12);
 }
