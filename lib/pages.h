@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PAGES_LEAST ((size_t)65536)   /* a multiple of any page size; less is on the heap */
+#define PAGES_LEAST ((size_t)262144)  /* a multiple of any page size; less is on the heap */
 #define PAGES_SMALL ((size_t)4096)    /* steps on the heap */
 #define PAGES_LARGE ((size_t)2 << 20) /* from here on large pages are worth it */
 
