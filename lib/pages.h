@@ -24,14 +24,6 @@ static inline void pages_free(void *pages, size_t size) {
                 munmap(pages, size);
 }
 
-static inline void *pages_heap(void *old, size_t size, size_t want) {
-        char *p = realloc(old, want);
-
-        if (p)
-                memset(p + size, 0, want - size);
-        return p;
-}
-
 static inline void *pages_map(void *old, size_t size, size_t want) {
         const size_t mapped = size < PAGES_LEAST ? 0 : size;
         char *p = mapped ? mremap(old, size, want, MREMAP_MAYMOVE)
@@ -51,18 +43,33 @@ static inline void *pages_map(void *old, size_t size, size_t want) {
 }
 
 /* Make room for `need` bytes at least, and for twice what there was, of much for a quarter more: what is populated and not needed
- * costs too. What is new is zero. 0 or -ENOMEM. `*pages` NULL and `*size` 0: there was nothing. */
+ * costs too. What is new may hold anything. 0 or -ENOMEM. `*pages` NULL and `*size` 0: there was nothing. */
 static inline int pages_grow(void **pages, size_t *size, size_t need) {
         size_t more = *size < 4 * PAGES_LARGE ? *size : (*size / 4 + PAGES_LARGE - 1) / PAGES_LARGE * PAGES_LARGE;
         size_t want = need < *size + more ? *size + more : need;
         size_t unit = want < PAGES_LEAST ? PAGES_SMALL : want < PAGES_LARGE ? PAGES_LEAST : PAGES_LARGE;
 
         want = (want + unit - 1) / unit * unit;
-        void *p = want < PAGES_LEAST ? pages_heap(*pages, *size, want) : pages_map(*pages, *size, want);
+        void *p = want < PAGES_LEAST ? realloc(*pages, want) : pages_map(*pages, *size, want);
         if (!p)
                 return -ENOMEM;
         *pages = p;
         *size = want;
+        return 0;
+}
+
+/* At least `need` bytes, all zero. */
+static inline int pages_new(void **ret_pages, size_t *ret_size, size_t need) {
+        void *pages = NULL;
+        size_t size = 0;
+        int r = pages_grow(&pages, &size, need);
+
+        if (r < 0)
+                return r;
+        if (size < PAGES_LEAST)
+                memset(pages, 0, size);
+        *ret_pages = pages;
+        *ret_size = size;
         return 0;
 }
 
