@@ -138,7 +138,7 @@ static bool holds(const struct instance *i, const struct vpc_medium *medium) {
                     !(m->shared && medium->shared))
                         return true;
         }
-        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX && (i->showing || i->broken); n++)
                 if (i->leaving[n] == medium->unique_id)
                         return true;
         return false;

@@ -29,6 +29,7 @@ struct process {
         bool adopted;    /* from a control process before this one, and not yet heard of */
         bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
         uint64_t key;    /* of what is kept of it */
+        bool used;       /* an instance is of it: only while those without one are looked for */
         bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
@@ -63,7 +64,7 @@ struct instance {
         bool removing, connected;
         bool told;                       /* of in the status that is being told */
         bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
-        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none, as all are unless `showing` or `broken` */
         const struct vpc_model *model;
         uint32_t peer_pid;
         bool forced;   /* not wanted, and the server is not asked to let go of it */
