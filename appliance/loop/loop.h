@@ -25,8 +25,6 @@ int loop_new(struct loop **ret_loop, unsigned int entries);
  * at once for the rest. Threads run when this returns, and need nothing but the calls that they are asked for. */
 int loop_new_confined(struct loop **ret_loop, unsigned int entries);
 bool loop_has_ring(const struct loop *loop);
-/* What waits and does file I/O, for people. */
-const char *loop_backend_name(const struct loop *loop);
 /* Operations in flight are cancelled without their callbacks. Takes NULL. */
 void loop_free(struct loop *loop);
 /* Run until loop_stop(); returns what was given to it, or a negative errno of waiting itself. A stop before the run ends it at
@@ -64,14 +62,20 @@ struct loop_source *loop_source_remove(struct loop_source *source);
 
 /*
  * Polling: for whoever finds work in memory that another process writes to. While a poller polls, the loop does not sleep but
- * calls `poll` in each round, which says whether there was anything. When there has been nothing for a while (`spin_ns` at most,
- * less and less where waiting has not paid lately) `stop` is called: it arranges for a wake-up through a source of the loop,
- * looks once more and returns true to end the polling, false to go on. A poller that does not poll costs nothing.
+ * calls `poll` in each round, which says whether there was anything. When there has
+ * been nothing for a while (`spin_ns` at most, less and less where waiting has not paid lately) `stop` is called: it arranges for
+ * a wake-up through a source of the loop, looks once more and returns true to end the polling, false to go on. A poller that does
+ * not poll costs nothing.
+ *
+ * Where work has come shortly after the end before, the loop first naps: it sleeps, and looks after 25 us and then after a
+ * quarter more each time, for half a millisecond at most. Whoever gives the work needs not ring all that time. `may_nap`: whether
+ * that is wanted; NULL: never.
  */
 struct loop_poller;
 struct loop_poller_callbacks {
         bool (*poll)(void *userdata);
         bool (*stop)(void *userdata);
+        bool (*may_nap)(void *userdata);
 };
 #define LOOP_SPIN_NS UINT64_C(50000)
 int loop_add_poller(struct loop *loop, const struct loop_poller_callbacks *callbacks, void *userdata,
@@ -82,7 +86,7 @@ void loop_poller_start(struct loop_poller *poller);
 void loop_poller_stop(struct loop_poller *poller);
 /* Not from within a callback of any poller. Takes NULL, returns NULL. */
 struct loop_poller *loop_poller_remove(struct loop_poller *poller);
-/* How long to look out for work after the last at most; 0: `stop` is called as soon as `poll` has found nothing. */
+/* How long to look out for work after the last at most, without naps; 0: `stop` is called as soon as `poll` has found nothing. */
 void loop_set_spin(struct loop *loop, uint64_t spin_ns);
 
 /* Call `fn` once at the end of the loop's round that is under way, when all that was done by then has been told. */

@@ -278,7 +278,6 @@ static void uring_drained(struct loop_source *source) {
 }
 
 const struct loop_backend uring_backend = {
-        .name = "io_uring",
         .open = uring_open,
         .close = uring_close,
         .is_busy = uring_is_busy,

@@ -210,7 +210,14 @@ static bool on_poll_stop(void *userdata) {
         return function->model->poll_stop(function->device) || !is_master(function);
 }
 
-static const struct loop_poller_callbacks poller_callbacks = {.poll = on_poll, .stop = on_poll_stop};
+/* Not where the host has the doorbells in its hands (polling: always): it never rings, and is looked at without end. */
+static bool on_may_nap(void *userdata) {
+        const struct vpc_function *function = userdata;
+
+        return !function->host.doorbells && is_master(function);
+}
+
+static const struct loop_poller_callbacks poller_callbacks = {.poll = on_poll, .stop = on_poll_stop, .may_nap = on_may_nap};
 
 static bool host_irq_is_level(void *context) {
         const struct vpc_function *function = context;

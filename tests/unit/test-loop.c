@@ -432,7 +432,7 @@ struct polled {
         struct loop *loop;
         struct loop_poller *poller;
         struct loop_end end;
-        unsigned int polls, stops, finds, refuse, ends;
+        unsigned int polls, stops, finds, refuse, ends, naps, naps_left;
 };
 
 static bool polled_poll(void *userdata) {
@@ -497,6 +497,88 @@ static void test_poller_and_source(void **state) {
         loop_source_remove(w.source);
 }
 
+static bool polled_may_nap(void *userdata) {
+        struct polled *p = userdata;
+
+        if (!p->naps_left)
+                return false;
+        p->naps_left--;
+        p->naps++;
+        p->finds = 1;
+        return true;
+}
+
+static const struct loop_poller_callbacks napping_callbacks = {
+        .poll = polled_poll, .stop = polled_stop, .may_nap = polled_may_nap};
+
+/* It naps where work came soon after the last end, which on a busy machine takes more than one try. */
+static void run_until_nap(struct fixture *f, struct polled *p) {
+        for (unsigned int i = 0; i < 10000 && !p->naps; i++) {
+                loop_poller_start(p->poller);
+                assert_int_equal(loop_run(f->loop), 5);
+        }
+        assert_true(p->naps > 0);
+}
+
+/* What comes during a nap is found without `stop`, which is called when there is nothing more. */
+static void test_poller_naps(void **state) {
+        struct fixture *f = *state;
+        struct polled p = {.loop = f->loop, .naps_left = 1};
+
+        assert_int_equal(loop_add_poller(f->loop, &napping_callbacks, &p, &p.poller), 0);
+        loop_poller_start(p.poller);
+        assert_int_equal(loop_run(f->loop), 5);
+        assert_int_equal(p.naps, 0); /* nothing is known yet of when work comes */
+        run_until_nap(f, &p);
+        assert_int_equal(p.finds, 0);
+        assert_int_equal(p.naps, 1);
+        /* Nor without time to spin. */
+        loop_set_spin(f->loop, 0);
+        p.naps_left = 1;
+        for (unsigned int i = 0; i < 10; i++) {
+                loop_poller_start(p.poller);
+                assert_int_equal(loop_run(f->loop), 5);
+        }
+        assert_int_equal(p.naps_left, 1);
+        loop_poller_remove(p.poller);
+}
+
+static bool polled_nap_ends(void *userdata) {
+        struct polled *p = userdata;
+
+        p->naps++;
+        loop_stop(p->loop, 5);
+        return true;
+}
+
+static void stop_timer(void *userdata) {
+        struct polled *p = userdata;
+
+        loop_stop(p->loop, 8);
+}
+
+/* One that is stopped while it naps does not look any more. */
+static void test_poller_stopped_in_nap(void **state) {
+        static const struct loop_poller_callbacks callbacks = {
+                .poll = polled_poll, .stop = polled_stop, .may_nap = polled_nap_ends};
+        struct fixture *f = *state;
+        struct polled p = {.loop = f->loop};
+        struct loop_source *timer = NULL;
+        unsigned int polls = 0, stops = 0;
+
+        assert_int_equal(loop_add_poller(f->loop, &callbacks, &p, &p.poller), 0);
+        run_until_nap(f, &p);
+        loop_poller_stop(p.poller);
+        polls = p.polls;
+        stops = p.stops;
+        assert_int_equal(loop_add_timer(f->loop, 2000000, stop_timer, &p, &timer), 0);
+        assert_int_equal(loop_run(f->loop), 8);
+        assert_int_equal(p.polls, polls);
+        assert_int_equal(p.stops, stops);
+        loop_source_remove(timer);
+        loop_poller_remove(p.poller);
+}
+
 static void on_end(struct loop_end *end) {
         struct polled *p = (struct polled *)((char *)end - offsetof(struct polled, end));
 
@@ -529,6 +611,8 @@ static void test_at_end(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_poller, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_poller_naps, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_poller_stopped_in_nap, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_poller_and_source, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_at_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_level_triggered, setup, teardown),
