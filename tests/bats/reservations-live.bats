@@ -36,6 +36,17 @@ reserved() {
         gets 000 0 acquire 0 1 aa 0
 }
 
+# The 16 commands of a burst are with the worker of da, which is told of them in its own time.
+burst_is_under_way() {
+        local i
+
+        for ((i = 0; i < 200; i++)); do
+                iovctl vadapter show da -o json | grep -q '"inflight": 16,' && return 0
+                sleep 0.02
+        done
+        return 1
+}
+
 @test "both see one namespace that is shared" {
         local first line
 
@@ -87,8 +98,9 @@ reserved() {
 @test "no write comes after a preempt: late on its way to the medium" {
         hosts_start
         reserved
-        iovctl inject latency da 300ms
+        iovctl inject latency da 1s
         gets 000 0 burst 11
+        burst_is_under_way
         gets 000 1 acquire 1 1 bb aa
         gets '000 same' 1 fill 22
         gets '000 good 16 conflict 0 aborted 0' 0 collect
@@ -120,8 +132,9 @@ reserved() {
 @test "preempt and abort: the victim's commands have ended, and with their own status" {
         hosts_start
         reserved
-        iovctl inject latency da 300ms
+        iovctl inject latency da 1s
         gets 000 0 burst 11
+        burst_is_under_way
         gets 000 1 acquire 2 1 bb aa
         gets '000 same' 1 fill 22
         gets '000 good 0 conflict 0 aborted 16' 0 collect
