@@ -8,7 +8,8 @@ VPC_UNIT_TESTS = \
 	tests/unit/test-loop \
 	tests/unit/test-loop-memory \
 	tests/unit/test-session \
-	tests/unit/test-vfio-user
+	tests/unit/test-vfio-user \
+	tests/unit/test-vfio-user-device
 check_PROGRAMS += $(VPC_UNIT_TESTS)
 TESTS += $(VPC_UNIT_TESTS)
 
@@ -55,10 +56,15 @@ tests_unit_test_irq_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_irq_CFLAGS = $(VPC_TEST_CFLAGS)
 tests_unit_test_irq_LDADD = $(VPC_TEST_LDADD)
 
-tests_unit_test_vfio_user_SOURCES = tests/unit/test-vfio-user.c
+vfio_user_peer = tests/unit/vfio-user-peer.c tests/unit/vfio-user-peer.h
+tests_unit_test_vfio_user_SOURCES = tests/unit/test-vfio-user.c $(vfio_user_peer)
 tests_unit_test_vfio_user_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
 tests_unit_test_vfio_user_CFLAGS = $(VPC_TEST_CFLAGS) $(JSON_CFLAGS)
 tests_unit_test_vfio_user_LDADD = $(VPC_TEST_LDADD) $(JSON_LIBS)
+tests_unit_test_vfio_user_device_SOURCES = tests/unit/test-vfio-user-device.c $(vfio_user_peer)
+tests_unit_test_vfio_user_device_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
+tests_unit_test_vfio_user_device_CFLAGS = $(VPC_TEST_CFLAGS)
+tests_unit_test_vfio_user_device_LDADD = $(VPC_TEST_LDADD)
 
 tests_unit_test_session_SOURCES = tests/unit/test-session.c
 tests_unit_test_session_CPPFLAGS = $(VPC_TEST_CPPFLAGS)
