@@ -188,13 +188,13 @@ enum iov_fault_type {
 };
 enum iov_link_action { IOV_LINK_UP = 1, IOV_LINK_DOWN, IOV_LINK_RETRAIN };
 
-/* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error, where CAPS.REASONS is set one for
- * each reason that a transaction was refused for, IOV_MB_ERRORS_MAX at most; the return code is that of the first. */
+/* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error, where CAPS.REASONS is set one
+ * for each reason that a transaction was refused for, IOV_MB_ERRORS_MAX at most; the return code is that of the first. */
 #define IOV_MB_ERRORS_MAX 16
 struct iov_mb_error {
         uint32_t op_index; /* which operation of the transaction, UINT32_MAX: none in particular */
         uint32_t reasons;  /* in the first: how many there are, those that are not told as well; 0: this one alone */
-        char text[504]; /* what, where, why and what to do */
+        char text[504];    /* what, where, why and what to do */
 };
 struct iov_mb_identify {
         char chassis[64]; /* name of the chassis */

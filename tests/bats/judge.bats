@@ -16,10 +16,13 @@ doc() {
         printf '%s\n' "$@"
 }
 
-# All that there is to change: names, times and bytes of the state directory but for what each private iovd makes anew, and what the tools
-# can see.
+# All that there is to change: names, sizes, blocks and bytes of the state directory, and what the tools can see.
 picture() {
-        (cd state && find . -mindepth 1 ! -name lock -printf '%p %y %s %i %b\n' | sort && find . -type f ! -name lock -print0 | sort -z | xargs -0 sha256sum)
+        (
+                cd state || return
+                find . -mindepth 1 ! -name lock -printf '%p %y %s %i %b\n' | sort
+                find . -type f ! -name lock -print0 | sort -z | xargs -0 sha256sum
+        )
         iovprov export
         iovprov history -o json
         iovctl identity list -o json
@@ -83,14 +86,16 @@ several() {
 @test "documents have the refusals, too, and are taken by apply none the less" {
         doc 'servers: {a: {link: 99}}' 'volumes:' '  v: {adapter: ssd0, size: 1MiB}' > bad.yaml
         run -1 --separate-stderr iovprov plan bad.yaml -o json
-        is '[true,[{"kind":"server","name":"a","message":"server a: link 99 asked, the chassis has links 0 to 15","file":"bad.yaml","line":3,"column":11}]]' \
-                jq -c '[.judged,.refusals]' <<< "$output"
+        is '[true,1,"server","a","bad.yaml",3,11]' \
+                jq -c '[.judged,(.refusals|length)]+(.refusals[0]|[.kind,.name,.file,.line,.column])' <<< "$output"
+        is '"server a: link 99 asked, the chassis has links 0 to 15"' jq '.refusals[0].message' <<< "$output"
         is '["bad.yaml",3,11]' jq -c '.errors[0]|[.file,.line,.column]' <<< "$stderr"
         run -1 --separate-stderr iovprov plan bad.yaml -o yaml
         cat <<< "$output" > saved.yaml
         python3 -c 'import json, sys, jsonschema, yaml
 with open(sys.argv[1]) as f:
-    jsonschema.Draft7Validator(json.load(f)).validate(yaml.safe_load(sys.stdin))' "$IOV_SOURCE/lib/yaml/plan.schema.json" < saved.yaml
+    jsonschema.Draft7Validator(json.load(f)).validate(yaml.safe_load(sys.stdin))' \
+                "$IOV_SOURCE/lib/yaml/plan.schema.json" < saved.yaml
         iovprov validate saved.yaml
         # It is judged anew, by the appliance of then.
         is_live || return 0
@@ -100,7 +105,13 @@ with open(sys.argv[1]) as f:
 }
 
 @test "there is an end to what is told, and the rest is counted" {
-        { doc 'servers:' && printf '  s%d: {link: %d}\n' $(seq 16 55 | sed 'p'); } > many.yaml
+        local i
+        {
+                doc 'servers:'
+                for ((i = 16; i < 56; i++)); do
+                        printf '  s%d: {link: %d}\n' "$i" "$i"
+                done
+        } > many.yaml
         run -1 --separate-stderr iovprov plan many.yaml
         is 16 grep -c ': error: server s' <<< "$stderr"
         says 'iovprov: and 24 more reasons'
@@ -111,8 +122,10 @@ with open(sys.argv[1]) as f:
 }
 
 @test "space that is to be set aside is looked at" {
-        doc 'volumes:' '  small: {adapter: ssd0, size: 1MiB, provisioning: full}' '  huge: {adapter: ssd0, size: 512PiB, provisioning: full}' > full.yaml
+        doc 'volumes:' '  small: {adapter: ssd0, size: 1MiB, provisioning: full}' \
+                '  huge: {adapter: ssd0, size: 512PiB, provisioning: full}' > full.yaml
         appliance_has '{ssd0: {kind: ssd, capacity: 1EiB}}'
+        iovprov export > /dev/null # the first look makes the state
         picture > before
         run -1 --separate-stderr iovprov plan full.yaml
         says 'full.yaml:5:3: error: volume huge: provisioning full needs 512PiB'
@@ -124,7 +137,7 @@ with open(sys.argv[1]) as f:
 }
 
 @test "identities that are taken, or rest, are told" {
-        doc 'vadapters: {a: {adapter: ssd0, persona: {serial: TAKEN}}, b: {adapter: ssd0, persona: {serial: RESTS}}}' > a.yaml
+        doc 'vadapters:' '  a: {adapter: ssd0, persona: {serial: TAKEN}}' '  b: {adapter: ssd0, persona: {serial: RESTS}}' > a.yaml
         iovprov apply -q a.yaml
         iovctl vadapter remove b --yes
         doc 'vadapters:' '  c: {adapter: ssd0, persona: {serial: TAKEN}}' '  d: {adapter: ssd0, persona: {serial: RESTS}}' > b.yaml
