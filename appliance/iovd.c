@@ -77,88 +77,78 @@ static int keep(int argc, char *argv[]) {
         return status;
 }
 
-int main(int argc, char *argv[]) {
-        enum {
-                OPT_STATE = 1,
-                OPT_RUN,
-                OPT_CHASSIS,
-                OPT_LOG_LEVEL,
-                OPT_UNPLUG,
-                OPT_POLL,
-                OPT_CACHE,
-                OPT_SIM_FD,
-                OPT_READ_GROUP,
-                OPT_KEEPER_FD,
-                OPT_HELP,
-                OPT_VERSION
-        };
-        static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
-                                                {"run", required_argument, NULL, OPT_RUN},
-                                                {"chassis", required_argument, NULL, OPT_CHASSIS},
-                                                {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-                                                {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
-                                                {"poll-time", required_argument, NULL, OPT_POLL},
-                                                {"media-cache", required_argument, NULL, OPT_CACHE},
-                                                {"sim-fd", required_argument, NULL, OPT_SIM_FD},
-                                                {"read-group", required_argument, NULL, OPT_READ_GROUP},
-                                                {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
-                                                {"help", no_argument, NULL, OPT_HELP},
-                                                {"version", no_argument, NULL, OPT_VERSION},
-                                                {NULL, 0, NULL, 0}};
-        struct control_options o = {.state_directory = "/var/lib/iov",
-                                    .run_directory = "/run/iov",
-                                    .sim_fd = -1,
-                                    .keeper_fd = -1,
-                                    .read_group = ACCESS_NO_GROUP,
-                                    .log_level = LOG_INFO,
-                                    .unplug_s = 30,
-                                    .poll_us = 50};
+enum {
+        OPT_STATE = 1,
+        OPT_RUN,
+        OPT_CHASSIS,
+        OPT_LOG_LEVEL,
+        OPT_UNPLUG,
+        OPT_POLL,
+        OPT_CACHE,
+        OPT_SIM_FD,
+        OPT_READ_GROUP,
+        OPT_KEEPER_FD,
+        OPT_HELP,
+        OPT_VERSION
+};
+static const struct option options[] = {{"state", required_argument, NULL, OPT_STATE},
+                                        {"run", required_argument, NULL, OPT_RUN},
+                                        {"chassis", required_argument, NULL, OPT_CHASSIS},
+                                        {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
+                                        {"unplug-timeout", required_argument, NULL, OPT_UNPLUG},
+                                        {"poll-time", required_argument, NULL, OPT_POLL},
+                                        {"media-cache", required_argument, NULL, OPT_CACHE},
+                                        {"sim-fd", required_argument, NULL, OPT_SIM_FD},
+                                        {"read-group", required_argument, NULL, OPT_READ_GROUP},
+                                        {"keeper-fd", required_argument, NULL, OPT_KEEPER_FD},
+                                        {"help", no_argument, NULL, OPT_HELP},
+                                        {"version", no_argument, NULL, OPT_VERSION},
+                                        {NULL, 0, NULL, 0}};
+
+/* -1: go on; else this process ends with the status. */
+static int parse_options(int argc, char *argv[], struct control_options *o) {
         int c, seconds, microseconds;
 
-        if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
-                _exit(link_worker_main(argv[1], argc >= 4 && strcmp(argv[3], "nbd") == 0));
-        if (argc >= 2 && strcmp(argv[1], BACKEND_HELPER_ARGUMENT) == 0)
-                _exit(backend_helper_main());
         opterr = 0;
         while ((c = getopt_long(argc, argv, "", options, NULL)) >= 0)
                 switch (c) {
                 case OPT_STATE:
-                        o.state_directory = optarg;
+                        o->state_directory = optarg;
                         break;
                 case OPT_RUN:
-                        o.run_directory = optarg;
+                        o->run_directory = optarg;
                         break;
                 case OPT_CHASSIS:
-                        o.chassis = optarg;
+                        o->chassis = optarg;
                         break;
                 case OPT_LOG_LEVEL:
-                        if (number(optarg, LOG_DEBUG, &o.log_level) < 0)
+                        if (number(optarg, LOG_DEBUG, &o->log_level) < 0)
                                 return usage_error("--log-level takes 0 to 7", optarg);
                         break;
                 case OPT_UNPLUG:
                         if (number(optarg, 600, &seconds) < 0 || seconds == 0)
                                 return usage_error("--unplug-timeout takes 1 to 600", optarg);
-                        o.unplug_s = (unsigned int)seconds;
+                        o->unplug_s = (unsigned int)seconds;
                         break;
                 case OPT_POLL:
                         if (number(optarg, 1000, &microseconds) < 0)
                                 return usage_error("--poll-time takes 0 to 1000", optarg);
-                        o.poll_us = (unsigned int)microseconds;
+                        o->poll_us = (unsigned int)microseconds;
                         break;
                 case OPT_CACHE:
-                        if (cache_mode(optarg, &o.cache) < 0)
+                        if (cache_mode(optarg, &o->cache) < 0)
                                 return usage_error("--media-cache takes auto, page or direct", optarg);
                         break;
                 case OPT_SIM_FD:
-                        if (number(optarg, 65535, &o.sim_fd) < 0)
+                        if (number(optarg, 65535, &o->sim_fd) < 0)
                                 return usage_error("--sim-fd takes a descriptor", optarg);
                         break;
                 case OPT_READ_GROUP:
-                        if (access_parse_group(optarg, &o.read_group) < 0)
+                        if (access_parse_group(optarg, &o->read_group) < 0)
                                 return usage_error("--read-group: there is no such group", optarg);
                         break;
                 case OPT_KEEPER_FD: /* which the keeper adds */
-                        if (number(optarg, 65535, &o.keeper_fd) < 0)
+                        if (number(optarg, 65535, &o->keeper_fd) < 0)
                                 return usage_error("--keeper-fd takes a descriptor", optarg);
                         break;
                 case OPT_HELP:
@@ -172,6 +162,27 @@ int main(int argc, char *argv[]) {
                 }
         if (optind < argc)
                 return usage_error("unexpected argument", argv[optind]);
+        return -1;
+}
+
+int main(int argc, char *argv[]) {
+        struct control_options o = {.state_directory = "/var/lib/iov",
+                                    .run_directory = "/run/iov",
+                                    .sim_fd = -1,
+                                    .keeper_fd = -1,
+                                    .read_group = ACCESS_NO_GROUP,
+                                    .log_level = LOG_INFO,
+                                    .unplug_s = 30,
+                                    .poll_us = 50};
+        int r = 0;
+
+        if (argc >= 2 && strcmp(argv[1], "--worker") == 0)
+                _exit(link_worker_main(argv[1], argc >= 4 && strcmp(argv[3], "nbd") == 0));
+        if (argc >= 2 && strcmp(argv[1], BACKEND_HELPER_ARGUMENT) == 0)
+                _exit(backend_helper_main());
+        r = parse_options(argc, argv, &o);
+        if (r >= 0)
+                return r;
         if (o.sim_fd >= 0) {
                 o.run_directory = NULL;
                 o.log_level = o.log_level == LOG_INFO ? LOG_ERR : o.log_level;

@@ -75,13 +75,16 @@ enum iov_kind iov_member_kind_of_adapter(uint32_t adapter_kind) {
         }
 }
 
+_Static_assert(IOV_NAME_MAX + 1 + DECIMAL_SIZE <= sizeof(((struct iov_member *)NULL)->name), "room for a member's name");
 int iov_member_init(struct iov_member *member, const char *parent, uint32_t number) {
-        char name[IOV_NAME_SIZE + 16];
+        const size_t length = strlen(parent);
 
-        snprintf(name, sizeof(name), "%s/%u", parent, number);
-        if (strlen(parent) > IOV_NAME_MAX || field_set(member->name, sizeof(member->name), name) < 0)
+        if (length > IOV_NAME_MAX)
                 return -ENAMETOOLONG;
         field_set(member->parent, sizeof(member->parent), parent);
+        field_set(member->name, sizeof(member->name), parent);
+        member->name[length] = '/';
+        put_decimal(member->name + length + 1, number);
         member->number = number;
         return 0;
 }
@@ -182,9 +185,9 @@ const struct iov_vadapter *iov_vadapter_in_slot(const struct iov_model *model, c
 bool iov_vadapter_is_reachable(const struct iov_model *m, const struct iov_vadapter *v) {
         const struct iov_server *s = iov_model_get(m, IOV_KIND_SERVER, v->at_server);
         const struct iov_fault *f;
-        char name[IOV_NAME_SIZE];
+        char name[DECIMAL_SIZE];
 
-        snprintf(name, sizeof(name), "%u", s ? s->link : UINT32_MAX);
+        put_decimal(name, s ? s->link : UINT32_MAX);
         const struct iov_link *l = iov_model_get(m, IOV_KIND_LINK, name);
         if (l && l->state != IOV_LINK_L0)
                 return false;

@@ -183,7 +183,7 @@ struct iov_model *iov_model_unref(struct iov_model *m) {
 
 static int table_copy(struct table *to, const struct table *from) {
         if (from->n_rows) {
-                int r = table_map(to, from->n_rows);
+                int r = table_map(to, from->n_rows + 1); /* a copy is made to be changed */
 
                 if (r < 0)
                         return r;

@@ -53,6 +53,31 @@ static inline int field_set(char *field, size_t size, const char *source) {
         return 0;
 }
 
+/* As much of `source` as has room. */
+static inline void field_cut(char *field, size_t size, const char *source) {
+        const size_t length = strnlen(source, size - 1);
+
+        memset(field + length, 0, size - length);
+        memmove(field, source, length);
+}
+
+#define DECIMAL_SIZE 11 /* of any `number` below, with its NUL */
+
+/* `number` in decimal and a NUL to `to`; returns where the NUL is. For names that are made for every look-up: snprintf() is most
+ * of one. */
+static inline char *put_decimal(char *to, uint32_t number) {
+        char digits[DECIMAL_SIZE];
+        unsigned int n = 0;
+
+        do
+                digits[n++] = (char)('0' + number % 10);
+        while (number /= 10);
+        while (n)
+                *to++ = digits[--n];
+        *to = 0;
+        return to;
+}
+
 /* Bytes of a record, whose size is a multiple of 8, up to the last that is not zero, a multiple of 8 and at least `least`. */
 static inline size_t record_used(const void *record, size_t size, size_t least) {
         uint64_t word = 0;

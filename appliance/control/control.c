@@ -196,8 +196,7 @@ static void on_vadapter_progress(void *userdata, const char *name, const struct 
         va.peer_pid = p->peer_pid;
         va.interrupts_used = p->interrupts;
         field_set(va.socket, sizeof(va.socket), p->socket);
-        memset(va.reason, 0, sizeof(va.reason));
-        snprintf(va.reason, sizeof(va.reason), "%s", p->reason);
+        field_cut(va.reason, sizeof(va.reason), p->reason);
         if (memcmp(&va, old, sizeof(va)) == 0)
                 return;
         iov_model_set(c->model, IOV_KIND_VADAPTER, &va);
@@ -214,8 +213,7 @@ static void on_host_status(void *userdata, const char *name, const struct host *
         s.host_state = !host ? IOV_HOST_NONE : host_is_ready(host) ? IOV_HOST_READY : IOV_HOST_AWAY;
         s.host_version = host ? host_get_version(host) : 0;
         s.host_faults = host && host_unplug_kills(host) ? IOV_HOST_FAULT_UNPLUG_MSIX : 0;
-        memset(s.host_reason, 0, sizeof(s.host_reason));
-        snprintf(s.host_reason, sizeof(s.host_reason), "%s", host ? host_get_reason(host) : "");
+        field_cut(s.host_reason, sizeof(s.host_reason), host ? host_get_reason(host) : "");
         iov_model_set(c->model, IOV_KIND_SERVER, &s);
         tables_publish_record(c->tables, c->model, IOV_KIND_SERVER, old);
 }

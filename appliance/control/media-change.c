@@ -1,18 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "control/media-change.h"
 
+#include <stddef.h>
 #include <string.h>
 
 bool persona_same_face(const struct vpc_persona *a, const struct vpc_persona *b) {
-        struct vpc_persona x = *a, y = *b;
-
-        x.n_media = y.n_media = 0;
-        memset(x.media, 0, sizeof(x.media));
-        memset(y.media, 0, sizeof(y.media));
-        return memcmp(&x, &y, sizeof(x)) == 0;
+        return memcmp(a, b, offsetof(struct vpc_persona, n_media)) == 0 && a->interrupts == b->interrupts;
 }
 
-static const struct vpc_medium *find(const struct vpc_persona *persona, const struct vpc_medium *medium) {
+const struct vpc_medium *persona_find(const struct vpc_persona *persona, const struct vpc_medium *medium) {
         for (unsigned int i = 0; i < persona->n_media; i++) {
                 const struct vpc_medium *m = &persona->media[i];
 
@@ -25,11 +21,12 @@ static const struct vpc_medium *find(const struct vpc_persona *persona, const st
 /* What is shown stays at its index, and keeps the block size that its file is formatted with. */
 static void keep(const struct vpc_persona *now, const struct vpc_persona *wanted, struct media_change *change) {
         for (unsigned int i = 0; i < now->n_media; i++) {
-                const struct vpc_medium *m = &now->media[i], *w = m->size ? find(wanted, m) : NULL;
+                const struct vpc_medium *m = &now->media[i], *w = m->size ? persona_find(wanted, m) : NULL;
 
                 if (w) {
                         change->media[i] = *w;
                         change->media[i].block_size = m->block_size;
+                        change->n_media = i + 1;
                 }
                 change->differs |= memcmp(&change->media[i], m, sizeof(*m)) != 0;
         }
@@ -39,7 +36,7 @@ static void add(const struct vpc_persona *now, const struct vpc_persona *wanted,
         unsigned int at = 0;
 
         for (unsigned int i = 0; i < wanted->n_media; i++) {
-                if (find(now, &wanted->media[i]))
+                if (persona_find(now, &wanted->media[i]))
                         continue;
                 while (at < VPC_MEDIA_MAX && change->media[at].size)
                         at++;
@@ -48,6 +45,8 @@ static void add(const struct vpc_persona *now, const struct vpc_persona *wanted,
                 change->media[at] = wanted->media[i];
                 change->fresh |= UINT64_C(1) << at;
                 change->source[at] = i;
+                if (at >= change->n_media)
+                        change->n_media = at + 1;
                 change->differs = true;
         }
 }
@@ -58,7 +57,4 @@ void media_change_make(const struct vpc_persona *now, const struct vpc_persona *
         keep(now, wanted, ret_change);
         if (additions)
                 add(now, wanted, ret_change);
-        for (unsigned int i = 0; i < VPC_MEDIA_MAX; i++)
-                if (ret_change->media[i].size)
-                        ret_change->n_media = i + 1;
 }

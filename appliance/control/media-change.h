@@ -9,6 +9,8 @@
 
 /* The same but for its media: what a server reads once. */
 bool persona_same_face(const struct vpc_persona *a, const struct vpc_persona *b);
+/* The one of its media that stands for the same: its size may be another. NULL: none. */
+const struct vpc_medium *persona_find(const struct vpc_persona *persona, const struct vpc_medium *medium);
 
 struct media_change {
         struct vpc_medium media[VPC_MEDIA_MAX]; /* each that stays is where it was; size 0: none */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,10 +17,12 @@
 struct saver {
         int directory, eventfd;
         struct loop_source *source;
-        bool busy;
+        bool busy, has_thread;
         pthread_t thread;
+        sem_t go; /* there is a job, or the saver ends */
+        bool is_ending;
         struct saver_job job;
-        int result; /* written by the thread before the eventfd, read after pthread_join() */
+        int result; /* written by the thread before the eventfd, read after it */
         void (*done)(void *userdata, int result);
         void *userdata;
 };
@@ -52,14 +55,18 @@ static void *saver_thread(void *userdata) {
         struct saver *s = userdata;
         uint64_t one = 1;
 
-        s->result = job_run(s->directory, &s->job);
-        while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
-                ;
-        return NULL;
+        for (;;) {
+                while (sem_wait(&s->go) < 0 && errno == EINTR)
+                        ;
+                if (s->is_ending)
+                        return NULL;
+                s->result = job_run(s->directory, &s->job);
+                while (write(s->eventfd, &one, sizeof(one)) < 0 && errno == EINTR)
+                        ;
+        }
 }
 
 static int saver_collect(struct saver *s) {
-        pthread_join(s->thread, NULL);
         s->busy = false;
         job_free(&s->job);
         return s->result;
@@ -81,6 +88,7 @@ int saver_new(struct loop *loop, int directory, struct saver **ret_saver) {
         if (!s)
                 return -ENOMEM;
         s->directory = directory;
+        sem_init(&s->go, 0, 0);
         s->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = s->eventfd < 0 ? -errno : loop_add_fd(loop, s->eventfd, POLLIN, on_eventfd, s, &s->source);
         if (r < 0) {
@@ -91,12 +99,28 @@ int saver_new(struct loop *loop, int directory, struct saver **ret_saver) {
         return 0;
 }
 
+/* Until what is being written is. */
+static void saver_wait(const struct saver *s) {
+        struct pollfd p = {s->eventfd, POLLIN, 0};
+
+        while (poll(&p, 1, -1) < 0 && errno == EINTR)
+                ;
+}
+
 struct saver *saver_free(struct saver *s) {
         if (s) {
-                if (s->busy)
+                if (s->busy) {
+                        saver_wait(s);
                         saver_collect(s);
+                }
+                if (s->has_thread) {
+                        s->is_ending = true;
+                        sem_post(&s->go);
+                        pthread_join(s->thread, NULL);
+                }
                 loop_source_remove(s->source);
                 close_fd(&s->eventfd);
+                sem_destroy(&s->go);
                 free(s);
         }
         return NULL;
@@ -104,19 +128,17 @@ struct saver *saver_free(struct saver *s) {
 
 int saver_start(struct saver *s, const struct saver_job *job, void (*done)(void *userdata, int result), void *userdata) {
         struct saver_job copy = *job;
+        int r = s->busy ? EBUSY : s->has_thread ? 0 : pthread_create(&s->thread, NULL, saver_thread, s);
 
-        if (s->busy) {
+        if (r) {
                 job_free(&copy);
-                return -EBUSY;
+                return -r;
         }
+        s->has_thread = true;
         s->job = copy;
         s->done = done;
         s->userdata = userdata;
-        int r = pthread_create(&s->thread, NULL, saver_thread, s);
-        if (r) {
-                job_free(&s->job);
-                return -r;
-        }
         s->busy = true;
+        sem_post(&s->go);
         return 0;
 }

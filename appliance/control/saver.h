@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writing the state without holding up the event loop: a thread that lives for one file. */
+/*
+ * Writing the state without holding up the event loop: a thread that is there from the first file on. One for each file would
+ * cost more than to wake one, and on a busy machine it waits for its turn behind all that run, where one that is woken goes
+ * first.
+ */
 #ifndef IOV_CONTROL_SAVER_H
 #define IOV_CONTROL_SAVER_H
 

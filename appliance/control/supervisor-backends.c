@@ -10,6 +10,7 @@
 
 #include "backend.h"
 #include "control/backends.h"
+#include "control/media-change.h"
 #include "control/persona.h"
 #include "control/volumes.h"
 #include "link/channel.h"
@@ -63,23 +64,13 @@ bool supervisor_lacks_backend(struct supervisor *s, const struct iov_vadapter *v
         return lacks;
 }
 
-static bool is_shown(const struct instance *i, const struct vpc_medium *medium) {
-        for (uint32_t n = 0; n < i->persona.n_media; n++) {
-                const struct vpc_medium *m = &i->persona.media[n];
-
-                if (m->size && m->id == medium->id && m->unique_id == medium->unique_id && m->read_only == medium->read_only)
-                        return true;
-        }
-        return false;
-}
-
 void instance_drop_missing(struct supervisor *s, struct instance *i, struct vpc_persona *wanted,
                            const struct iov_volume *volumes[VPC_MEDIA_MAX]) {
         uint32_t n = 0;
 
         for (uint32_t m = 0; m < wanted->n_media; m++) {
                 const char *why = "";
-                int r = is_shown(i, &wanted->media[m]) ? 0 : look(s, volumes[m], wanted->media[m].read_only, &why);
+                int r = persona_find(&i->persona, &wanted->media[m]) ? 0 : look(s, volumes[m], wanted->media[m].read_only, &why);
 
                 if (r < 0 && r != -EINPROGRESS)
                         instance_tell_missing(s, i, volumes[m]->name, why);

@@ -9,12 +9,14 @@
 #include "control/hosts.h"
 #include "control/media-change.h"
 #include "control/persona.h"
+#include "util.h"
 
 bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
+        struct media_change change;
 
         if (!va || va->at_slot != i->slot || strcmp(va->at_server, i->server) != 0 || !iov_vadapter_is_reachable(model, va))
                 return false;
@@ -22,16 +24,15 @@ bool instance_is_wanted(struct supervisor *s, const struct instance *i) {
         if (!device)
                 return false;
         /* `auto` is decided when the device is made, and again as long as nobody has it. */
-        if (persona.interrupts == IOV_INTERRUPTS_AUTO && device->description->msix_vectors) {
-                struct instance again = {.persona = persona};
-
-                memcpy(again.server, i->server, sizeof(again.server));
-                instance_choose_interrupts(s, &again, device);
-                persona.interrupts = i->connected || i->plugging ? i->persona.interrupts : again.persona.interrupts;
-        }
-        struct media_change change;
+        if (persona.interrupts == IOV_INTERRUPTS_AUTO && device->description->msix_vectors)
+                persona.interrupts =
+                        i->connected || i->plugging ? i->persona.interrupts : supervisor_auto_interrupts(s, i->server);
+        if (!persona_same_face(&persona, &i->persona))
+                return false;
+        if (device->show)
+                return true; /* its media follow while a server has it */
         media_change_make(&i->persona, &persona, true, &change);
-        return persona_same_face(&persona, &i->persona) && (!change.differs || device->show);
+        return !change.differs;
 }
 
 static bool is_cut_off(struct supervisor *s, const struct instance *i) {
@@ -55,7 +56,7 @@ static void instance_show(struct supervisor *s, struct instance *i, enum iov_vad
                               reason);
         i->shown = state;
         if (reason != i->reason)
-                snprintf(i->reason, sizeof(i->reason), "%s", reason);
+                field_cut(i->reason, sizeof(i->reason), reason);
         s->events->vadapter_progress(s->userdata, i->vadapter, &progress);
 }
 
@@ -118,22 +119,26 @@ static void drive_unwanted(struct supervisor *s, struct instance *i, struct host
 void instance_drive(struct supervisor *s, struct instance *i) {
         struct host *host = hosts_get(s->hosts, i->server);
         char id[IOV_NAME_SIZE + 4];
-        const struct host_device device = {
+        struct host_device device = {
                 .slot = i->slot,
-                .id = id,
+                .id = "",
                 .socket = i->socket,
                 .has_msix = i->interrupts == IOV_INTERRUPTS_MSIX,
                 .is_connected = i->connected,
         };
 
         /* As 'iovctl server args' names it: QEMU's ids begin with a letter, names of vAdapters need not. */
-        snprintf(id, sizeof(id), "va-%s", i->vadapter);
-        /* Nobody is asked where a link fails, or something is pulled. */
-        i->forced |= is_cut_off(s, i);
-        if (!instance_is_wanted(s, i))
+        if (host) {
+                snprintf(id, sizeof(id), "va-%s", i->vadapter);
+                device.id = id;
+        }
+        if (!instance_is_wanted(s, i)) {
+                /* Nobody is asked where a link fails, or something is pulled. */
+                i->forced |= is_cut_off(s, i);
                 drive_unwanted(s, i, host, &device);
-        else if (i->broken)
+        } else if (i->broken) {
                 instance_show(s, i, IOV_VADAPTER_FAILED, i->reason);
-        else
+        } else {
                 drive_wanted(s, i, host, &device);
+        }
 }

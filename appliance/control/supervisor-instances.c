@@ -79,13 +79,17 @@ static int doorbells_prepare(int *ret_fd) {
         return r;
 }
 
-/* `auto` is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
-void instance_choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
-        const struct host *host = hosts_get(s->hosts, i->server);
+enum iov_interrupts supervisor_auto_interrupts(const struct supervisor *s, const char *server) {
+        const struct host *host = hosts_get(s->hosts, server);
+
+        return host && host_unplug_kills(host) ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_MSIX;
+}
+
+static void choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model) {
         const struct vpc_description *d = model->description;
 
         if (i->persona.interrupts == IOV_INTERRUPTS_AUTO && d->msix_vectors)
-                i->persona.interrupts = host && host_unplug_kills(host) ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_MSIX;
+                i->persona.interrupts = supervisor_auto_interrupts(s, i->server);
         i->interrupts = (enum iov_interrupts)i->persona.interrupts;
         if (i->interrupts == IOV_INTERRUPTS_AUTO)
                 i->interrupts = d->msi_vectors ? IOV_INTERRUPTS_MSI : IOV_INTERRUPTS_INTX;
@@ -169,7 +173,7 @@ int instance_plug(struct supervisor *s, struct process *p, const struct iov_vada
         s->instances = i;
         const struct vpc_model *model = persona_make(s->events->model(s->userdata), va, &i->persona, volumes);
         if (model)
-                instance_choose_interrupts(s, i, model);
+                choose_interrupts(s, i, model);
         m.limits = i->limits = supervisor_limits_of(s, va);
         r = model ? instance_prepare(s, i, va, model, volumes, &m, fds) : -EOPNOTSUPP;
         if (r == 0)

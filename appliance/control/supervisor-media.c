@@ -64,32 +64,37 @@ struct link_limits supervisor_limits_of(const struct supervisor *s, const struct
 }
 
 /* Limits change while the device is in use. */
-void instance_limit(struct supervisor *s, struct instance *i) {
-        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
-        struct link_message m = {.type = LINK_SLOT_LIMITS, .instance = i->number};
+static void follow_limits(struct supervisor *s, struct instance *i, const struct iov_vadapter *va) {
+        const struct link_limits limits = supervisor_limits_of(s, va);
+        const struct link_message m = {.type = LINK_SLOT_LIMITS, .instance = i->number, .limits = limits};
 
-        if (!va)
-                return;
-        m.limits = supervisor_limits_of(s, va);
-        if (memcmp(&m.limits, &i->limits, sizeof(m.limits)) == 0 || !i->process->pid)
+        if (memcmp(&limits, &i->limits, sizeof(limits)) == 0 || !i->process->pid)
                 return;
         /* What cannot be sent now is sent with the next comparison. */
         if (link_send(i->process->channel, &m, NULL, 0) == 0) {
-                i->limits = m.limits;
+                i->limits = limits;
                 instance_keep(s, i, NULL);
         }
 }
 
 /* And so does what becomes of the server's memory. */
-void instance_pin(struct supervisor *s, struct instance *i) {
-        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
-        const bool pinned = va && va->memory == IOV_MEMORY_PINNED;
+static void follow_memory(struct supervisor *s, struct instance *i, const struct iov_vadapter *va) {
+        const bool pinned = va->memory == IOV_MEMORY_PINNED;
         const struct link_message m = {.type = LINK_SLOT_MEMORY, .instance = i->number, .flags = pinned ? LINK_PINNED : 0};
 
-        if (!va || pinned == i->pinned || !i->process->pid || link_send(i->process->channel, &m, NULL, 0) < 0)
+        if (pinned == i->pinned || !i->process->pid || link_send(i->process->channel, &m, NULL, 0) < 0)
                 return;
         i->pinned = pinned;
         instance_keep(s, i, NULL);
+}
+
+void instance_set(struct supervisor *s, struct instance *i) {
+        const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);
+
+        if (!va)
+                return;
+        follow_limits(s, i, va);
+        follow_memory(s, i, va);
 }
 
 /* The volumes of what an instance shows, at the places that they have there. */
@@ -133,7 +138,7 @@ static bool holds(const struct instance *i, const struct vpc_medium *medium) {
                     !(m->shared && medium->shared))
                         return true;
         }
-        for (unsigned int n = 0; n < VPC_MEDIA_MAX; n++)
+        for (unsigned int n = 0; n < VPC_MEDIA_MAX && (i->showing || i->broken); n++)
                 if (i->leaving[n] == medium->unique_id)
                         return true;
         return false;
@@ -159,15 +164,16 @@ const struct instance *supervisor_in_the_way(struct supervisor *s, const struct 
         return NULL;
 }
 
-/* Those that another has, or has still, wait. */
+/* Those that are not yet shown and that another has, or has still, wait. */
 static void drop_held(const struct supervisor *s, const struct instance *i, struct vpc_persona *wanted,
                       const struct iov_volume *volumes[VPC_MEDIA_MAX]) {
         uint32_t n = 0;
 
         for (uint32_t m = 0; m < wanted->n_media; m++) {
+                const bool is_shown = persona_find(&i->persona, &wanted->media[m]);
                 bool held = false;
 
-                for (const struct instance *other = s->instances; other; other = other->next)
+                for (const struct instance *other = s->instances; other && !is_shown; other = other->next)
                         held |= other != i && holds(other, &wanted->media[m]);
                 if (held)
                         continue;
@@ -270,26 +276,29 @@ static void hold_growth(struct supervisor *s, struct instance *i, struct media_c
         }
 }
 
-void instance_follow(struct supervisor *s, struct instance *i, bool additions) {
+bool instance_follow(struct supervisor *s, struct instance *i, bool additions) {
         const struct iov_model *model = s->events->model(s->userdata);
         const struct iov_vadapter *va = iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
         struct vpc_persona persona;
         struct media_change change;
 
-        if (i->removing || i->showing || i->broken || !i->process->pid || !instance_is_wanted(s, i))
-                return;
+        if (!va || i->removing || i->showing || i->broken || !i->process->pid)
+                return false;
         persona_make(model, va, &persona, volumes);
+        media_change_make(&i->persona, &persona, true, &change);
+        if (!change.differs || !instance_is_wanted(s, i))
+                return false;
+        const bool is_more = change.fresh;
         if (additions)
                 drop_held(s, i, &persona, volumes);
         if (additions)
                 instance_drop_missing(s, i, &persona, volumes);
         media_change_make(&i->persona, &persona, additions, &change);
         hold_growth(s, i, &change);
-        if (!change.differs)
-                return;
-        int r = tell_media(s, i, &change, volumes);
+        int r = change.differs ? tell_media(s, i, &change, volumes) : 0;
         if (r < 0)
                 journal_event(s->journal, LOG_ERR, JOURNAL_NO_UID, i->vadapter, "its namespaces cannot be changed: %s",
                               strerror(-r));
+        return is_more;
 }

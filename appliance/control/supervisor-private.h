@@ -29,6 +29,7 @@ struct process {
         bool adopted;    /* from a control process before this one, and not yet heard of */
         bool asked;      /* the status that is being told answers a question, and so speaks of all before it */
         uint64_t key;    /* of what is kept of it */
+        bool used;       /* an instance is of it: only while those without one are looked for */
         bool ending;     /* told to end; only its pidfd is still waited for, and `restart` is when it is killed */
         int pidfd, channel;
         uint64_t started;
@@ -63,7 +64,7 @@ struct instance {
         bool removing, connected;
         bool told;                       /* of in the status that is being told */
         bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
-        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none, as all are unless `showing` or `broken` */
         const struct vpc_model *model;
         uint32_t peer_pid;
         bool forced;   /* not wanted, and the server is not asked to let go of it */
@@ -113,8 +114,8 @@ void instance_free(struct supervisor *s, struct instance *gone);
 int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va);
 /* Tell its worker to let go of it. */
 void instance_unplug(struct supervisor *s, struct instance *i);
-/* `auto` is decided. */
-void instance_choose_interrupts(const struct supervisor *s, struct instance *i, const struct vpc_model *model);
+/* `auto` of a device that has MSI-X is MSI-X, but where the device could not be unplugged any more: then it is MSI. */
+enum iov_interrupts supervisor_auto_interrupts(const struct supervisor *s, const char *server);
 struct supervisor_file supervisor_file_of(int fd);
 /* Memory that two processes share; the first `mapped` bytes are of interest here. Sealed, so that neither can take it away under
  * the other's feet. */
@@ -143,10 +144,9 @@ int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct
                    int *ret_fd);
 struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va);
 /* Its limits and whether the server's memory is pinned follow the model, */
-void instance_limit(struct supervisor *s, struct instance *i);
-void instance_pin(struct supervisor *s, struct instance *i);
-/* and its media: without `additions`, only what goes or grows. */
-void instance_follow(struct supervisor *s, struct instance *i, bool additions);
+void instance_set(struct supervisor *s, struct instance *i);
+/* and its media: without `additions`, only what goes or grows. Says whether there is something to add. */
+bool instance_follow(struct supervisor *s, struct instance *i, bool additions);
 int instance_send_faults(struct supervisor *s, const struct instance *i);
 /* What a vAdapter that is to be plugged must wait for. NULL: nothing. */
 const struct instance *supervisor_in_the_way(struct supervisor *s, const struct iov_vadapter *va);

@@ -167,13 +167,13 @@ static void process_end(struct supervisor *s, struct process *p) {
 void process_end_idle(struct supervisor *s) {
         struct process *p, *next;
 
+        for (p = s->processes; p; p = p->next)
+                p->used = false;
+        for (const struct instance *i = s->instances; i; i = i->next)
+                i->process->used = true;
         for (p = s->processes; p; p = next) {
-                bool used = false;
-
                 next = p->next;
-                for (const struct instance *i = s->instances; i; i = i->next)
-                        used |= i->process == p;
-                if (used || p->restart)
+                if (p->used || p->restart)
                         continue; /* serving, coming back, or ending already */
                 journal_log(s->journal, LOG_INFO, "%s: worker %d has nothing to serve, ended", p->server, (int)p->worker);
                 s->events->server_status(s->userdata, p->server, IOV_SERVER_OFF, 0, 0);

@@ -301,43 +301,62 @@ static void plug(struct supervisor *s, const struct iov_vadapter *va) {
         }
 }
 
-void supervisor_reconcile(struct supervisor *s) {
-        const struct iov_model *model = s->events->model(s->userdata);
+static void plug_if_possible(struct supervisor *s, const struct iov_model *model, const struct iov_vadapter *va) {
+        const bool lacks_backend = supervisor_lacks_backend(s, va);
+
+        if ((va->state == IOV_VADAPTER_FAILED && !lacks_backend) || !iov_vadapter_is_reachable(model, va))
+                return;
+        const struct instance *way = supervisor_in_the_way(s, va);
+        if (way)
+                show_waiting(s, va, way);
+        else
+                plug(s, va);
+}
+
+/* All that have a place and no instance. Who has one is noted by row, since there may be thousands. */
+static void plug_missing(struct supervisor *s, const struct iov_model *model) {
+        CLEANUP_FREE bool *has_instance = calloc(iov_model_rows(model, IOV_KIND_VADAPTER) + 1u, sizeof(*has_instance));
         const struct iov_vadapter *va;
 
-        bool removing = false;
+        if (!has_instance) {
+                journal_log(s->journal, LOG_ERR, "nothing can be plugged in: %s", strerror(ENOMEM));
+                return;
+        }
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                va = i->removing ? NULL : iov_model_get(model, IOV_KIND_VADAPTER, i->vadapter);
+                if (va)
+                        has_instance[iov_model_row(model, IOV_KIND_VADAPTER, va)] = true;
+        }
+        iov_model_foreach (model, IOV_KIND_VADAPTER, va)
+                if (*va->at_server && !has_instance[iov_model_row(model, IOV_KIND_VADAPTER, va)])
+                        plug_if_possible(s, model, va);
+}
+
+void supervisor_reconcile(struct supervisor *s) {
+        const struct iov_model *model = s->events->model(s->userdata);
+        bool removing = false, additions = false;
 
         hosts_sync(s->hosts, model);
         reservations_sync(s->reservations, model);
         supervisor_sync_marks(s);
         for (struct instance *i = s->instances; i; i = i->next) {
                 if (!i->removing) {
-                        instance_limit(s, i);
-                        instance_pin(s, i);
+                        instance_set(s, i);
                         instance_drive(s, i);
                 }
-                removing |= i->removing || i->showing;
         }
         /* What goes first: a medium that moves must have left its old holder before it is given to the new one. */
-        for (unsigned int additions = 0; additions < 2; additions++)
-                for (struct instance *i = s->instances; i; i = i->next) {
-                        instance_follow(s, i, additions);
-                        removing |= i->showing;
-                }
+        for (struct instance *i = s->instances; i; i = i->next) {
+                additions |= instance_follow(s, i, false);
+                removing |= i->removing || i->showing;
+        }
+        for (struct instance *i = additions ? s->instances : NULL; i; i = i->next) {
+                instance_follow(s, i, true);
+                removing |= i->showing;
+        }
         if (!removing)
                 s->removal_timer = loop_source_remove(s->removal_timer);
-        iov_model_foreach (model, IOV_KIND_VADAPTER, va) {
-                if (!*va->at_server || instance_of(s, va->name))
-                        continue;
-                const bool lacks_backend = supervisor_lacks_backend(s, va);
-                if ((va->state == IOV_VADAPTER_FAILED && !lacks_backend) || !iov_vadapter_is_reachable(model, va))
-                        continue;
-                const struct instance *way = supervisor_in_the_way(s, va);
-                if (way)
-                        show_waiting(s, va, way);
-                else
-                        plug(s, va);
-        }
+        plug_missing(s, model);
         supervisor_share(s);
         process_end_idle(s);
         reservations_progress(s->reservations);

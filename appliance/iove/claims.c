@@ -20,7 +20,7 @@ int claims_init(struct claims *claims, size_t n) {
 
         while (n_buckets < 2 * n)
                 n_buckets *= 2;
-        int r = pages_grow(&pages, &size, n_buckets * sizeof(*claims->buckets));
+        int r = pages_new(&pages, &size, n_buckets * sizeof(*claims->buckets));
         if (r < 0)
                 return r;
         *claims = (struct claims){.buckets = pages, .n_buckets = n_buckets, .buckets_size = size};

@@ -49,7 +49,7 @@ static int reserve(struct identities *ids, size_t n) {
                 return 0;
         struct identities larger = {.n_buckets = n_buckets};
         void *pages = NULL;
-        int r = pages_grow(&pages, &larger.size, n_buckets * sizeof(*larger.holdings));
+        int r = pages_new(&pages, &larger.size, n_buckets * sizeof(*larger.holdings));
         if (r < 0)
                 return r;
         larger.holdings = pages;

@@ -303,7 +303,6 @@ static void epoll_drained(struct loop_source *source) {
 }
 
 const struct loop_backend epoll_backend = {
-        .name = "epoll and threads",
         .open = epoll_open,
         .close = epoll_backend_close,
         .is_busy = epoll_is_busy,

@@ -52,7 +52,6 @@ struct loop_memory {
 
 /* How a loop waits and does file I/O. `open` tells -errno where the kernel does not have or allow it. */
 struct loop_backend {
-        const char *name;
         int (*open)(struct loop *loop, unsigned int entries, bool is_confined);
         void (*close)(struct loop *loop);
         /* There are completions to be taken, as far as can be seen without a system call. */

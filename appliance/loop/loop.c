@@ -47,10 +47,6 @@ bool loop_has_ring(const struct loop *loop) {
         return loop->backend == &uring_backend;
 }
 
-const char *loop_backend_name(const struct loop *loop) {
-        return loop->backend->name;
-}
-
 void source_queue(struct loop_source *source) {
         struct loop *loop = source->loop;
 

@@ -25,8 +25,6 @@ int loop_new(struct loop **ret_loop, unsigned int entries);
  * at once for the rest. Threads run when this returns, and need nothing but the calls that they are asked for. */
 int loop_new_confined(struct loop **ret_loop, unsigned int entries);
 bool loop_has_ring(const struct loop *loop);
-/* What waits and does file I/O, for people. */
-const char *loop_backend_name(const struct loop *loop);
 /* Operations in flight are cancelled without their callbacks. Takes NULL. */
 void loop_free(struct loop *loop);
 /* Run until loop_stop(); returns what was given to it, or a negative errno of waiting itself. A stop before the run ends it at

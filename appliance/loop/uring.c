@@ -72,6 +72,9 @@ static int uring_open(struct loop *loop, unsigned int entries, bool is_confined)
         }
         if (r < 0)
                 return r;
+        /* Its number is then looked up in this task's own short list and not in the table of descriptors, which a worker shares
+         * with its escrow. An older kernel has none; all else goes on as it did. Before confine(), which forbids it. */
+        io_uring_register_ring_fd(&loop->uring.ring);
         r = is_confined ? confine(loop) : 0;
         if (r < 0)
                 io_uring_queue_exit(&loop->uring.ring);
@@ -278,7 +281,6 @@ static void uring_drained(struct loop_source *source) {
 }
 
 const struct loop_backend uring_backend = {
-        .name = "io_uring",
         .open = uring_open,
         .close = uring_close,
         .is_busy = uring_is_busy,

@@ -130,9 +130,9 @@ static bool has_bytes(const struct vpc_io *io) {
         return io->op != VPC_IO_FLUSH && io->op != VPC_IO_FORMAT;
 }
 
+/* Zeroing takes the end of the file along: space behind that end ext4 does not give back when it is punched. */
 static int start_clearing(struct media_file *media, struct vpc_io *io) {
-        static const int modes[] = {[WAY_ZERO] = FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-                                    [WAY_PUNCH] = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
+        static const int modes[] = {[WAY_ZERO] = FALLOC_FL_ZERO_RANGE, [WAY_PUNCH] = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE};
         uint64_t left = io->length - io->private.progress;
 
         if (io->private.way != WAY_WRITE)

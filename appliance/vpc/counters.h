@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 static inline void counter_add(uint64_t *counter, uint64_t n) {
-        __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+        __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -169,6 +169,11 @@ void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope) {
                 vpc_config_enter_d0(&function->config);
 }
 
+void vpc_function_power_lost(struct vpc_function *function) {
+        if (function->model->power_lost)
+                function->model->power_lost(function->device);
+}
+
 void vpc_function_disconnect(struct vpc_function *function) {
         vpc_config_clear_bus_master(&function->config);
         for (unsigned int index = 0; index < VPC_IRQ_KINDS; index++)

@@ -116,6 +116,8 @@ void vpc_function_stop(struct vpc_function *function);
 void vpc_function_set_report(struct vpc_function *function, struct vpc_report *report);
 
 void vpc_function_reset(struct vpc_function *function, enum vpc_reset scope);
+/* The client that has driven the function is gone, which is what a loss of power looks like from here. */
+void vpc_function_power_lost(struct vpc_function *function);
 /* The client is gone: windows and eventfds are dropped, Bus Master Enable is cleared, the device state is kept. Follow it with
  * vpc_function_quiesce(), which lets go of the memory. */
 void vpc_function_disconnect(struct vpc_function *function);

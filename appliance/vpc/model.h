@@ -108,6 +108,8 @@ struct vpc_model {
         uint64_t (*bar_read)(void *device, unsigned int bar, uint64_t offset, unsigned int length);
         void (*bar_write)(void *device, unsigned int bar, uint64_t offset, unsigned int length, uint64_t value);
         void (*reset)(void *device, enum vpc_reset scope);
+        /* Optional: the server is gone, with its power. The state stays as it is until the next one resets it. */
+        void (*power_lost)(void *device);
         /* Optional: what the function shows changes while it is driven. `persona` is as before but for its media, of which those
          * that stay have the index they had; one of zeroes is none. Requests under way to a medium that is gone still end. */
         int (*show)(void *device, const struct vpc_persona *persona);

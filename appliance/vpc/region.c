@@ -75,7 +75,7 @@ static uint64_t msix_access(struct vpc_function *function, uint64_t offset, unsi
 static unsigned int natural_piece(uint64_t offset, size_t length) {
         unsigned int piece = 8;
 
-        while (piece > length || offset % piece)
+        while (piece > length || (offset & (piece - 1)))
                 piece /= 2;
         return piece;
 }

@@ -105,6 +105,8 @@ static void start_closing(struct vpc_connection *c, const char *reason) {
                 c->quiet = true;
                 return;
         }
+        if (c->s.is_open)
+                vpc_function_power_lost(c->function);
         vpc_function_disconnect(c->function);
         /* A reply that waits for the function has a quiesce under way; on_reply_quiet() starts the last one. */
         if (!c->s.quiescing)
@@ -130,15 +132,15 @@ static void watch(struct vpc_connection *c) {
         loop_source_set_events(c->source, events);
 }
 
-/* Prepare a call whose result will be in the session. */
-static void call_begin(struct vpc_session_call *call, uint64_t number, struct iovec iov) {
+/* Prepare a call whose result will be in the session, where the result of the one before it is until then: of `taken` calls, of
+ * which the state that holds has `committed`. */
+static void call_begin(struct vpc_connection *c, struct vpc_session_call *call, uint64_t committed, uint64_t taken,
+                       struct iovec iov) {
+        if (committed != taken)
+                commit(c);
         call->iov = iov;
         call->header = (struct mmsghdr){.msg_hdr = {.msg_iov = &call->iov, .msg_iovlen = 1}, .msg_len = VPC_SESSION_NOT_DONE};
-        __atomic_store_n(&call->number, number, __ATOMIC_RELEASE);
-}
-
-static bool call_is_done(const struct vpc_session_call *call, uint64_t number) {
-        return call->number == number && call->header.msg_len != VPC_SESSION_NOT_DONE;
+        __atomic_store_n(&call->number, taken + 1, __ATOMIC_RELEASE);
 }
 
 static void take_sent(struct vpc_connection *c) {
@@ -147,14 +149,14 @@ static void take_sent(struct vpc_connection *c) {
         if (c->s.out_sent >= c->s.out_length)
                 c->s.out_length = c->s.out_sent = 0;
         c->s.sent++;
-        commit(c);
 }
 
 static void flush(struct vpc_connection *c) {
         struct vpc_session_call *call = &c->session->send;
         struct msghdr *m = &call->header.msg_hdr;
 
-        call_begin(call, c->s.sent + 1, (struct iovec){c->session->out + c->s.out_sent, c->s.out_length - c->s.out_sent});
+        call_begin(c, call, vpc_session_state(c->session)->sent, c->s.sent,
+                   (struct iovec){c->session->out + c->s.out_sent, c->s.out_length - c->s.out_sent});
         if (c->s.out_fd >= 0) {
                 m->msg_control = call->control;
                 m->msg_controllen = CMSG_SPACE(sizeof(int));
@@ -357,6 +359,7 @@ static void take_received(struct vpc_connection *c) {
         struct mmsghdr *header = &c->session->receive.header;
         const bool has_control = header->msg_hdr.msg_controllen, good = take_control(c, &header->msg_hdr);
 
+        c->s.received++;
         if (!good) {
                 start_closing(c, "the client sent more descriptors than one message can have");
                 return;
@@ -370,15 +373,14 @@ static void take_received(struct vpc_connection *c) {
          * complete. */
         if (has_control && c->s.n_fds)
                 c->s.fds_end = c->s.in_end;
-        c->s.received++;
-        commit(c);
 }
 
 static void receive(struct vpc_connection *c) {
         struct vpc_session_call *call = &c->session->receive;
 
         compact(c);
-        call_begin(call, c->s.received + 1, (struct iovec){input(c) + c->s.in_end, receive_size(c)});
+        call_begin(c, call, vpc_session_state(c->session)->received, c->s.received,
+                   (struct iovec){input(c) + c->s.in_end, receive_size(c)});
         call->header.msg_hdr.msg_control = call->control;
         call->header.msg_hdr.msg_controllen = sizeof(call->control);
         if (recvmmsg(c->fd, &call->header, 1, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL) == 1) {
@@ -463,9 +465,9 @@ static void on_resume(void *userdata) {
 
         c->busy = true;
         c->timer = loop_source_remove(c->timer);
-        if (call_is_done(&c->session->send, c->s.sent + 1))
+        if (vpc_session_has_result(&c->session->send, c->s.sent))
                 take_sent(c);
-        if (call_is_done(&c->session->receive, c->s.received + 1)) {
+        if (vpc_session_has_result(&c->session->receive, c->s.received)) {
                 c->session->receive.header.msg_hdr.msg_control = c->session->receive.control;
                 take_received(c);
         }

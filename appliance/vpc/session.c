@@ -53,7 +53,7 @@ static void add(int fd, int *fds, size_t max, size_t *n) {
 static void add_received(const struct vpc_session *s, int *fds, size_t max, size_t *n) {
         struct msghdr header = s->receive.header.msg_hdr;
 
-        if (s->receive.number != vpc_session_state(s)->received + 1 || s->receive.header.msg_len == VPC_SESSION_NOT_DONE ||
+        if (!vpc_session_has_result(&s->receive, vpc_session_state(s)->received) ||
             header.msg_controllen > sizeof(s->receive.control))
                 return;
         header.msg_control = (void *)(uintptr_t)s->receive.control;

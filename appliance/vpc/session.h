@@ -42,7 +42,8 @@ struct vpc_session_state {
         uint64_t sent;
 };
 
-/* A system call under way; `number` is that of the state before it plus one. */
+/* The last system call of its kind, under way or done; `number` counts them. Until the next one begins its result may be in no
+ * state yet. */
 struct vpc_session_call {
         uint64_t number;
         struct mmsghdr header;
@@ -102,6 +103,11 @@ static inline void vpc_session_commit(struct vpc_session *session, const struct 
 
         session->states[other] = *state;
         __atomic_store_n(&session->current, other, __ATOMIC_RELEASE);
+}
+
+/* Behind the `taken` calls whose results are in the state there was one more, which the kernel has finished. */
+static inline bool vpc_session_has_result(const struct vpc_session_call *call, uint64_t taken) {
+        return call->number == taken + 1 && call->header.msg_len != VPC_SESSION_NOT_DONE;
 }
 
 /* Every descriptor that the session holds, into `fds`; returns how many, counted on where there is no room. */

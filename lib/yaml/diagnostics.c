@@ -237,7 +237,7 @@ static int grow_buckets(struct iov_diagnostics *d) {
         uint32_t n = d->n_buckets ? d->n_buckets * 2 : 4096;
         size_t size = 0;
         void *pages = NULL;
-        int r = pages_grow(&pages, &size, n * sizeof(struct bucket));
+        int r = pages_new(&pages, &size, n * sizeof(struct bucket));
         struct bucket *buckets = pages;
 
         if (r < 0)

@@ -108,11 +108,22 @@ worker_of() {
 }
 
 # Ends it and passes its exit status on.
+# Its status; one that does not end within a minute is killed.
 iovd_stop() {
-        local pid=$IOVD_PID
+        local pid=$IOVD_PID state i
 
         IOVD_PID=
         kill "$pid"
+        for ((i = 0; i < 2000; i++)); do
+                state=$(cat "/proc/$pid/stat" 2> /dev/null) || break
+                [[ $state != *') Z '* ]] || break
+                sleep 0.03
+        done
+        if ((i == 2000)); then
+                echo "iovd $pid does not end:" >&2
+                cat "$T/iovd.log" >&2
+                kill -9 "$pid" "$(cat "$T/state/lock")"
+        fi
         wait "$pid"
 }
 

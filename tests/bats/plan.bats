@@ -57,6 +57,23 @@ doc() {
         is '"connected"' json '.vadapters[0].state' iovctl vadapter show web-disk -o json
 }
 
+@test "a plan says which namespaces a server can only read" {
+        local volume='volumes: {d: {adapter: ssd0, size: 1GiB}}'
+
+        doc "$volume" 'vadapters: {v: {adapter: ssd0, namespaces: [{volume: d, read_only: true}]}}' > ro.yaml
+        doc "$volume" 'vadapters: {v: {adapter: ssd0, namespaces: [{volume: d}]}}' > rw.yaml
+        run -5 iovprov plan ro.yaml
+        [[ $output == *$'+ namespace v/1  volume d, read_only yes\n'* ]]
+        iovprov apply -q ro.yaml
+        run -0 iovctl namespace list -o wide
+        [[ ${lines[0]} == *READ_ONLY && ${lines[1]} == *yes ]]
+        run -5 iovprov plan rw.yaml
+        [[ ${lines[0]} == '~ namespace v/1  read_only yes -> -' ]]
+        iovprov apply -q rw.yaml
+        run -5 iovprov plan ro.yaml
+        [[ ${lines[0]} == '~ namespace v/1  read_only - -> yes' ]]
+}
+
 @test "every field of every kind is shown as it is written" {
         doc 'networks: {n: {adapter: nic0, port: 1, vlans: [10, "100-199"], mtu: 9000}}' \
                 'qos: {gold: {read_iops: 200k, bandwidth: 10Gbit, weight: 400}}' \

@@ -274,3 +274,21 @@ reserved() {
         iovctl event list | grep -q "does not follow a change of reservations: killed"
         hosts_forget
 }
+
+# A worker that is stopped does not say that it has let go.
+@test "a namespace that one lets go of is not taken from the other" {
+        local worker i failed=
+
+        hosts_start
+        gets 000 1 write 1
+        worker=$(worker_of a)
+        kill -STOP "$worker"
+        iovctl namespace remove da/1 --yes
+        for ((i = 0; i < 20; i++)); do
+                gets 000 1 read 1 || failed=$i
+        done
+        kill -CONT "$worker"
+        [[ -z $failed ]]
+        until_true 20 gets 002 0 read 1
+        gets 000 1 write 1
+}

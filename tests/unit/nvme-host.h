@@ -115,7 +115,7 @@ void fake_queue_create(struct fake *f, struct fake_queue *q, unsigned int id, un
 /* Place a command; its identifier is chosen and returned. Without the doorbell. */
 uint16_t fake_push(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe);
 void fake_ring(struct fake *f, const struct fake_queue *q);
-/* Take a completion if there is one, without the doorbell. */
+/* Take a completion if there is one, without the doorbell. The bit More [4.6.1] is judged there, and taken away. */
 bool fake_pop(struct fake *f, struct fake_queue *q, struct nvme_cqe *ret_cqe);
 void fake_ring_cq(struct fake *f, const struct fake_queue *q);
 /* Push, ring, run, pop, ring: its completion, which must come. */

@@ -8,7 +8,7 @@
 
 struct sample_state {
         uint8_t ram[4096];
-        uint64_t address, length, result, fired, resets;
+        uint64_t address, length, result, fired, resets, power_lost;
         uint8_t bar2[SAMPLE_BAR2];
 };
 
@@ -84,6 +84,8 @@ static uint64_t sample_bar_read(void *device, unsigned int bar, uint64_t offset,
                 value = d->state->fired;
         else if (offset == SAMPLE_RESETS)
                 value = d->state->resets;
+        else if (offset == SAMPLE_POWER_LOST)
+                value = d->state->power_lost;
         return value;
 }
 
@@ -159,6 +161,12 @@ static void sample_reset(void *device, enum vpc_reset scope) {
         d->state->resets = resets;
 }
 
+static void sample_power_lost(void *device) {
+        struct sample_device *d = device;
+
+        d->state->power_lost++;
+}
+
 static void sample_timer(void *device) {
         struct sample_device *d = device;
 
@@ -198,6 +206,7 @@ const struct vpc_model sample_model = {
         .bar_read = sample_bar_read,
         .bar_write = sample_bar_write,
         .reset = sample_reset,
+        .power_lost = sample_power_lost,
         .timer = sample_timer,
         .area = sample_area,
         .bar_bulk = sample_bulk,

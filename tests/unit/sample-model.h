@@ -20,6 +20,7 @@
 #define SAMPLE_FIRED 0x1040  /* how often the timer has fired */
 #define SAMPLE_COPY 0x1048   /* written: dma_read() 8 bytes from ADDRESS, dma_write() them to that address */
 #define SAMPLE_RESETS 0x1050
+#define SAMPLE_POWER_LOST 0x1058 /* how often the client has gone */
 #define SAMPLE_MSIX 0x2000
 #define SAMPLE_PBA 0x3000
 #define SAMPLE_VECTORS 70

@@ -212,8 +212,34 @@ static void test_direct(void **state) {
         }
 }
 
+/* Space that zeroing has taken behind the end of a file is given back like any other. */
+static void test_zeroed_space(void **state) {
+        CLEANUP_CLOSE int fd = disk_file();
+        CLEANUP_CLOSE int same = dup(fd);
+        CLEANUP_FREE unsigned char *data = malloc(N * BLOCK), *zeroes = calloc(1, N * BLOCK);
+        struct media_file *media = NULL;
+        struct stat st = {0};
+
+        n_done = 0;
+        assert_true(same >= 0);
+        assert_true(data && zeroes);
+        assert_int_equal(loop_new(&the_loop, 8), 0);
+        assert_int_equal(media_file_new(the_loop, take_fd(&fd), N * BLOCK, &media), 0);
+        transfer_all(media, VPC_IO_ZERO, data);
+        fill(data, 1);
+        transfer_all(media, VPC_IO_READ, data);
+        assert_memory_equal(data, zeroes, N * BLOCK);
+        transfer_all(media, VPC_IO_DISCARD, data);
+        assert_int_equal(fstat(same, &st), 0);
+        assert_int_equal(st.st_blocks, 0);
+        assert_true(st.st_size <= N * BLOCK);
+        media_file_free(media);
+        loop_free(the_loop);
+}
+
 int main(void) {
-        const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_direct)};
+        const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_zeroed_space),
+                                           cmocka_unit_test(test_direct)};
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "model.h"
+#include "pages.h"
 #include "util.h"
 #include "yaml-helper.h"
 
@@ -307,6 +308,56 @@ static void test_names(void **state) {
         iov_model_unref(m);
 }
 
+/* As snprintf() makes them, up to the longest. */
+static void test_member_names(void **state) {
+        static const uint32_t numbers[] = {0, 1, 9, 10, 4095, 99999, 1000000000, UINT32_MAX - 1, UINT32_MAX};
+        struct iov_member member = {0}, before;
+        char parent[IOV_NAME_MAX + 2], expected[IOV_NAME_SIZE];
+
+        for (size_t length = 1; length <= IOV_NAME_MAX; length += 31)
+                for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+                        memset(parent, 'x', length);
+                        parent[length] = 0;
+                        snprintf(expected, sizeof(expected), "%s/%u", parent, numbers[i]);
+                        assert_int_equal(iov_member_init(&member, parent, numbers[i]), 0);
+                        assert_string_equal(member.name, expected);
+                        assert_string_equal(member.parent, parent);
+                        assert_int_equal(member.number, numbers[i]);
+                }
+        memset(parent, 'x', IOV_NAME_MAX + 1);
+        parent[IOV_NAME_MAX + 1] = 0;
+        before = member;
+        assert_int_equal(iov_member_init(&member, parent, 1), -ENAMETOOLONG);
+        assert_memory_equal(&member, &before, sizeof(member));
+}
+
+/* From the heap to mapped memory, and on: what was written stays, and what is asked for as zero is. */
+static void test_pages(void **state) {
+        unsigned char *bytes = NULL;
+        void *pages = NULL;
+        size_t size = 0, used = 0;
+
+        for (size_t need = 1; need < 3 * PAGES_LARGE; need = need * 3 + 1) {
+                assert_int_equal(pages_grow(&pages, &size, need), 0);
+                assert_true(size >= need);
+                bytes = pages;
+                for (size_t i = 0; i < used; i++)
+                        if (bytes[i] != (unsigned char)(i * 7 + i / 4096))
+                                fail_msg("byte %zu of %zu is lost", i, used);
+                for (; used < need; used++)
+                        bytes[used] = (unsigned char)(used * 7 + used / 4096);
+        }
+        pages_free(pages, size);
+        for (size_t need = 1; need < PAGES_LARGE; need *= 50) {
+                assert_int_equal(pages_new(&pages, &size, need), 0);
+                bytes = pages;
+                for (size_t i = 0; i < size; i++)
+                        assert_int_equal(bytes[i], 0);
+                memset(bytes, 0xff, size);
+                pages_free(pages, size);
+        }
+}
+
 static void test_same_config(void **state) {
         struct iov_vadapter a = {.name = "a", .adapter = "ssd0", .slot = 1}, b = a;
 
@@ -349,7 +400,8 @@ int main(void) {
                 cmocka_unit_test(test_set_get_remove), cmocka_unit_test(test_bad_records),    cmocka_unit_test(test_rows),
                 cmocka_unit_test(test_limits),         cmocka_unit_test(test_against_naive),  cmocka_unit_test(test_clone),
                 cmocka_unit_test(test_sorted),         cmocka_unit_test(test_highest_number), cmocka_unit_test(test_names),
-                cmocka_unit_test(test_same_config),    cmocka_unit_test(test_words),
+                cmocka_unit_test(test_member_names),   cmocka_unit_test(test_pages),          cmocka_unit_test(test_same_config),
+                cmocka_unit_test(test_words),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -251,7 +251,7 @@ static void test_log_errors(void **state) {
         assert_int_equal(e[0].count, 2);
         assert_int_equal(e[0].sq_id, 0);
         assert_int_equal(e[0].cid, (uint16_t)(f->next_cid - 2));
-        assert_int_equal(e[0].status >> 1, DNR(NVME_SC_INVALID_NAMESPACE));
+        assert_int_equal(e[0].status >> 1, DNR(NVME_SC_INVALID_NAMESPACE) | NVME_MORE);
         assert_int_equal(e[0].location, 4);
         assert_int_equal(e[0].nsid, 77);
         assert_int_equal(e[1].count, 1);

@@ -187,6 +187,11 @@ static void test_write_cache(void **state) {
 
 /* ---- compare and verify ---- */
 
+/* The block that the newest entry of the error log names. */
+static uint64_t logged_block(const struct test *t) {
+        return t->f->image->errors[t->f->image->life.error_count % NVME_ERROR_ENTRIES].lba;
+}
+
 static void test_compare(void **state) {
         struct test *t = *state;
         struct nvme_sqe sqe = blocks(t, NVME_IO_COMPARE, 16, 2048); /* MDTS */
@@ -200,6 +205,7 @@ static void test_compare(void **state) {
         for (unsigned int i = 0; i < 4; i++) {
                 data[places[i]] ^= 1;
                 assert_int_equal(run(t, sqe), DNR(NVME_SC_COMPARE_FAILURE));
+                assert_int_equal(logged_block(t), 16 + places[i] / 512);
                 data[places[i]] ^= 1;
         }
         assert_int_equal(run(t, blocks(t, NVME_IO_COMPARE, 0, 2049)), DNR(NVME_SC_INVALID_FIELD));
@@ -241,6 +247,7 @@ static void test_compare_unmapped(void **state) {
 static void test_verify(void **state) {
         struct test *t = *state;
         struct nvme_sqe sqe = {.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = BLOCKS - 1};
+        struct nvme_cqe cqe;
 
         assert_int_equal(run(t, sqe), 0); /* without data there is no MDTS */
         assert_int_equal(t->f->n_submitted[VPC_IO_READ], FAKE_MEDIUM_SIZE / NVME_SCRATCH);
@@ -250,7 +257,18 @@ static void test_verify(void **state) {
         t->f->media_error = -EIO;
         assert_int_equal(run(t, sqe), DNR(NVME_SC_READ_ERROR));
         assert_int_equal(t->f->image->life.media_errors, 1);
-        assert_int_equal(t->f->image->errors[t->f->image->life.error_count % NVME_ERROR_ENTRIES].lba, 0);
+        assert_int_equal(logged_block(t), 0);
+        /* The second piece is bad. */
+        t->f->media_error = 0;
+        fake_push(t->f, &t->q, sqe);
+        fake_ring(t->f, &t->q);
+        assert_true(fake_step(t->f));
+        t->f->media_error = -EIO;
+        fake_run(t->f);
+        assert_true(fake_pop(t->f, &t->q, &cqe));
+        assert_int_equal(cqe.status >> 1, DNR(NVME_SC_READ_ERROR));
+        fake_ring_cq(t->f, &t->q);
+        assert_int_equal(logged_block(t), NVME_SCRATCH / 512);
 }
 
 /* ---- write uncorrectable ---- */
@@ -266,10 +284,13 @@ static void test_uncorrectable(void **state) {
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE_UNCORRECTABLE, 100, 100)), 0);
         assert_int_equal(read_status(t, 99, 1), 0);
         assert_int_equal(read_status(t, 99, 2), bad);
+        assert_int_equal(logged_block(t), 100);
         assert_int_equal(read_status(t, 199, 2), bad);
+        assert_int_equal(logged_block(t), 199);
         assert_int_equal(read_status(t, 200, 1), 0);
         assert_int_equal(run(t, blocks(t, NVME_IO_COMPARE, 150, 1)), bad);
         assert_int_equal(run(t, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = 300}), bad);
+        assert_int_equal(logged_block(t), 100);
         assert_int_equal(run(t, fake_transfer(t->f, NVME_IO_READ, 2, 150, 1, FAKE_DATA)), 0);
         /* What is written can be read again, and nothing else. */
         assert_int_equal(run(t, blocks(t, NVME_IO_WRITE, 150, 10)), 0);

@@ -57,6 +57,16 @@ static void expect_read(struct fake *f, struct fake_queue *q, bool rings, bool b
         write_shadow(f, q->cq_id, true, q->head);
 }
 
+/* What the Commands Supported and Effects log says of Doorbell Buffer Config. */
+static unsigned int buffer_effects(struct fake *f) {
+        assert_int_equal(fake_status(f, &f->admin,
+                                     (struct nvme_sqe){.opcode = NVME_ADMIN_GET_LOG,
+                                                       .prp1 = FAKE_DATA,
+                                                       .cdw10 = 1023 << 16 | NVME_LOG_EFFECTS}),
+                         0);
+        return *(uint8_t *)fake_memory(f, FAKE_DATA + NVME_ADMIN_DOORBELL_BUFFER * 4);
+}
+
 static void test_offered(void **state) {
         struct fake *f = fake_new();
         uint8_t *data = NULL;
@@ -66,6 +76,7 @@ static void test_offered(void **state) {
                 fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_IDENTIFY, .prp1 = FAKE_DATA, .cdw10 = 1}), 0);
         data = fake_memory(f, FAKE_DATA);
         assert_true(data[257] & 1);
+        assert_int_equal(buffer_effects(f), 1);
         fake_free(f);
 }
 
@@ -397,6 +408,7 @@ static void test_page(void **state) {
         assert_true(f->n_poll_starts > 0); /* from now on it may ring, and no message tells of it */
         fake_queue_create(f, &q, 1, SIZE); /* by registers, which still work */
         assert_int_equal(buffer_status(f, SHADOW, EVENTS), NVME_SC_INVALID_OPCODE | NVME_DNR);
+        assert_int_equal(buffer_effects(f), 0);
         fake_push(f, &q, fake_transfer(f, NVME_IO_READ, 1, 0, 1, FAKE_DATA));
         f->doorbells[2] = q.tail;
         assert_true(nvme_poll(f->device));

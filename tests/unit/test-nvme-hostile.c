@@ -427,7 +427,7 @@ static void refused(struct fake *f, struct fake_queue *q, struct nvme_sqe sqe, u
         assert_int_equal(entry.count, f->image->life.error_count);
         assert_int_equal(entry.sq_id, q->id);
         assert_int_equal(entry.cid, cqe.cid);
-        assert_int_equal(entry.status >> 1, status);
+        assert_int_equal(entry.status >> 1, status | NVME_MORE);
         assert_int_equal(entry.location, location);
         assert_int_equal(entry.nsid, sqe.nsid);
 }

@@ -208,6 +208,10 @@ static void test_media_errors(void **state) {
                 unsigned int read, write;
         } cases[] = {
                 {-EIO, DNR(NVME_SC_READ_ERROR), DNR(NVME_SC_WRITE_FAULT)},
+                {-ENODATA, DNR(NVME_SC_READ_ERROR), DNR(NVME_SC_WRITE_FAULT)}, /* what Linux makes of a medium error */
+                {-EILSEQ, DNR(NVME_SC_READ_ERROR), DNR(NVME_SC_WRITE_FAULT)},
+                {-EBADMSG, DNR(NVME_SC_READ_ERROR), DNR(NVME_SC_WRITE_FAULT)},
+                {-EUCLEAN, DNR(NVME_SC_READ_ERROR), DNR(NVME_SC_WRITE_FAULT)},
                 {-ENOSPC, DNR(NVME_SC_CAPACITY_EXCEEDED), DNR(NVME_SC_CAPACITY_EXCEEDED)},
                 {-EROFS, DNR(NVME_SC_WRITE_PROTECTED), DNR(NVME_SC_WRITE_PROTECTED)},
                 {-EFAULT, DNR(NVME_SC_DATA_TRANSFER_ERROR), DNR(NVME_SC_DATA_TRANSFER_ERROR)},
@@ -231,8 +235,8 @@ static void test_media_errors(void **state) {
         assert_int_equal(e->nsid, 1);
         assert_int_equal(e->sq_id, 1);
         assert_int_equal(e->location, 0xffff);
-        assert_int_equal(f->image->life.media_errors, 4);
-        assert_int_equal(f->counters.errors, 16);
+        assert_int_equal(f->image->life.media_errors, 16);
+        assert_int_equal(f->counters.errors, 28);
         f->media_error = 0;
 }
 

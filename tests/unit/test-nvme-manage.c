@@ -350,6 +350,12 @@ static void test_telemetry(void **state) {
         assert_non_null(strstr(text, "sq 3 cq 3 size 16"));
         assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 1, 1024, 512), 0);
         assert_null(strstr(text, "sq 3 cq 3 size 16"));
+        /* Only whole blocks, and what is refused creates nothing. */
+        fake_queue_create(f, &q, 4, 16);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 1, 128, 516), NVME_SC_INVALID_FIELD | NVME_DNR);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_CONTROLLER, 0, 64, 256), NVME_SC_INVALID_FIELD | NVME_DNR);
+        assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_HOST, 0, 1024, 512), 0);
+        assert_null(strstr(text, "sq 4 cq 4 size 16"));
         assert_int_equal(get_log(f, NVME_LOG_TELEMETRY_CONTROLLER, 0, 128, 0), 0);
         assert_int_equal(get(f, 0, 1), 8);
         assert_int_equal(get(f, 382, 2), 0);

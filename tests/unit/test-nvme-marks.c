@@ -258,6 +258,70 @@ static void test_deallocate(void **state) {
         fake_free(f);
 }
 
+/* The namespace goes, or becomes another one, or is formatted, while a range waits for its marks: the next is not touched. */
+static void test_deallocate_elsewhere(void **state) {
+        const struct nvme_range ranges[] = {{.first = 8, .blocks = 2}, {.first = 30, .blocks = 2}};
+        const struct nvme_sqe sqe = {
+                .opcode = NVME_IO_DATASET, .nsid = 1, .cdw10 = 1, .cdw11 = NVME_DATASET_DEALLOCATE, .prp1 = FAKE_DATA};
+
+        for (unsigned int how = 0; how < 3; how++) {
+                struct fake *f = start();
+                const unsigned int status[] = {NVME_SC_INVALID_NAMESPACE | NVME_DNR, NVME_SC_INVALID_NAMESPACE | NVME_DNR,
+                                               NVME_SC_FORMAT_IN_PROGRESS};
+
+                assert_int_equal(run(f, NVME_IO_WRITE_UNCORRECTABLE, 8, 4), 0);
+                memcpy(fake_memory(f, FAKE_DATA), ranges, sizeof(ranges));
+                const uint16_t cid = begin(f, sqe);
+                assert_nothing_ended(f);
+                const unsigned int discards = f->n_submitted[VPC_IO_DISCARD];
+                f->is_away = true;
+                if (how == 2) {
+                        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_FORMAT, .nsid = 1, .cdw10 = 1});
+                        fake_ring(f, &f->admin);
+                } else {
+                        struct vpc_persona persona = f->persona;
+                        const uint64_t ticket = f->asked.ticket;
+
+                        if (how == 0)
+                                persona.media[0] = (struct vpc_medium){0};
+                        else
+                                persona.media[0].unique_id++;
+                        assert_int_equal(nvme_model.show(f->device, &persona), 0);
+                        f->asked.ticket = 0;
+                        nvme_model.reserved(f->device, ticket, VPC_RESERVE_DONE);
+                }
+                fake_run(f);
+                f->is_away = false;
+                fake_run(f);
+                assert_ends(f, cid, status[how]);
+                assert_int_equal(f->n_submitted[VPC_IO_DISCARD], discards + (how == 2)); /* the format's */
+                fake_free(f);
+        }
+}
+
+/* A format whose marks cannot be cleared has failed, and the namespace can be used. */
+static void test_format_fails(void **state) {
+        struct fake *f = start();
+        struct nvme_cqe cqe;
+
+        assert_int_equal(run(f, NVME_IO_WRITE_UNCORRECTABLE, 9, 1), 0);
+        fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_FORMAT, .nsid = 1});
+        f->is_away = true;
+        fake_ring(f, &f->admin);
+        fake_run(f);
+        const uint64_t ticket = f->asked.ticket;
+        f->asked.ticket = 0;
+        f->is_away = false;
+        nvme_model.reserved(f->device, ticket, VPC_RESERVE_FAILED);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_INTERNAL_ERROR);
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(run(f, NVME_IO_READ, 0, 1), 0);
+        assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_FORMAT, .nsid = 1}), 0);
+        assert_int_equal(run(f, NVME_IO_READ, 9, 1), 0);
+        fake_free(f);
+}
+
 /* All marks go with a format, those of blocks of another size too; they are gone when it ends. */
 static void test_format(void **state) {
         struct fake *f = start();
@@ -324,16 +388,24 @@ static void test_namespace_goes(void **state) {
         assert_int_equal(nvme_model.show(f->device, &persona), 0);
         nvme_model.reserved(f->device, f->asked.ticket, VPC_RESERVE_FAILED);
         f->asked.ticket = 0;
-        assert_ends(f, first, NVME_SC_INTERNAL_ERROR);
-        assert_ends(f, second, NVME_SC_INVALID_FIELD | NVME_DNR);
+        assert_ends(f, first, NVME_SC_INVALID_NAMESPACE | NVME_DNR);
+        assert_ends(f, second, NVME_SC_INVALID_NAMESPACE | NVME_DNR);
         fake_free(f);
 }
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_order),   cmocka_unit_test(test_turns), cmocka_unit_test(test_other_controllers),
-                cmocka_unit_test(test_restart), cmocka_unit_test(test_reset), cmocka_unit_test(test_deallocate),
-                cmocka_unit_test(test_format),  cmocka_unit_test(test_fence), cmocka_unit_test(test_namespace_goes),
+                cmocka_unit_test(test_order),
+                cmocka_unit_test(test_turns),
+                cmocka_unit_test(test_other_controllers),
+                cmocka_unit_test(test_restart),
+                cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_deallocate),
+                cmocka_unit_test(test_deallocate_elsewhere),
+                cmocka_unit_test(test_format_fails),
+                cmocka_unit_test(test_format),
+                cmocka_unit_test(test_fence),
+                cmocka_unit_test(test_namespace_goes),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

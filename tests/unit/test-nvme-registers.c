@@ -216,6 +216,37 @@ static void test_shutdown_disabled(void **state) {
                 fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_IDENTIFY, .prp1 = FAKE_DATA, .cdw10 = 1}), 0);
 }
 
+/* A shutdown that is asked for with the disable, or while that is waiting for a medium, comes after it. */
+static void test_shutdown_with_disable(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+
+        fake_enable(f);
+        fake_write(f, NVME_REG_CC, 0x00464000);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), NVME_CSTS_SHST_COMPLETE);
+        assert_int_equal(f->n_submitted[VPC_IO_FLUSH], FAKE_MEDIA);
+        fake_enable(f);
+        fake_queue_create(f, &q, 1, 16);
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
+        fake_ring(f, &q);
+        fake_write(f, NVME_REG_CC, 0x00460000);
+        fake_write(f, NVME_REG_CC, 0x00464000);
+        assert_int_equal(f->n_pending, 1); /* the write */
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), NVME_CSTS_RDY | NVME_CSTS_SHST_OCCURRING);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), NVME_CSTS_SHST_COMPLETE);
+        assert_int_equal(f->n_submitted[VPC_IO_FLUSH], 2 * FAKE_MEDIA);
+        /* One that is over does not begin anew with the disable. */
+        fake_enable(f);
+        fake_write(f, NVME_REG_CC, 0x00464001);
+        fake_run(f);
+        fake_write(f, NVME_REG_CC, 0x00464000);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS), 0);
+        assert_int_equal(f->n_submitted[VPC_IO_FLUSH], 3 * FAKE_MEDIA);
+}
+
 static void test_shutdown_flush_fails(void **state) {
         struct fake *f = *state;
 
@@ -306,6 +337,18 @@ static void test_power_on(void **state) {
         assert_int_equal(f->image->life.unsafe_shutdowns, 1);
         nvme_model.reset(f->device, VPC_RESET_POWER_ON);
         assert_int_equal(f->image->life.unsafe_shutdowns, 1);
+        /* A server that goes without a word, and one that has shut down. */
+        fake_enable(f);
+        nvme_model.power_lost(f->device);
+        assert_int_equal(f->image->life.unsafe_shutdowns, 2);
+        nvme_model.reset(f->device, VPC_RESET_BUS);
+        fake_enable(f);
+        fake_write(f, NVME_REG_CC, 0x00464001);
+        fake_run(f);
+        assert_int_equal(fake_read(f, NVME_REG_CSTS) & NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
+        nvme_model.power_lost(f->device);
+        assert_int_equal(f->image->life.unsafe_shutdowns, 2);
+        assert_int_equal(f->image->life.power_cycles, 5);
 }
 
 static void test_intx(void **state) {
@@ -353,6 +396,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_enable_refused, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown_disabled, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_shutdown_with_disable, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown_flush_fails, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_shutdown_reset, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_disable_waits, setup, teardown),

@@ -305,6 +305,67 @@ static void test_report(void **state) {
         stop(f);
 }
 
+/* Somebody else gets the namespace while a range waits for its marks: the next range is not touched any more. */
+static void test_deallocate_preempted(void **state) {
+        struct fake_queue q;
+        struct fake *f = start(&q, false);
+        struct vpc_reservation r = reservation(0, 0, 0);
+        const struct nvme_range ranges[] = {{.first = 8, .blocks = 2}, {.first = 30, .blocks = 2}};
+        const struct nvme_sqe sqe = {
+                .opcode = NVME_IO_DATASET, .nsid = 1, .cdw10 = 1, .cdw11 = NVME_DATASET_DEALLOCATE, .prp1 = FAKE_DATA};
+        struct nvme_cqe cqe;
+
+        show(f, &r);
+        assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE_UNCORRECTABLE, 1, 8, 4, 0)), 0);
+        memcpy(fake_memory(f, FAKE_DATA), ranges, sizeof(ranges));
+        f->is_away = true;
+        fake_push(f, &q, sqe);
+        fake_ring(f, &q);
+        fake_run(f);
+        assert_false(fake_pop(f, &q, &cqe));
+        const struct vpc_reservation other = reservation(VPC_WRITE_EXCLUSIVE, 2, 0);
+        const uint64_t change = r.change;
+        r = other;
+        r.change = change;
+        show(f, &r);
+        const unsigned int discards = f->n_submitted[VPC_IO_DISCARD];
+        f->is_away = false;
+        fake_run(f);
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, SC_CONFLICT);
+        fake_ring_cq(f, &q);
+        assert_int_equal(f->n_submitted[VPC_IO_DISCARD], discards);
+        stop(f);
+}
+
+/* A report of which the host wants only parts. */
+static void test_report_in_parts(void **state) {
+        struct fake_queue q;
+        struct fake *f = start(&q, false);
+        struct vpc_reservation r = reservation(VPC_EXCLUSIVE_ACCESS, 2, 3);
+        const struct nvme_sgl parts[] = {
+                {.length = 4, .type = NVME_SGL_BIT_BUCKET},
+                {.address = FAKE_DATA, .length = 4, .type = NVME_SGL_DATA},
+                {.length = 32, .type = NVME_SGL_BIT_BUCKET},
+                {.address = FAKE_DATA + 4, .length = 32, .type = NVME_SGL_DATA},
+        };
+        const struct nvme_sgl all = {.address = FAKE_LISTS, .length = sizeof(parts), .type = NVME_SGL_LAST_SEGMENT};
+        struct nvme_sqe sqe = {.opcode = NVME_IO_RESERVE_REPORT, .nsid = 1, .cdw10 = 72 / 4 - 1, .prp1 = FAKE_DATA};
+        unsigned char whole[72];
+
+        show(f, &r);
+        assert_int_equal(fake_status(f, &q, sqe), 0);
+        memcpy(whole, fake_memory(f, FAKE_DATA), sizeof(whole));
+        memcpy(fake_memory(f, FAKE_LISTS), parts, sizeof(parts));
+        sqe.flags = 0x40;
+        memcpy(&sqe.prp1, &all, 8);
+        memcpy(&sqe.prp2, (const char *)&all + 8, 8);
+        assert_int_equal(fake_status(f, &q, sqe), 0);
+        assert_memory_equal(fake_memory(f, FAKE_DATA), whole + 4, 4);
+        assert_memory_equal(fake_memory(f, FAKE_DATA + 4), whole + 40, 32);
+        stop(f);
+}
+
 /* Fenced when what was under way has ended, not before; and what begins afterwards is judged anew. */
 static void test_fence(void **state) {
         struct fake_queue q;
@@ -489,10 +550,20 @@ static void test_reset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_identify), cmocka_unit_test(test_not_ready),     cmocka_unit_test(test_conflicts),
-                cmocka_unit_test(test_ask),      cmocka_unit_test(test_fields),        cmocka_unit_test(test_report),
-                cmocka_unit_test(test_fence),    cmocka_unit_test(test_fence_restart), cmocka_unit_test(test_preempt_and_abort),
-                cmocka_unit_test(test_notices),  cmocka_unit_test(test_persistence),   cmocka_unit_test(test_reset),
+                cmocka_unit_test(test_identify),
+                cmocka_unit_test(test_not_ready),
+                cmocka_unit_test(test_conflicts),
+                cmocka_unit_test(test_ask),
+                cmocka_unit_test(test_fields),
+                cmocka_unit_test(test_report),
+                cmocka_unit_test(test_report_in_parts),
+                cmocka_unit_test(test_deallocate_preempted),
+                cmocka_unit_test(test_fence),
+                cmocka_unit_test(test_fence_restart),
+                cmocka_unit_test(test_preempt_and_abort),
+                cmocka_unit_test(test_notices),
+                cmocka_unit_test(test_persistence),
+                cmocka_unit_test(test_reset),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

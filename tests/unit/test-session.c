@@ -27,6 +27,7 @@
 #define GUEST 0x100000
 #define MEMORY 0x4000
 #define RW (VPC_DMA_READABLE | VPC_DMA_WRITEABLE)
+#define KILLS 256
 #define MSIX VFIO_PCI_MSIX_IRQ_INDEX
 
 struct fixture {
@@ -54,11 +55,18 @@ static void on_closed(void *userdata, const char *reason) {
         loop_stop(life->s.loop, 0);
 }
 
+/* The last reply has gone, whether that is in the state or still in the call's result. */
+static bool has_replied(const struct vpc_session *session) {
+        const struct vpc_session_state *state = vpc_session_state(session);
+        const struct vpc_session_call *call = &session->send;
+
+        return state->out_length == state->out_sent + (vpc_session_has_result(call, state->sent) ? call->header.msg_len : 0);
+}
+
 static void on_timer(void *userdata) {
         struct life *life = userdata;
-        const struct vpc_session_state *state = vpc_session_state(life->f->session);
 
-        if (state->message >= life->until && !state->out_length)
+        if (vpc_session_state(life->f->session)->message >= life->until && has_replied(life->f->session))
                 loop_stop(life->s.loop, 0);
         else
                 loop_timer_set(life->timer, 1000000);
@@ -92,9 +100,7 @@ static int live(struct life *life, bool is_first) {
         return f->session->windows[0].state == VPC_WINDOW_LIVE && copy_word(life, GUEST, GUEST + 8) != 0 ? 2 : 0;
 }
 
-/* Live until so many messages of all ever sent are done, and die. */
-static int life(struct fixture *f, bool is_first, uint64_t until) {
-        siginfo_t info = {0};
+static pid_t life_begin(struct fixture *f, bool is_first, uint64_t until) {
         pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
 
         if (pid == 0) {
@@ -104,6 +110,14 @@ static int life(struct fixture *f, bool is_first, uint64_t until) {
                 _exit(live(&l, is_first));
         }
         assert_true(pid > 0);
+        return pid;
+}
+
+/* Live until so many messages of all ever sent are done, and die. */
+static int life(struct fixture *f, bool is_first, uint64_t until) {
+        siginfo_t info = {0};
+        pid_t pid = life_begin(f, is_first, until);
+
         assert_return_code(waitid(P_PID, (id_t)pid, &info, WEXITED), errno);
         assert_int_equal(info.si_code, CLD_EXITED);
         return info.si_status;
@@ -351,6 +365,7 @@ static void test_sent(void **state) {
         /* and where it had not begun */
         s = *vpc_session_state(f->session);
         s.out_length = 10;
+        s.out_sent = 0;
         vpc_session_commit(f->session, &s);
         f->session->send.number = s.sent + 1;
         f->session->send.header.msg_len = VPC_SESSION_NOT_DONE;
@@ -387,6 +402,34 @@ static void test_received(void **state) {
         assert_int_equal(vpc_session_descriptors(f->session, fds, ARRAY_LENGTH(fds)), before + 1);
 }
 
+/* Killed wherever it is: every message is answered once. */
+static void test_killed(void **state) {
+        struct fixture *f = *state;
+        siginfo_t info = {0};
+
+        begin(f);
+        for (unsigned int round = 0; round < KILLS; round++) {
+                const pid_t pid = life_begin(f, false, UINT64_MAX);
+
+                for (unsigned int i = 0; i < 3; i++) {
+                        const struct message m = region_read();
+
+                        post_all(f, &m, -1);
+                        assert_int_equal(reply_to(f, &m), 0);
+                }
+                const struct message last = region_read();
+                post_all(f, &last, -1);
+                for (unsigned int i = 0; i < round % 64 * 100; i++) /* the next one a little later */
+                        __asm__ volatile("" ::: "memory");
+                assert_return_code(kill(pid, SIGKILL), errno);
+                assert_return_code(waitid(P_PID, (id_t)pid, &info, WEXITED), errno);
+                assert_int_equal(info.si_code, CLD_KILLED);
+                assert_int_equal(life(f, false, 3 + 4 * (round + 1)), 0);
+                assert_int_equal(reply_to(f, &last), 0);
+                assert_true(is_silent(f));
+        }
+}
+
 static void test_hang_up(void **state) {
         struct fixture *f = *state;
 
@@ -394,7 +437,8 @@ static void test_hang_up(void **state) {
         shutdown(f->client, SHUT_RDWR);
         assert_int_equal(life(f, false, 4), 1);
         assert_int_equal(vpc_session_state(f->session)->socket, -1);
-        /* nothing is left of it */
+        /* nothing is left of it, nor would the next connection find its end */
+        assert_false(vpc_session_has_result(&f->session->receive, vpc_session_state(f->session)->received));
         assert_int_equal(vpc_session_descriptors(f->session, NULL, 0), 0);
         assert_int_equal(life(f, false, 4), 12);
 }
@@ -417,6 +461,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_irq_twice, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sent, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_received, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_hang_up, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_versions, setup, teardown),
         };

@@ -975,9 +975,14 @@ static void test_hang_up_and_reconnect(void **state) {
         assert_true(sample_finish_one(&c->s, 0));
         assert_true(c->closed);
         assert_string_equal(c->reason, "the client hung up");
+        /* Who has only looked in has not driven it. */
+        connect_to(c, c->s.function);
+        hang_up(c);
+        await_closed(c);
         connect_to(c, c->s.function);
         assert_int_equal(version(c, NULL), 0);
         assert_int_equal(read_value(c, 0, 0, 4), 7);
+        assert_int_equal(read_value(c, 0, SAMPLE_POWER_LOST, 4), 1);
         assert_int_equal(read_value(c, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2), 0);
         start_io(c, GUEST, 512);
         assert_int_equal((int)read_value(c, 0, SAMPLE_RESULT, 8), -EFAULT);

@@ -235,14 +235,17 @@ static void count_actions(const struct iov_plan *plan, unsigned int counts[3]) {
                 counts[step_action(iov_plan_get(plan, i)) - actions]++;
 }
 
-/* The field of a member that says what is there: all kinds of members have one shape. */
-static const char *member_target(enum iov_kind kind) {
+/* A member's name is what it is in and its number: these fields say nothing more. All kinds of members have one shape. */
+static bool is_in_name(enum iov_kind kind, const char *field) {
         const struct iov_record_info *info = iov_records_get(kind);
         unsigned int i = 0;
 
-        while (info->fields[i].offset != offsetof(struct iov_member, target))
+        if (!iov_member_info(kind))
+                return false;
+        while (strcmp(info->fields[i].name, field) != 0)
                 i++;
-        return info->fields[i].name;
+        return info->fields[i].offset == offsetof(struct iov_member, parent) ||
+               info->fields[i].offset == offsetof(struct iov_member, number);
 }
 
 static bool is_identity(enum iov_kind kind, const char *field) {
@@ -256,12 +259,11 @@ static void print_fields(const struct table *fields, const struct iov_plan_step 
         const char *separator = "  ";
 
         for (size_t r = 0; r < table_n_rows(fields); r++) {
-                /* A member's name is what it is in and its number. */
-                if (iov_member_info(step->kind) && strcmp(table_cell(fields, r, 0)->text, member_target(step->kind)) != 0)
-                        continue;
                 const char *field = table_cell(fields, r, 0)->text;
                 const struct cell *have = table_cell(fields, r, 1), *want = table_cell(fields, r, 2);
 
+                if (is_in_name(step->kind, field))
+                        continue;
                 fputs(separator, stdout);
                 fputs(field, stdout);
                 putchar(' ');

@@ -24,7 +24,7 @@ const struct column namespace_columns[] = {
         {"nsid", COLUMN_RIGHT, "namespace identifier"},
         {"volume", 0, "the volume"},
         {"size", COLUMN_RIGHT, "size of the volume"},
-        {"read_only", COLUMN_DETAIL, "the server cannot write"},
+        {"read_only", COLUMN_WIDE, "the server cannot write"},
         {0},
 };
 const struct column lun_columns[] = {

@@ -28,7 +28,6 @@ static uint32_t submit_piece(struct nvme_command *command, const struct nvme_nam
 }
 
 static uint32_t start_pieces(struct nvme_command *command, const struct nvme_namespace *ns) {
-        command->progress = 0;
         if (nvme_slot(command)->sqe.cdw12 & NVME_IO_FUA) {
                 nvme_io_flush(command, ns->medium);
                 return NVME_LATER;
@@ -45,6 +44,7 @@ uint32_t nvme_compare_start(struct nvme_command *command) {
         const struct nvme_namespace *ns =
                 nvme_io_target(command, sqe->opcode == NVME_IO_COMPARE ? NVME_TARGET_TRANSFER : 0, &outcome);
 
+        command->progress = 0;
         if (!ns)
                 return outcome;
         if (nvme_has_marks(device, ns) && nvme_marks_find(device, ns, nvme_first_block(sqe), nvme_block_count(sqe), &marked))
@@ -54,8 +54,16 @@ uint32_t nvme_compare_start(struct nvme_command *command) {
         return outcome ? outcome : start_pieces(command, ns);
 }
 
-/* The piece in the scratch memory against the same piece of the host's. */
-static bool is_equal(const struct nvme_command *command, const struct iovec *iov, unsigned int n) {
+static size_t equal_bytes(const unsigned char *a, const unsigned char *b, size_t n) {
+        size_t i = 0;
+
+        while (i < n && a[i] == b[i])
+                i++;
+        return i;
+}
+
+/* The piece in the scratch memory against the same piece of the host's: how many bytes are equal before one differs. */
+static size_t compare_piece(const struct nvme_command *command, const struct iovec *iov, unsigned int n) {
         const unsigned char *have = command->scratch.iov_base;
         uint64_t skip = command->progress;
         size_t left = command->scratch.iov_len;
@@ -68,13 +76,14 @@ static bool is_equal(const struct nvme_command *command, const struct iovec *iov
                         continue;
                 }
                 piece = piece - skip < left ? piece - skip : left;
-                if (memcmp(have, (const unsigned char *)iov[i].iov_base + skip, piece) != 0)
-                        return false;
+                const unsigned char *wanted = (const unsigned char *)iov[i].iov_base + skip;
+                if (memcmp(have, wanted, piece) != 0)
+                        return command->scratch.iov_len - left + equal_bytes(have, wanted, piece);
                 have += piece;
                 left -= piece;
                 skip = 0;
         }
-        return true;
+        return command->scratch.iov_len;
 }
 
 uint32_t nvme_compare_next(struct nvme_command *command) {
@@ -89,8 +98,11 @@ uint32_t nvme_compare_next(struct nvme_command *command) {
 
                 if (outcome)
                         return outcome;
-                if (!is_equal(command, nvme_iov(command), n))
+                const size_t equal = compare_piece(command, nvme_iov(command), n);
+                if (equal < command->scratch.iov_len) {
+                        command->progress += equal;
                         return NVME_ERROR(NVME_SC_COMPARE_FAILURE | NVME_DNR, NVME_NOWHERE);
+                }
         }
         command->progress += command->scratch.iov_len;
         return command->progress < total(sqe, ns) ? submit_piece(command, ns) : 0;

@@ -76,18 +76,25 @@ static void clear(struct nvme_device *device) {
 
 static void disable(struct nvme_device *device) {
         clear(device);
+        device->image->registers.csts &= ~NVME_CSTS_SHST_MASK;
         device->image->is_resetting = 1;
+}
+
+/* [5.14.1.2] Power that goes before a shutdown is over, or without one, is counted. */
+void nvme_power_lost(struct nvme_device *device) {
+        struct nvme_image *image = device->image;
+        const uint32_t csts = image->registers.csts;
+
+        image->life.power_cycles++;
+        if ((csts & NVME_CSTS_RDY) && (csts & NVME_CSTS_SHST_MASK) != NVME_CSTS_SHST_COMPLETE)
+                image->life.unsafe_shutdowns++;
 }
 
 void nvme_reset(struct nvme_device *device, enum vpc_reset scope) {
         struct nvme_image *image = device->image;
-        bool was_running = (image->registers.csts & NVME_CSTS_RDY) &&
-                           (image->registers.csts & NVME_CSTS_SHST_MASK) != NVME_CSTS_SHST_COMPLETE;
 
-        if (scope == VPC_RESET_POWER_ON) {
-                image->life.power_cycles++;
-                image->life.unsafe_shutdowns += was_running;
-        }
+        if (scope == VPC_RESET_POWER_ON)
+                nvme_power_lost(device);
         clear(device);
         memset(&image->registers, 0, sizeof(image->registers));
         image->is_resetting = 0;
@@ -132,7 +139,7 @@ void nvme_settle(struct nvme_device *device) {
                 return;
         if (image->is_resetting) {
                 image->is_resetting = 0;
-                r->csts = 0;
+                r->csts &= NVME_CSTS_SHST_MASK; /* one that was asked for since */
         }
         if ((r->cc & NVME_CC_EN) && !(r->csts & (NVME_CSTS_RDY | NVME_CSTS_CFS))) {
                 enable(device);
@@ -149,17 +156,14 @@ static void cc_write(struct nvme_device *device, uint32_t value) {
         uint32_t old = r->cc;
 
         value &= NVME_CC_MASK;
-        /* The register last: a process that dies before leaves the write to be done again from the start. */
-        if ((old & NVME_CC_EN) && !(value & NVME_CC_EN)) {
+        if ((old & NVME_CC_EN) && !(value & NVME_CC_EN))
                 disable(device);
-                __atomic_store_n(&r->cc, value, __ATOMIC_RELEASE);
-                return;
-        }
-        r->cc = value;
-        if (NVME_CC_SHN(r->cc) && !NVME_CC_SHN(old) && !image->is_resetting && !(r->csts & NVME_CSTS_SHST_MASK)) {
+        if (NVME_CC_SHN(value) && !NVME_CC_SHN(old) && !(r->csts & NVME_CSTS_SHST_MASK)) {
                 image->shutdown_at = 0;
                 r->csts |= NVME_CSTS_SHST_OCCURRING;
         }
+        /* The register last: a process that dies before leaves the write to be done again from the start. */
+        __atomic_store_n(&r->cc, value, __ATOMIC_RELEASE);
 }
 
 static uint32_t read32(const struct nvme_device *device, uint64_t offset) {

@@ -84,7 +84,7 @@ uint32_t nvme_data_send(struct nvme_command *command, const void *data, size_t s
         for (unsigned int i = 0; i < n; i++) {
                 size_t copied = size < iov[i].iov_len ? size : iov[i].iov_len;
 
-                memcpy(iov[i].iov_base, from, copied);
+                memmove(iov[i].iov_base, from, copied); /* the sink of bit buckets may be where the data is */
                 memset((char *)iov[i].iov_base + copied, 0, iov[i].iov_len - copied);
                 from += copied;
                 size -= copied;

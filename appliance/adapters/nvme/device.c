@@ -171,6 +171,10 @@ static void model_reset(void *device, enum vpc_reset scope) {
         nvme_reset(device, scope);
 }
 
+static void model_power_lost(void *device) {
+        nvme_power_lost(device);
+}
+
 static int model_show(void *opaque, const struct vpc_persona *persona) {
         struct nvme_device *device = opaque;
 
@@ -259,6 +263,7 @@ const struct vpc_model nvme_model = {
         .bar_read = model_bar_read,
         .bar_write = model_bar_write,
         .reset = model_reset,
+        .power_lost = model_power_lost,
         .show = model_show,
         .fence = model_fence,
         .reserved = model_reserved,

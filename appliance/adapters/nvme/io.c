@@ -175,6 +175,10 @@ static bool is_reading(uint8_t opcode) {
 uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error) {
         switch (error) {
         case -EIO:
+        case -ENODATA: /* a block that a disk cannot read, past the page cache; and what does not agree with its checksum */
+        case -EILSEQ:
+        case -EBADMSG:
+        case -EUCLEAN:
                 device->image->life.media_errors++;
                 return NVME_ERROR((is_reading(sqe->opcode) ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR, NVME_NOWHERE);
         case -ENOSPC:
@@ -235,7 +239,7 @@ void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome
         for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (slot->state == NVME_SLOT_MEDIA && slot->sqe.nsid == nsid && !slot->verdict)
+                if (nvme_is_under_way(slot) && slot->sqe.nsid == nsid && !slot->verdict)
                         slot->verdict = outcome;
         }
 }

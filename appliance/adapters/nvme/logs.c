@@ -64,11 +64,11 @@ static size_t log_firmware(unsigned char *d) {
 }
 
 /* [5.14.1.5] bit 0: supported, bit 1: changes logical blocks */
-static size_t log_effects(unsigned char *d) {
+static size_t log_effects(const struct nvme_device *device, unsigned char *d) {
         static const uint8_t admin[] = {NVME_ADMIN_DELETE_SQ, NVME_ADMIN_CREATE_SQ,    NVME_ADMIN_GET_LOG,
                                         NVME_ADMIN_DELETE_CQ, NVME_ADMIN_CREATE_CQ,    NVME_ADMIN_IDENTIFY,
                                         NVME_ADMIN_ABORT,     NVME_ADMIN_SET_FEATURES, NVME_ADMIN_GET_FEATURES,
-                                        NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST,    NVME_ADMIN_DOORBELL_BUFFER};
+                                        NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST};
         static const struct {
                 uint8_t opcode, effects;
         } io[] = {{NVME_IO_FLUSH, 1},
@@ -86,6 +86,7 @@ static size_t log_effects(unsigned char *d) {
 
         for (size_t i = 0; i < sizeof(admin); i++)
                 d[(size_t)admin[i] * 4] = 1;
+        d[(size_t)NVME_ADMIN_DOORBELL_BUFFER * 4] = !device->host->doorbells; /* as OACS says */
         /* Changes blocks and what the namespace can do [5.14.1.5]; not together with others to the same namespace. */
         const uint32_t format = 1 | 1 << 1 | 1 << 2 | 1 << 16;
         memcpy(d + (size_t)NVME_ADMIN_FORMAT * 4, &format, sizeof(format));
@@ -131,7 +132,7 @@ static size_t build(struct nvme_device *device, const struct nvme_sqe *sqe, cons
         case NVME_LOG_CHANGED_NS:
                 return log_changed(device->image, device->data);
         case NVME_LOG_EFFECTS:
-                return log_effects(device->data);
+                return log_effects(device, device->data);
         case NVME_LOG_SELF_TEST:
                 return nvme_self_test_log(device->image, device->data);
         case NVME_LOG_TELEMETRY_HOST:
@@ -159,6 +160,11 @@ static void was_read(struct nvme_device *device, unsigned int page) {
         }
 }
 
+/* Telemetry is read in blocks [5.14.1.7]. */
+static uint32_t alignment(unsigned int page) {
+        return page == NVME_LOG_TELEMETRY_HOST || page == NVME_LOG_TELEMETRY_CONTROLLER ? NVME_TELEMETRY_BLOCK : 4;
+}
+
 uint32_t nvme_get_log(struct nvme_command *command) {
         struct nvme_device *device = command->device;
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
@@ -167,15 +173,17 @@ uint32_t nvme_get_log(struct nvme_command *command) {
         uint64_t offset = (uint64_t)sqe->cdw13 << 32 | sqe->cdw12;
         bool retain = sqe->cdw10 & 1u << 15;
         const unsigned char *data = NULL;
-        size_t size = build(device, sqe, &data);
 
-        if (!size)
-                return NVME_ERROR(NVME_SC_INVALID_LOG_PAGE | NVME_DNR, 40);
         if (sqe->nsid && sqe->nsid != NVME_NSID_ALL) /* all of them are of the controller */
                 return NVME_INVALID_FIELD(4);
         if (length > NVME_TRANSFER_MAX)
                 return NVME_INVALID_FIELD(42);
-        if (offset % 4 || offset > size)
+        if (offset % alignment(page))
+                return NVME_INVALID_FIELD(48);
+        size_t size = build(device, sqe, &data);
+        if (!size)
+                return NVME_ERROR(NVME_SC_INVALID_LOG_PAGE | NVME_DNR, 40);
+        if (offset > size)
                 return NVME_INVALID_FIELD(48);
         uint32_t outcome = nvme_data_send(command, data + offset, size - offset, (uint32_t)length);
         if (!outcome && !retain)

@@ -98,8 +98,10 @@ uint32_t nvme_marks_request(struct nvme_command *command, struct vpc_reserve_req
         const struct nvme_slot *slot = nvme_slot(command);
         const struct nvme_namespace *ns = &device->image->namespaces[nvme_marks_target(command) - 1];
         uint64_t first = nvme_first_block(&slot->sqe), count = nvme_block_count(&slot->sqe);
-        uint32_t outcome = 0;
+        uint32_t outcome = slot->verdict;
 
+        if (outcome)
+                return outcome;
         ret_request->op = is_setting(slot) ? VPC_MARKS_SET : VPC_MARKS_CLEAR;
         if (!slot->sq_id)
                 return request_all(device, ns, ret_request);

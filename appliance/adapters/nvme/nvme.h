@@ -121,6 +121,10 @@ struct nvme_device {
 #define NVME_ERROR(status, location) ((uint32_t)(location) << 16 | (uint32_t)(status))
 #define NVME_NOWHERE 0xffffu
 #define NVME_INVALID_FIELD(location) NVME_ERROR(NVME_SC_INVALID_FIELD | NVME_DNR, (location))
+/* [4.6.1] The status field of a completion: of each error there is more in the error log. */
+static inline uint16_t nvme_status(uint32_t outcome) {
+        return (uint16_t)((outcome & 0x7fff) | (outcome ? NVME_MORE : 0));
+}
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
 
@@ -153,6 +157,7 @@ void nvme_settle(struct nvme_device *device);
 /* [9.5] nothing more can be done until the host resets the controller; `why` for the log. */
 void nvme_fatal(struct nvme_device *device, const char *why, int error);
 void nvme_reset(struct nvme_device *device, enum vpc_reset scope);
+void nvme_power_lost(struct nvme_device *device);
 
 /* device.c: run-time object */
 void nvme_event_end(struct nvme_device *device);
@@ -282,6 +287,10 @@ void nvme_marks_note(struct nvme_command *command, const struct nvme_namespace *
 uint32_t nvme_marks_clear(struct nvme_command *command);
 /* Where it waits for the appliance it does so about marks. */
 bool nvme_is_marking(const struct nvme_slot *slot);
+/* It is with its medium, or between two requests to it, about marks. */
+static inline bool nvme_is_under_way(const struct nvme_slot *slot) {
+        return slot->state == NVME_SLOT_MEDIA || (slot->state == NVME_SLOT_RESERVE && nvme_is_marking(slot));
+}
 /* Another process does not wait on for the answer, but executes it again. */
 bool nvme_marks_resumes(const struct nvme_slot *slot);
 /* For reserve.c: the namespace, what is asked (an outcome: it is not), and what the answer means. */

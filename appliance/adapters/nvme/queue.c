@@ -61,7 +61,7 @@ static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned
                            .sq_head = (uint16_t)(sq->fetched % sq->size),
                            .sq_id = slot->sq_id,
                            .cid = slot->sqe.cid,
-                           .status = (uint16_t)((slot->outcome & 0x7fff) << 1 | (cq->posted / cq->size % 2 == 0))}};
+                           .status = (uint16_t)(nvme_status(slot->outcome) << 1 | (cq->posted / cq->size % 2 == 0))}};
         __atomic_store_n(&slot->posted, cq->posted, __ATOMIC_RELEASE);
         __atomic_store_n(&words[0], entry.words[0], __ATOMIC_RELAXED);
         __atomic_store_n(&words[1], entry.words[1], __ATOMIC_RELEASE);

@@ -127,7 +127,7 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
         for (unsigned int i = NVME_ADMIN_SLOTS; i < NVME_ADMIN_SLOTS + device->image->n_io_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if (slot->state != NVME_SLOT_MEDIA || slot->sqe.nsid != nsid || slot->verdict)
+                if (!nvme_is_under_way(slot) || slot->sqe.nsid != nsid || slot->verdict)
                         continue;
                 if (is_aborted)
                         slot->verdict = aborted;
@@ -137,9 +137,8 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
         for (unsigned int i = 0; i < device->image->n_admin_slots; i++) {
                 struct nvme_slot *slot = &device->image->slots[i];
 
-                if ((slot->state != NVME_SLOT_MEDIA && slot->state != NVME_SLOT_FORMAT) ||
-                    slot->sqe.opcode != NVME_ADMIN_FORMAT || slot->verdict ||
-                    (slot->sqe.nsid != nsid && slot->sqe.nsid != NVME_NSID_ALL))
+                if ((!nvme_is_under_way(slot) && slot->state != NVME_SLOT_FORMAT) || slot->sqe.opcode != NVME_ADMIN_FORMAT ||
+                    slot->verdict || (slot->sqe.nsid != nsid && slot->sqe.nsid != NVME_NSID_ALL))
                         continue;
                 slot->verdict = is_aborted ? aborted : nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
                 if (slot->verdict && slot->state == NVME_SLOT_FORMAT)

@@ -126,6 +126,21 @@ static void finish(struct nvme_command *command, uint32_t outcome) {
         nvme_delete_sq_finish(device, sq_id);
 }
 
+/* Before it is done, or in the midst of a format, which lets go of its namespaces. */
+static void give_up(struct nvme_command *command, uint32_t outcome) {
+        struct nvme_slot *slot = nvme_slot(command);
+
+        if (slot->sq_id || !nvme_is_marking(slot)) {
+                finish(command, outcome);
+                return;
+        }
+        slot->verdict = outcome;
+        slot->state = NVME_SLOT_FETCHED;
+        command->device->image->sqs[0].n_media--;
+        command->is_fenced = false;
+        nvme_admin_advance(command, 0);
+}
+
 /* For the next of its namespaces; false: there is no other. */
 static bool ask_for(struct nvme_command *command, uint32_t after) {
         struct nvme_device *device = command->device;
@@ -141,7 +156,7 @@ static bool ask_for(struct nvme_command *command, uint32_t after) {
         if (!outcome && !device->host->reserve)
                 outcome = NVME_ERROR(NVME_SC_NAMESPACE_NOT_READY, 4);
         if (outcome)
-                finish(command, outcome);
+                give_up(command, outcome);
         else
                 ask(device, command->index + 1u, nsid, &request);
         return true;
@@ -223,11 +238,14 @@ static uint32_t outcome_of(enum vpc_reserve_result result) {
 static void marked(struct nvme_command *command, enum vpc_reserve_result result) {
         struct nvme_device *device = command->device;
         struct nvme_slot *slot = nvme_slot(command);
-        const uint32_t outcome = result == VPC_RESERVE_AGAIN ? 0 : nvme_marks_outcome(slot, result);
         const unsigned int sq_id = slot->sq_id;
+        uint32_t outcome = result == VPC_RESERVE_AGAIN ? 0 : nvme_marks_outcome(slot, result);
+
+        if (sq_id && slot->verdict) /* meanwhile its namespace is another one, or somebody else's */
+                outcome = slot->verdict;
 
         if (outcome || !nvme_marks_resumes(slot)) {
-                finish(command, outcome);
+                give_up(command, outcome);
                 device->image->reserving.slot = 0; /* after the completion, as below */
                 return;
         }

@@ -92,7 +92,7 @@ static void account_io(struct nvme_command *command) {
         }
 }
 
-/* [5.14.1.1] the first block of a command that names one */
+/* A command that names blocks. */
 static bool has_blocks(const struct nvme_slot *slot) {
         switch (slot->sqe.opcode) {
         case NVME_IO_WRITE:
@@ -107,18 +107,36 @@ static bool has_blocks(const struct nvme_slot *slot) {
         }
 }
 
-static void account_error(struct nvme_device *device, const struct nvme_slot *slot) {
+/* [5.14.1.1] The first one that the error is of, as far as that is known. */
+static uint64_t failed_block(const struct nvme_command *command) {
+        const struct nvme_device *device = command->device;
+        const struct nvme_slot *slot = nvme_slot(command);
+        const struct nvme_namespace *ns = &device->image->namespaces[(slot->sqe.nsid - 1) % NVME_NAMESPACES];
+        const uint64_t first = nvme_first_block(&slot->sqe);
+        const uint32_t status = slot->outcome & 0x7ff;
+        struct nvme_marked marked;
+
+        if (status == NVME_SC_READ_ERROR && nvme_marks_find(device, ns, first, nvme_block_count(&slot->sqe), &marked))
+                return marked.block;
+        if ((status == NVME_SC_READ_ERROR || status == NVME_SC_COMPARE_FAILURE) && slot->sqe.opcode != NVME_IO_READ)
+                return first + (command->progress >> ns->block_shift);
+        return first;
+}
+
+static void account_error(struct nvme_command *command) {
+        struct nvme_device *device = command->device;
+        const struct nvme_slot *slot = nvme_slot(command);
         const struct nvme_sqe *sqe = &slot->sqe;
         struct nvme_error_entry entry = {
                 .sq_id = slot->sq_id,
                 .cid = sqe->cid,
-                .status = (uint16_t)(slot->outcome << 1),
+                .status = (uint16_t)(nvme_status(slot->outcome) << 1),
                 .location = (uint16_t)(slot->outcome >> 16),
                 .nsid = sqe->nsid,
         };
 
         if (has_blocks(slot))
-                entry.lba = nvme_first_block(sqe);
+                entry.lba = failed_block(command);
         nvme_count(&device->counters->errors, 1);
         nvme_log_error(device, &entry);
 }
@@ -136,7 +154,7 @@ void nvme_complete(struct nvme_command *command, uint32_t outcome, uint32_t resu
         else
                 nvme_count(&device->counters->admin_ops, 1);
         if (outcome)
-                account_error(device, slot);
+                account_error(command);
         uint16_t aborter = slot->aborter;
         nvme_post(command);
         if (aborter)

@@ -75,6 +75,7 @@ _Static_assert(sizeof(struct nvme_cqe) == 16, "[4.6]");
 /* [4.6.1] status field without the phase tag: SC 7:0, SCT 10:8, CRD 12:11, M 13, DNR 14 */
 enum nvme_status {
         NVME_DNR = 0x4000,
+        NVME_MORE = 0x2000,
 
         /* [4.6.1.2.1] generic command status */
         NVME_SC_SUCCESS = 0x000,
