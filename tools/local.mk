@@ -19,6 +19,7 @@ libiov_tools_la_SOURCES = \
 	tools/common/output.h \
 	tools/common/parse.c \
 	tools/common/progress.c tools/common/progress.h \
+	tools/common/refusal.c tools/common/refusal.h \
 	tools/common/report.c tools/common/report.h \
 	tools/common/session.c tools/common/session.h \
 	tools/common/status.c tools/common/status.h \
@@ -63,6 +64,7 @@ iovprov_SOURCES = \
 	tools/iovprov/confirm.c \
 	tools/iovprov/history.c \
 	tools/iovprov/iovprov.h \
+	tools/iovprov/judge.c tools/iovprov/judge.h \
 	tools/iovprov/main.c \
 	tools/iovprov/saved.c \
 	tools/iovprov/validate.c

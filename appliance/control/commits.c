@@ -183,6 +183,26 @@ static void on_saved(void *userdata, int result) {
         finish(c, result);
 }
 
+static void on_judged(void *userdata, int result) {
+        struct control *c = userdata;
+
+        if (result < 0 && c->writing)
+                preallocation_tell(c->preallocation, &c->writing->refusal);
+        finish(c, result < 0 ? -EBADMSG : 0);
+}
+
+/* A dry run: what a commit would find out while it is written. Returns 1: a thread looks. */
+static int candidate_judge(struct control *c) {
+        struct saver_job job = {.run = preallocation_judge};
+        int r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
+
+        if (r < 0 || !c->preallocation)
+                return r;
+        job.userdata = c->preallocation;
+        r = saver_start(c->saver, &job, on_judged, c);
+        return r < 0 ? r : 1;
+}
+
 /* Give the candidate to the saver. */
 static int candidate_write(struct control *c) {
         struct saver_job job = {.model = c->candidate, .info = &c->candidate_info};
@@ -229,7 +249,11 @@ static int amendment_make(struct control *c, struct control_commit *commit) {
         return commit->amend(c, commit);
 }
 
-/* Make the candidate of a transaction. Returns 1: there is something to write. */
+static bool is_dry_run(const struct control_commit *commit) {
+        return iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN;
+}
+
+/* Make the candidate of a transaction. Returns 1: there is something to write, if it is to be written. */
 static int transaction_make(struct control *c, struct control_commit *commit) {
         const struct iove_limits limits = control_limits(c);
         uint64_t last_id = c->last_id;
@@ -240,13 +264,11 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
                 return r;
         uint64_t generation = iov_model_get_generation(c->model);
         commit->result = (struct iov_mb_txn_result){.generation = generation, .changed = changed};
-        if (iove_transaction_flags(commit->transaction) & IOV_TXN_DRY_RUN)
-                return 0;
-        r = c->supervisor ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
+        r = c->supervisor && !is_dry_run(commit) ? asked_collect(&c->asked, commit->transaction, c->model, c->candidate) : 0;
         if (r < 0)
                 return r;
         if (!changed) {
-                if (c->supervisor) {
+                if (c->supervisor && !is_dry_run(commit)) {
                         asked_tell(&c->asked, c->supervisor);
                         supervisor_reconcile(c->supervisor);
                 }
@@ -254,6 +276,8 @@ static int transaction_make(struct control *c, struct control_commit *commit) {
         }
         if (c->info.confirm_s)
                 return confirm_refuse(c, &commit->refusal);
+        if (is_dry_run(commit))
+                return 1;
         commit->result.generation = generation + 1;
         iov_model_set_generation(c->candidate, generation + 1);
         c->candidate_info = (struct state_info){.generation = generation + 1,
@@ -274,8 +298,8 @@ static int commit_start(struct control *c, struct control_commit *commit) {
         switch (commit->kind) {
         case COMMIT_TRANSACTION:
                 r = transaction_make(c, commit);
-                if (r != 1)
-                        return r;
+                if (r != 1 || is_dry_run(commit))
+                        return r == 1 ? candidate_judge(c) : r;
                 break;
         case COMMIT_CONFIRM:
                 r = confirm_make(c, commit);

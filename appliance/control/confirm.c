@@ -41,7 +41,7 @@ static void on_taken_back(struct control_commit *commit, int result) {
                 return;
         journal_event(c->journal, LOG_ERR, JOURNAL_NO_UID, "",
                       "generation %" PRIu64 " cannot be taken back: %s; tried again in %u s", c->info.generation,
-                      result == -EBADMSG ? commit->refusal.error.text : strerror(-result), (unsigned int)(RETRY / SECOND));
+                      result == -EBADMSG ? commit->refusal.errors[0].text : strerror(-result), (unsigned int)(RETRY / SECOND));
         loop_timer_set(c->confirm_timer, RETRY);
 }
 

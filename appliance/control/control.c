@@ -310,7 +310,7 @@ static int load(struct control *c) {
                 r = iove_rules_check(c->model, &limits, NULL, &refusal);
         if (r == -EBADMSG)
                 iov_log(c->ctx, LOG_ERR, "%s: the saved state does not fit this chassis: %s", state_get_path(c->state),
-                        refusal.error.text);
+                        refusal.errors[0].text);
         if (r == 0)
                 r = forget_status(c->model);
         if (r == 0)

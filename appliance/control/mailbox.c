@@ -9,6 +9,7 @@
 #include "config.h"
 #include "control/amend.h"
 #include "control/faults.h"
+#include "iove/rules.h"
 #include "util.h"
 #include "vpc/model.h"
 
@@ -81,14 +82,17 @@ static void complete_with(struct mailbox *m, const void *reply, size_t length) {
 }
 
 static void complete_refused(struct mailbox *m, const struct iove_refusal *refusal) {
-        memcpy(m->payload, &refusal->error, sizeof(refusal->error));
-        complete(m, refusal->code, sizeof(refusal->error));
+        const size_t n = refusal->n < IOV_MB_ERRORS_MAX ? refusal->n : IOV_MB_ERRORS_MAX;
+
+        memcpy(m->payload, refusal->errors, n * sizeof(*refusal->errors));
+        memcpy(m->payload + offsetof(struct iov_mb_error, reasons), &refusal->n, sizeof(refusal->n));
+        complete(m, refusal->code, n * sizeof(*refusal->errors));
 }
 
 static void complete_error(struct mailbox *m, enum iov_retcode code, const char *text) {
-        struct iove_refusal refusal = {.code = code, .error = {.op_index = UINT32_MAX}};
+        struct iove_refusal refusal;
 
-        snprintf(refusal.error.text, sizeof(refusal.error.text), "%s", text);
+        iove_refuse(&refusal, code, UINT32_MAX, "%s", text);
         complete_refused(m, &refusal);
 }
 

@@ -86,7 +86,8 @@ static uint64_t identity_register(struct client *c, uint64_t offset) {
         case IOV_REG_CAPS:
                 return UINT64_C(1) << IOV_CAPS_TRANSACTIONS_SHIFT | UINT64_C(1) << IOV_CAPS_COUNTERS_SHIFT |
                        UINT64_C(1) << IOV_CAPS_EVENTS_SHIFT | UINT64_C(1) << IOV_CAPS_HISTORY_SHIFT |
-                       UINT64_C(1) << IOV_CAPS_CONFIRM_SHIFT | UINT64_C(1) << IOV_CAPS_FAULTS_SHIFT;
+                       UINT64_C(1) << IOV_CAPS_CONFIRM_SHIFT | UINT64_C(1) << IOV_CAPS_FAULTS_SHIFT |
+                       UINT64_C(1) << IOV_CAPS_REASONS_SHIFT;
         case IOV_REG_GENERATION:
                 return iov_model_get_generation(model);
         case IOV_REG_STATUS: /* and PID */

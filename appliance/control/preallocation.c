@@ -13,6 +13,7 @@ struct job {
         struct iov_volume volume;
         char backend[sizeof(((struct iov_adapter *)NULL)->backend)]; /* its adapter's */
         struct volume_before before;
+        int error; /* of judging it */
 };
 
 struct preallocation {
@@ -93,22 +94,71 @@ void preallocation_undo(void *preallocation) {
         }
 }
 
-bool preallocation_refuse(const struct preallocation *p, int error, struct iove_refusal *refusal) {
-        const char *name = NULL;
+/* ---- judging ---- */
+
+/* What those before it would have taken of a file system: there are few of these. */
+struct taken {
+        dev_t device;
+        uint64_t bytes;
+};
+
+static int judge(const struct preallocation *p, const struct job *job, struct taken *taken, size_t *n) {
+        struct volume_need need;
+        size_t i = 0;
+        int r = volume_need(p->directory, job->backend, &job->volume, &need);
+
+        if (r < 0)
+                return r;
+        while (i < *n && taken[i].device != need.device)
+                i++;
+        if (i == *n)
+                taken[(*n)++] = (struct taken){need.device, 0};
+        if (need.bytes > need.free || taken[i].bytes > need.free - need.bytes)
+                return -ENOSPC;
+        taken[i].bytes += need.bytes;
+        return 0;
+}
+
+int preallocation_judge(void *preallocation) {
+        struct preallocation *p = preallocation;
+        CLEANUP_FREE struct taken *taken = calloc(p->n, sizeof(*taken));
+        size_t n = 0;
+        int r = taken ? 0 : -ENOMEM;
+
+        for (size_t i = 0; i < p->n; i++) {
+                p->jobs[i].error = taken ? judge(p, &p->jobs[i], taken, &n) : -ENOMEM;
+                r = r < 0 ? r : p->jobs[i].error;
+        }
+        return r;
+}
+
+/* ---- what is said ---- */
+
+static void add_reason(const struct job *job, int error, struct iove_refusal *refusal) {
+        const char *name = job->volume.name;
         char size[32];
 
+        iov_size_format(job->volume.size, size);
+        if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
+                iove_refuse_also(refusal, IOV_RET_NO_SPACE, UINT32_MAX,
+                                 "volume %s: provisioning full needs %s, and its file system has not that much free", name, size);
+        else if (error == -EOPNOTSUPP)
+                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, UINT32_MAX,
+                                 "volume %s: its file system cannot set space aside: have provisioning thin", name);
+        else
+                iove_refuse_also(refusal, IOV_RET_INTERNAL, UINT32_MAX, "volume %s: %s cannot be set aside for it: %s", name,
+                                 size, strerror(-error));
+}
+
+void preallocation_tell(const struct preallocation *p, struct iove_refusal *refusal) {
+        for (size_t i = 0; i < p->n; i++)
+                if (p->jobs[i].error < 0)
+                        add_reason(&p->jobs[i], p->jobs[i].error, refusal);
+}
+
+bool preallocation_refuse(const struct preallocation *p, int error, struct iove_refusal *refusal) {
         if (!p || !p->has_failed)
                 return false;
-        name = p->jobs[p->n_done].volume.name;
-        iov_size_format(p->jobs[p->n_done].volume.size, size);
-        if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG)
-                iove_refuse(refusal, IOV_RET_NO_SPACE, UINT32_MAX,
-                            "volume %s: provisioning full needs %s, and its file system has not that much free", name, size);
-        else if (error == -EOPNOTSUPP)
-                iove_refuse(refusal, IOV_RET_UNSUPPORTED, UINT32_MAX,
-                            "volume %s: its file system cannot set space aside: have provisioning thin", name);
-        else
-                iove_refuse(refusal, IOV_RET_INTERNAL, UINT32_MAX, "volume %s: %s cannot be set aside for it: %s", name, size,
-                            strerror(-error));
+        add_reason(&p->jobs[p->n_done], error, refusal);
         return true;
 }

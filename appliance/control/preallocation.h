@@ -17,6 +17,10 @@ void preallocation_free(struct preallocation *preallocation);
 /* Do it, or undo it: from a thread. After a failure nothing is left to be undone. */
 int preallocation_run(void *preallocation);
 void preallocation_undo(void *preallocation);
+/* The other way: only see whether there would be room, from a thread as well; nothing is taken or made. A negative errno: not for
+ * all, which preallocation_tell() adds to a refusal. */
+int preallocation_judge(void *preallocation);
+void preallocation_tell(const struct preallocation *preallocation, struct iove_refusal *refusal);
 /* Say which volume it was that preallocation_run() failed for; false: it did not. */
 bool preallocation_refuse(const struct preallocation *preallocation, int error, struct iove_refusal *ret_refusal);
 

@@ -36,7 +36,7 @@ static void job_free(struct saver_job *job) {
 static int job_run(int directory, struct saver_job *job) {
         int r = job->run ? job->run(job->userdata) : 0;
 
-        if (r < 0)
+        if (r < 0 || (!job->model && !job->name))
                 return r;
         if (job->name)
                 r = state_write_file(directory, job->name, job->bytes, job->size);

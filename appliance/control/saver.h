@@ -23,7 +23,8 @@ struct saver_job {
          * millisecond for 5,000 objects, and so is not done in the loop either. */
         const struct iov_model *model;
         struct state_info *info;
-        /* Or the file of this name (static), with these bytes, which are taken over. */
+        /* NULL, and no name: nothing is written, there is only `run`. Or the file of this name (static), with these bytes, which
+         * are taken over. */
         const char *name;
         void *bytes;
         size_t size;

@@ -154,6 +154,62 @@ void volume_unallocate(int state_directory, const char *backend, const struct io
                 trim_file(directory, name, before->size);
 }
 
+/* An adapter's directory, or as long as there is none what it would be made in. */
+static int nearest_directory(int state_directory, const char *backend, const char *adapter, int *ret_fd) {
+        const char *const names[] = {"media", adapter};
+        const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+        int fd = *backend ? open(backend, flags) : openat(state_directory, ".", flags);
+
+        for (size_t i = 0; fd >= 0 && !*backend && i < ARRAY_LENGTH(names); i++) {
+                int next = openat(fd, names[i], flags | O_NOFOLLOW);
+
+                if (next < 0 && errno == ENOENT)
+                        break;
+                const int error = errno;
+                close(fd);
+                fd = next;
+                errno = error;
+        }
+        if (fd < 0)
+                return -errno;
+        *ret_fd = fd;
+        return 0;
+}
+
+/* Whether it can set space aside shows a file without a name, which is gone when it is closed. */
+static int try_allocation(int directory) {
+        CLEANUP_CLOSE int fd = openat(directory, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+        /* One that has no such files may still be able to. */
+        if (fd < 0)
+                return errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == ENOSPC ? 0 : -errno;
+        return fallocate(fd, 0, 0, 1) < 0 && errno == EOPNOTSUPP ? -EOPNOTSUPP : 0;
+}
+
+int volume_need(int state_directory, const char *backend, const struct iov_volume *volume, struct volume_need *ret_need) {
+        CLEANUP_CLOSE int directory = -1;
+        struct stat st = {0};
+        struct statvfs fs;
+        char name[32];
+        int r = nearest_directory(state_directory, backend, volume->adapter, &directory);
+
+        if (r == 0)
+                r = try_allocation(directory);
+        if (r < 0)
+                return r;
+        if (fstatvfs(directory, &fs) < 0 || fstat(directory, &st) < 0)
+                return -errno;
+        const dev_t device = st.st_dev;
+        file_name(volume, name);
+        /* The number of a volume is its own, so nothing else has that name. */
+        if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                st.st_blocks = 0;
+        const uint64_t has = (uint64_t)st.st_blocks * 512;
+        *ret_need =
+                (struct volume_need){volume->size > has ? volume->size - has : 0, (uint64_t)fs.f_bavail * fs.f_frsize, device};
+        return 0;
+}
+
 uint32_t volume_block_size(int fd) {
         char text[16] = "";
         ssize_t n = fgetxattr(fd, MEDIA_BLOCK_SIZE_ATTRIBUTE, text, sizeof(text) - 1);

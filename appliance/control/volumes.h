@@ -8,6 +8,7 @@
 #define IOV_CONTROL_VOLUMES_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "iov/libiov.h"
 
@@ -32,6 +33,15 @@ struct volume_before {
 int volume_allocate(int state_directory, const char *backend, const struct iov_volume *volume, struct volume_before *ret_before);
 void volume_unallocate(int state_directory, const char *backend, const struct iov_volume *volume,
                        const struct volume_before *before);
+/*
+ * What volume_allocate() would need beside what is there already, without making anything: bytes, and bytes that are free, on
+ * which device. Blocks. -EOPNOTSUPP: that file system cannot.
+ */
+struct volume_need {
+        uint64_t bytes, free;
+        dev_t device;
+};
+int volume_need(int state_directory, const char *backend, const struct iov_volume *volume, struct volume_need *ret_need);
 /* The volume was removed: delete its file, or under on_remove: retain move it to STATE/media/ADAPTER/retained/NAME-ID.img. A
  * volume that never had a file is fine. */
 int volume_discard(int state_directory, const char *backend, const struct iov_volume *volume);

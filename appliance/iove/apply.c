@@ -72,7 +72,7 @@ static int finish_vadapter(struct application *a, const struct iov_vadapter *old
         if (!*v->server)
                 v->slot = 0;
         if (adapter)
-                r = identities_choose(a->identities, a->model, adapter->kind, old, v, a->index, a->refusal);
+                r = iove_goes_on(identities_choose(a->identities, a->model, adapter->kind, old, v, a->index, a->refusal));
         if (r == 0 && (!old || !identities_same(old, v)))
                 v->since_ns = a->now_ns;
         return r;
@@ -189,8 +189,8 @@ static int apply_rename(struct application *a, enum iov_kind kind, const char *n
         if (!record)
                 return -ENOENT;
         if (iov_model_get(a->model, kind, new))
-                return iove_refuse(a->refusal, IOV_RET_EXISTS, a->index, "there is a %s %s already", iov_records_get(kind)->name,
-                                   new);
+                return iove_refuse_also(a->refusal, IOV_RET_EXISTS, a->index, "there is a %s %s already",
+                                        iov_records_get(kind)->name, new);
         int r = replace(a->model, kind, record, 0, new);
         for (size_t i = 0; r == 0 && i < ARRAY_LENGTH(references); i++) {
                 CLEANUP_FREE const void **records = NULL;
@@ -238,11 +238,11 @@ static int apply_operation(struct application *a, const struct operation *op, co
                 r = apply_rename(a, kind, record, record + IOV_NAME_SIZE);
         }
         if (r == -ENOENT)
-                return iove_refuse(a->refusal, IOV_RET_NOT_FOUND, a->index, "there is no %s %s to %s",
-                                   iov_records_get(kind)->name, record, op->verb == IOV_VERB_REMOVE ? "remove" : "rename");
+                return iove_refuse_also(a->refusal, IOV_RET_NOT_FOUND, a->index, "there is no %s %s to %s",
+                                        iov_records_get(kind)->name, record, op->verb == IOV_VERB_REMOVE ? "remove" : "rename");
         if (r == -E2BIG)
-                return iove_refuse(a->refusal, IOV_RET_LIMIT, a->index, "%s %s: there is room for %u of this kind",
-                                   iov_records_get(kind)->name, record, iov_records_get(kind)->max);
+                return iove_refuse_also(a->refusal, IOV_RET_LIMIT, a->index, "%s %s: there is room for %u of this kind",
+                                        iov_records_get(kind)->name, record, iov_records_get(kind)->max);
         *changed += r == 0 && did;
         return r;
 }
@@ -250,15 +250,18 @@ static int apply_operation(struct application *a, const struct operation *op, co
 int iove_apply(const struct iove_transaction *t, const struct iov_model *have, struct iov_model *model, uint64_t *last_id,
                uint64_t now_ns, uint32_t *ret_changed, struct iove_refusal *refusal) {
         struct application a = {.model = model, .last_id = last_id, .now_ns = now_ns, .refusal = refusal};
+        bool refused = false;
         uint32_t changed = 0;
         int r = index_identities(t, have, &a);
 
         for (size_t i = 0; r == 0 && i < t->n_operations; i++) {
                 a.index = (uint32_t)i;
                 r = apply_operation(&a, &t->operations[i], (const char *)t->records + t->operations[i].offset, &changed);
+                refused |= r == -EBADMSG;
+                r = iove_goes_on(r);
         }
         identities_free(a.identities);
         if (r == 0)
                 *ret_changed = changed;
-        return r;
+        return r == 0 && refused ? -EBADMSG : r;
 }

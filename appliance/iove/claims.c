@@ -83,9 +83,9 @@ static int refuse(const struct claim *a, const struct claim *b, const struct iov
                 op_b = op_a;
         }
         if (a->number != CLAIM_NO_NUMBER)
-                return iove_refuse(refusal, IOV_RET_EXISTS, op_b, "%s: %s %u of server %s is taken by %s", second, a->word,
-                                   a->number, a->text, first);
-        return iove_refuse(refusal, IOV_RET_EXISTS, op_b, "%s: %s %s is taken by %s", second, a->word, a->text, first);
+                return iove_refuse_also(refusal, IOV_RET_EXISTS, op_b, "%s: %s %u of server %s is taken by %s", second, a->word,
+                                        a->number, a->text, first);
+        return iove_refuse_also(refusal, IOV_RET_EXISTS, op_b, "%s: %s %s is taken by %s", second, a->word, a->text, first);
 }
 
 int claims_add(struct claims *claims, const struct claim *claim, const struct iove_blame *blame, struct iove_refusal *refusal) {

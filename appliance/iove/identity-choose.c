@@ -68,6 +68,7 @@ static int choose_from_range(struct identities *ids, const struct iov_pool *pool
                 *next = v + 1;
                 return 0;
         }
+        *next = last; /* the next one who asks need not look at all of it */
         return -ENOSPC;
 }
 
@@ -90,6 +91,8 @@ static int choose_one(struct identities *ids, const struct iov_model *model, enu
 
 int identities_choose(struct identities *ids, const struct iov_model *model, uint32_t adapter_kind,
                       const struct iov_vadapter *old, struct iov_vadapter *v, uint32_t op_index, struct iove_refusal *refusal) {
+        int refused = 0;
+
         v->chosen = 0;
         for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++) {
                 enum iov_identity_type type = (enum iov_identity_type)t;
@@ -108,11 +111,14 @@ int identities_choose(struct identities *ids, const struct iov_model *model, uin
                         identity_put(v, type, identity_of(old, type));
                 } else {
                         int r = choose_one(ids, model, type, v->id, value, sizeof(value));
-                        if (r == -ENOSPC)
-                                return iove_refuse(refusal, IOV_RET_NO_SPACE, op_index,
-                                                   "vadapter %s: the pool of %s identities is used up: make it larger, or wait "
-                                                   "until released ones have rested",
-                                                   v->name, iov_identity_type_to_string(t));
+                        if (r == -ENOSPC) {
+                                refused = iove_refuse_also(
+                                        refusal, IOV_RET_NO_SPACE, op_index,
+                                        "vadapter %s: the pool of %s identities is used up: make it larger, or wait "
+                                        "until released ones have rested",
+                                        v->name, iov_identity_type_to_string(t));
+                                continue;
+                        }
                         if (r == 0)
                                 r = identities_note_copy(ids, value);
                         if (r < 0)
@@ -121,7 +127,7 @@ int identities_choose(struct identities *ids, const struct iov_model *model, uin
                 }
                 v->chosen |= 1u << t;
         }
-        return 0;
+        return refused;
 }
 
 static bool are_complete(const struct iov_model *m) {
@@ -135,7 +141,7 @@ static bool are_complete(const struct iov_model *m) {
 
 int identities_complete(struct iov_model *m, uint64_t now_ns) {
         struct identities *ids = NULL;
-        struct iove_refusal refusal;
+        struct iove_refusal refusal = {0};
         const struct iov_vadapter *v;
         int r = are_complete(m) ? 0 : identities_new(m, now_ns, &ids);
 

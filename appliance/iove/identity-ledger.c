@@ -66,9 +66,9 @@ static int release(struct iov_identity **released, size_t *n, size_t *n_allocate
         return 0;
 }
 
-static int check_rest_of(const struct identities *resting, const struct iov_vadapter *old, const struct iov_vadapter *v,
-                         uint64_t released_before[IOV_IDENTITY_COUNT], const struct iove_blame *blame,
-                         struct iove_refusal *refusal) {
+static void check_rest_of(const struct identities *resting, const struct iov_vadapter *old, const struct iov_vadapter *v,
+                          uint64_t released_before[IOV_IDENTITY_COUNT], const struct iove_blame *blame,
+                          struct iove_refusal *refusal) {
         for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++) {
                 const char *value = identity_of(v, (enum iov_identity_type)t);
                 const struct iov_identity *past = *value ? identities_past(resting, value) : NULL;
@@ -76,13 +76,12 @@ static int check_rest_of(const struct identities *resting, const struct iov_vada
                 if (!past || past->type != t || strcmp(v->name, past->holder) == 0 ||
                     (old && strcmp(identity_of(old, (enum iov_identity_type)t), value) == 0))
                         continue;
-                return iove_refuse(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                   "vadapter %s: %s %s was %s's until lately, and rests for another %" PRIu64
-                                   " s: choose another, wait, or force it",
-                                   v->name, iov_identity_type_to_string(t), value, past->holder,
-                                   (past->to_ns - released_before[t]) / UINT64_C(1000000000) + 1);
+                iove_refuse_also(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: %s %s was %s's until lately, and rests for another %" PRIu64
+                                 " s: choose another, wait, or force it",
+                                 v->name, iov_identity_type_to_string(t), value, past->holder,
+                                 (past->to_ns - released_before[t]) / UINT64_C(1000000000) + 1);
         }
-        return 0;
 }
 
 /* New holders: nobody else may have had it until lately. */
@@ -101,11 +100,11 @@ static int check_rest(const struct iov_model *have, const struct iov_model *cand
                 r = identities_note_all(resting, have);
                 iov_model_foreach (candidate, IOV_KIND_VADAPTER, v)
                         if (r == 0)
-                                r = check_rest_of(resting, iov_model_get(have, IOV_KIND_VADAPTER, v->name), v, released_before,
-                                                  blame, refusal);
+                                check_rest_of(resting, iov_model_get(have, IOV_KIND_VADAPTER, v->name), v, released_before, blame,
+                                              refusal);
         }
         identities_free(resting);
-        return r;
+        return r < 0 ? r : refusal->n ? -EBADMSG : 0;
 }
 
 int identities_settle(const struct iov_model *have, struct iov_model *candidate, uint64_t now_ns, bool force,

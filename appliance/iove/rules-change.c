@@ -32,41 +32,39 @@ static bool cannot_unplug(const struct iov_model *have, const struct iov_vadapte
 }
 
 /* A guest that has it must not lose it unasked: it is unplugged in order, or the change is refused. */
-static int check_in_use(const struct iov_model *have, const struct iov_model *candidate, const struct iov_vadapter *v,
-                        const struct iove_blame *blame, struct iove_refusal *refusal) {
+static void check_in_use(const struct iov_model *have, const struct iov_model *candidate, const struct iov_vadapter *v,
+                         const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *now = iov_model_get(candidate, IOV_KIND_VADAPTER, v->name);
         const bool gone = !now || now->id != v->id;
-        uint32_t index = iove_blamed(blame, IOV_KIND_VADAPTER, v->name);
         char why[320];
 
         /* Its record is needed to say how the unplugging goes. */
         if (gone && (v->state == IOV_VADAPTER_PLUGGING || v->state == IOV_VADAPTER_UNPLUGGING ||
                      (v->state == IOV_VADAPTER_FAILED && v->peer_pid)))
-                return iove_refuse(refusal, IOV_RET_BUSY, index,
-                                   "vadapter %s: a server still has it (it is %s): wait, or detach it with --force first",
-                                   v->name, iov_vadapter_state_to_string(v->state));
-        if (v->state != IOV_VADAPTER_CONNECTED || !iove_vadapter_differs(have, candidate, v->name))
-                return 0;
-        if (cannot_unplug(have, v, why, sizeof(why)))
-                return iove_refuse(refusal, IOV_RET_BUSY, index,
-                                   "vadapter %s: server %s %s: shut the server down first, or force it, which is a surprise "
-                                   "removal",
-                                   v->name, v->at_server, why);
-        if (gone)
-                return iove_refuse(refusal, IOV_RET_BUSY, index,
-                                   "vadapter %s: server %s runs with it (process %u): detach it first, or force it, which is a "
-                                   "surprise removal",
-                                   v->name, v->at_server, v->peer_pid);
-        return 0;
+                iove_refuse_also(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: a server still has it (it is %s): wait, or detach it with --force first", v->name,
+                                 iov_vadapter_state_to_string(v->state));
+        else if (v->state != IOV_VADAPTER_CONNECTED || !iove_vadapter_differs(have, candidate, v->name))
+                return;
+        else if (cannot_unplug(have, v, why, sizeof(why)))
+                iove_refuse_also(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: server %s %s: shut the server down first, or force it, which is a surprise "
+                                 "removal",
+                                 v->name, v->at_server, why);
+        else if (gone)
+                iove_refuse_also(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: server %s runs with it (process %u): detach it first, or force it, which is a "
+                                 "surprise removal",
+                                 v->name, v->at_server, v->peer_pid);
 }
 
 /* The name of a server must not be free while its guest has something that is still being unplugged. */
-static int check_server_gone(const struct iov_model *candidate, const struct iov_server *s, const struct iove_blame *blame,
-                             struct iove_refusal *refusal) {
-        if (s->state != IOV_SERVER_ON || iov_model_get(candidate, IOV_KIND_SERVER, s->name))
-                return 0;
-        return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_SERVER, s->name),
-                           "server %s: its guest still has a vAdapter: wait until it has let go of it, or shut it down", s->name);
+static void check_server_gone(const struct iov_model *candidate, const struct iov_server *s, const struct iove_blame *blame,
+                              struct iove_refusal *refusal) {
+        if (s->state == IOV_SERVER_ON && !iov_model_get(candidate, IOV_KIND_SERVER, s->name))
+                iove_refuse_also(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                 "server %s: its guest still has a vAdapter: wait until it has let go of it, or shut it down",
+                                 s->name);
 }
 
 /* A vAdapter that shows the volume to a server that runs, NULL: none. */
@@ -92,12 +90,12 @@ static int check_volume(const struct iov_model *have, const struct iov_volume *o
         char from[32], to[32];
 
         if (strcmp(now->adapter, old->adapter) != 0)
-                return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                   "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
-                                   old->adapter, now->adapter);
+                return iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                                        "volume %s: it is on %s and cannot move to %s: make a new one and copy", old->name,
+                                        old->adapter, now->adapter);
         /* What a server keeps there counts in blocks: none that has written to it must find others when it is next plugged in. */
         if (now->block_size != old->block_size)
-                return iove_refuse(
+                return iove_refuse_also(
                         refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
                         "volume %s: block_size is chosen when a volume is made, and is %u here: have its server format "
                         "it, or make a new one and copy",
@@ -105,16 +103,17 @@ static int check_volume(const struct iov_model *have, const struct iov_volume *o
         if (now->size >= old->size)
                 return 0;
         if (!(flags & IOV_TXN_SHRINK))
-                return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                   "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
-                                   "what is behind is lost",
-                                   old->name, iov_size_format(old->size, from), iov_size_format(now->size, to));
+                return iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                                        "volume %s: it has %s and does not shrink to %s unless that is asked for (--yes): "
+                                        "what is behind is lost",
+                                        old->name, iov_size_format(old->size, from), iov_size_format(now->size, to));
         /* Growing is live; this would pull blocks from under a file system. */
         const struct iov_vadapter *holder = flags & IOV_TXN_FORCE ? NULL : running_holder(have, old->name);
         if (holder)
-                return iove_refuse(refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
-                                   "volume %s: server %s runs with it (%s): shut it down before the volume shrinks, or force it",
-                                   old->name, holder->at_server, holder->name);
+                return iove_refuse_also(
+                        refusal, IOV_RET_BUSY, iove_blamed(blame, IOV_KIND_VOLUME, old->name),
+                        "volume %s: server %s runs with it (%s): shut it down before the volume shrinks, or force it", old->name,
+                        holder->at_server, holder->name);
         return 0;
 }
 
@@ -132,24 +131,18 @@ int iove_rules_check_change(const struct iov_model *have, const struct iov_model
                 if (r == 0)
                         r = same_volume(&same, old, &now);
                 if (r == 0 && now)
-                        r = check_volume(have, old, now, flags, blame, refusal);
+                        r = iove_goes_on(check_volume(have, old, now, flags, blame, refusal));
         }
         same_free(&same);
         if (r < 0)
                 return r;
-        iov_model_foreach (have, IOV_KIND_VADAPTER, v) {
-                r = flags & IOV_TXN_FORCE ? 0 : check_in_use(have, candidate, v, blame, refusal);
-
-                if (r < 0)
-                        return r;
+        if (!(flags & IOV_TXN_FORCE)) {
+                iov_model_foreach (have, IOV_KIND_VADAPTER, v)
+                        check_in_use(have, candidate, v, blame, refusal);
+                iov_model_foreach (have, IOV_KIND_SERVER, server)
+                        check_server_gone(candidate, server, blame, refusal);
         }
-        iov_model_foreach (have, IOV_KIND_SERVER, server) {
-                r = flags & IOV_TXN_FORCE ? 0 : check_server_gone(candidate, server, blame, refusal);
-
-                if (r < 0)
-                        return r;
-        }
-        return 0;
+        return refusal->n ? -EBADMSG : 0;
 }
 
 /* Connected and failed are the supervisor's to say; the rest follows from where it is. */

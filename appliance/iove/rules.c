@@ -15,16 +15,38 @@
 #include "iove/rules-private.h"
 #include "util.h"
 
+/* Reasons beyond the room are counted, and cost no more than that. */
+static int add_reason(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, va_list args) {
+        if (refusal->n == 0)
+                refusal->code = code;
+        if (refusal->n < IOV_MB_ERRORS_MAX) {
+                struct iov_mb_error *error = &refusal->errors[refusal->n];
+
+                memset(error, 0, sizeof(*error));
+                error->op_index = op_index;
+                vsnprintf(error->text, sizeof(error->text), format, args);
+        }
+        refusal->n++;
+        return -EBADMSG;
+}
+
 int iove_refuse(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, ...) {
         va_list args;
 
-        memset(refusal, 0, sizeof(*refusal));
-        refusal->code = code;
-        refusal->error.op_index = op_index;
+        refusal->n = 0;
         va_start(args, format);
-        vsnprintf(refusal->error.text, sizeof(refusal->error.text), format, args);
+        int r = add_reason(refusal, code, op_index, format, args);
         va_end(args);
-        return -EBADMSG;
+        return r;
+}
+
+int iove_refuse_also(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        int r = add_reason(refusal, code, op_index, format, args);
+        va_end(args);
+        return r;
 }
 
 uint32_t iove_blamed(const struct iove_blame *blame, enum iov_kind kind, const char *name) {
@@ -133,41 +155,84 @@ const char *iove_record_check(enum iov_kind kind, const void *record) {
         }
 }
 
+static void check_link(const struct iov_model *m, const struct iov_server *s, const struct iov_server **by_link,
+                       const struct iove_blame *blame, struct iove_refusal *refusal) {
+        unsigned int links = iov_model_get_links(m);
+
+        if (s->link >= links)
+                iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                 "server %s: link %u asked, the chassis has links 0 to %u", s->name, s->link, links - 1);
+        else if (by_link[s->link])
+                iove_refuse_also(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                 "server %s: link %u is that of server %s", s->name, s->link, by_link[s->link]->name);
+        else
+                by_link[s->link] = s;
+}
+
+static void check_profile(const struct iov_model *m, const struct iov_server *s, const struct iove_blame *blame,
+                          struct iove_refusal *refusal) {
+        const struct iov_profile *p = *s->profile ? iov_model_get(m, IOV_KIND_PROFILE, s->profile) : NULL;
+
+        if (*s->profile && !p)
+                iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                 "server %s: there is no profile %s", s->name, s->profile);
+        if (p && strcmp(p->server, s->name) != 0)
+                iove_refuse_also(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
+                                 "server %s: profile %s is worn by server %s: take it off there first", s->name, p->name,
+                                 p->server);
+}
+
 static int check_servers(const struct iov_model *m, const struct iove_limits *limits, const struct iove_blame *blame,
                          struct iove_refusal *refusal) {
-        unsigned int links = iov_model_get_links(m);
-        CLEANUP_FREE const struct iov_server **by_link = calloc(links + 1u, sizeof(void *));
+        CLEANUP_FREE const struct iov_server **by_link = calloc(iov_model_get_links(m) + 1u, sizeof(void *));
         const struct iov_server *s;
 
         if (!by_link)
                 return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_SERVER, s) {
-                if (s->link >= links)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
-                                           "server %s: link %u asked, the chassis has links 0 to %u", s->name, s->link,
-                                           links - 1);
-                if (by_link[s->link])
-                        return iove_refuse(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
-                                           "server %s: link %u is that of server %s", s->name, s->link, by_link[s->link]->name);
+                check_link(m, s, by_link, blame, refusal);
                 /* RUN/servers/NAME/NN.sock and the NUL */
                 size_t path = limits->run_dir_length + strlen("/servers/") + strlen(s->name) + strlen("/99.sock") + 1;
                 if (limits->run_dir_length && path > sizeof(((struct sockaddr_un *)0)->sun_path))
-                        return iove_refuse(
+                        iove_refuse_also(
                                 refusal, IOV_RET_LIMIT, iove_blamed(blame, IOV_KIND_SERVER, s->name),
                                 "server %s: its socket paths would have %zu characters, 107 is the limit: use a shorter name or "
                                 "start iovd with a shorter --run",
                                 s->name, path - 1);
-                const struct iov_profile *p = *s->profile ? iov_model_get(m, IOV_KIND_PROFILE, s->profile) : NULL;
-                if (*s->profile && !p)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_SERVER, s->name),
-                                           "server %s: there is no profile %s", s->name, s->profile);
-                if (p && strcmp(p->server, s->name) != 0)
-                        return iove_refuse(refusal, IOV_RET_EXISTS, iove_blamed(blame, IOV_KIND_SERVER, s->name),
-                                           "server %s: profile %s is worn by server %s: take it off there first", s->name,
-                                           p->name, p->server);
-                by_link[s->link] = s;
+                check_profile(m, s, blame, refusal);
         }
         return 0;
+}
+
+/* What the adapter's media can do at all. */
+static void check_media(const struct iov_volume *v, const struct iov_adapter *a, const struct iove_blame *blame,
+                        struct iove_refusal *refusal) {
+        if (v->provisioning == IOV_PROVISIONING_FULL && a->media == IOV_MEDIA_RAM)
+                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                 "volume %s: provisioning full is for files, and %s has its media in memory", v->name, a->name);
+        else if (v->provisioning == IOV_PROVISIONING_FULL && backend_is_external(a->backend))
+                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                 "volume %s: provisioning full is for the appliance's own files, and the backend of %s "
+                                 "has its volumes already",
+                                 v->name, a->name);
+        if (v->on_remove == IOV_ON_REMOVE_DELETE && backend_is_external(a->backend))
+                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                 "volume %s: on_remove: delete is the default, and is not for %s: what its backend has is "
+                                 "not the appliance's to delete; say on_remove: retain",
+                                 v->name, a->name);
+}
+
+/* One that does not fit takes no space from the next. */
+static void check_capacity(const struct iov_volume *v, const struct iov_adapter *a, uint64_t *sum, const struct iove_blame *blame,
+                           struct iove_refusal *refusal) {
+        char asked[32], left[32];
+
+        if (v->size <= a->capacity - *sum)
+                *sum += v->size;
+        else
+                iove_refuse_also(refusal, IOV_RET_NO_SPACE, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                 "volume %s: %s asked, %s free on %s", v->name, iov_size_format(v->size, asked),
+                                 iov_size_format(a->capacity - *sum, left), a->name);
 }
 
 static int check_volumes(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
@@ -179,39 +244,35 @@ static int check_volumes(const struct iov_model *m, const struct iove_blame *bla
                 return -ENOMEM;
         iov_model_foreach (m, IOV_KIND_VOLUME, v) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);
-                if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                           "volume %s: there is no adapter %s", v->name, v->adapter);
-                if (a->capacity == 0)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                           "volume %s: %s is a %s, it has no media", v->name, a->name,
-                                           iov_adapter_kind_to_string(a->kind));
-                if (v->provisioning == IOV_PROVISIONING_FULL && a->media == IOV_MEDIA_RAM)
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                           "volume %s: provisioning full is for files, and %s has its media in memory", v->name,
-                                           a->name);
-                if (v->provisioning == IOV_PROVISIONING_FULL && backend_is_external(a->backend))
-                        return iove_refuse(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                           "volume %s: provisioning full is for the appliance's own files, and the backend of %s "
-                                           "has its volumes already",
-                                           v->name, a->name);
-                if (v->on_remove == IOV_ON_REMOVE_DELETE && backend_is_external(a->backend))
-                        return iove_refuse(
-                                refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                "volume %s: on_remove: delete is the default, and is not for %s: what its backend has is "
-                                "not the appliance's to delete; say on_remove: retain",
-                                v->name, a->name);
-                uint64_t *sum = &used[iov_model_row(m, IOV_KIND_ADAPTER, a)];
-                if (v->size > a->capacity - *sum) {
-                        char asked[32], left[32];
 
-                        return iove_refuse(refusal, IOV_RET_NO_SPACE, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                           "volume %s: %s asked, %s free on %s", v->name, iov_size_format(v->size, asked),
-                                           iov_size_format(a->capacity - *sum, left), a->name);
+                if (!a) {
+                        iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                         "volume %s: there is no adapter %s", v->name, v->adapter);
+                } else if (a->capacity == 0) {
+                        iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                                         "volume %s: %s is a %s, it has no media", v->name, a->name,
+                                         iov_adapter_kind_to_string(a->kind));
+                } else {
+                        check_media(v, a, blame, refusal);
+                        check_capacity(v, a, &used[iov_model_row(m, IOV_KIND_ADAPTER, a)], blame, refusal);
                 }
-                *sum += v->size;
         }
         return 0;
+}
+
+static int check_slot(const struct iov_model *m, const struct iov_vadapter *v, struct claims *claims,
+                      const struct iove_blame *blame, struct iove_refusal *refusal) {
+        if (*v->server && !iov_model_get(m, IOV_KIND_SERVER, v->server))
+                return iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                        "vadapter %s: there is no server %s", v->name, v->server);
+        if (!*v->at_server)
+                return 0;
+        if (v->at_slot >= iov_model_get_slots(m))
+                return iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                        "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
+                                        iov_model_get_slots(m) - 1);
+        return claims_add(claims, &(struct claim){"slot", v->at_server, v->at_slot, IOV_KIND_VADAPTER, v->name, false}, blame,
+                          refusal);
 }
 
 static int check_slots(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
@@ -219,21 +280,9 @@ static int check_slots(const struct iov_model *m, const struct iove_blame *blame
         const struct iov_vadapter *v;
         int r = claims_init(&claims, iov_model_count(m, IOV_KIND_VADAPTER));
 
-        iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
-                if (*v->server && !iov_model_get(m, IOV_KIND_SERVER, v->server))
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: there is no server %s", v->name, v->server);
-                if (!*v->at_server)
-                        continue;
-                if (v->at_slot >= iov_model_get_slots(m))
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: slot %u asked, links have slots 0 to %u", v->name, v->at_slot,
-                                           iov_model_get_slots(m) - 1);
+        iov_model_foreach (m, IOV_KIND_VADAPTER, v)
                 if (r == 0)
-                        r = claims_add(&claims,
-                                       &(struct claim){"slot", v->at_server, v->at_slot, IOV_KIND_VADAPTER, v->name, false},
-                                       blame, refusal);
-        }
+                        r = iove_goes_on(check_slot(m, v, &claims, blame, refusal));
         return r;
 }
 
@@ -251,10 +300,11 @@ static int check_identities(const struct iov_model *m, const struct iove_blame *
         iov_model_foreach (m, IOV_KIND_VADAPTER, v)
                 for (unsigned int t = 0; r == 0 && t < IOV_IDENTITY_COUNT; t++)
                         if (*identity_of(v, (enum iov_identity_type)t))
-                                r = claims_add(&claims,
-                                               &(struct claim){claim_word(t), identity_of(v, (enum iov_identity_type)t),
-                                                               CLAIM_NO_NUMBER, IOV_KIND_VADAPTER, v->name, false},
-                                               blame, refusal);
+                                r = iove_goes_on(
+                                        claims_add(&claims,
+                                                   &(struct claim){claim_word(t), identity_of(v, (enum iov_identity_type)t),
+                                                                   CLAIM_NO_NUMBER, IOV_KIND_VADAPTER, v->name, false},
+                                                   blame, refusal));
         return r;
 }
 
@@ -262,88 +312,86 @@ static bool carries_vlan(const struct iov_network *n, uint32_t vlan) {
         return n->vlans[vlan / 8] >> (vlan % 8) & 1;
 }
 
-static int check_network_of(const struct iov_model *m, const struct iov_vadapter *v, const struct iov_adapter *a,
-                            const struct iove_blame *blame, struct iove_refusal *refusal) {
+static void check_network_of(const struct iov_model *m, const struct iov_vadapter *v, const struct iov_adapter *a,
+                             const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_network *n = *v->network ? iov_model_get(m, IOV_KIND_NETWORK, v->network) : NULL;
 
         if (a->kind != IOV_ADAPTER_NIC && (*v->network || v->vlan))
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                   "vadapter %s: %s is a %s, it has no networks", v->name, a->name,
-                                   iov_adapter_kind_to_string(a->kind));
-        if (*v->network && !n)
-                return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                   "vadapter %s: there is no network %s", v->name, v->network);
-        if (n && strcmp(n->adapter, v->adapter) != 0)
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                   "vadapter %s: network %s is on %s, the vadapter on %s", v->name, n->name, n->adapter,
-                                   v->adapter);
-        if (v->vlan && (!n || !carries_vlan(n, v->vlan)))
-                return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                   "vadapter %s: VLAN %u is not one of network %s", v->name, v->vlan, n ? n->name : "(none)");
-        return 0;
+                iove_refuse_also(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: %s is a %s, it has no networks", v->name, a->name,
+                                 iov_adapter_kind_to_string(a->kind));
+        else if (*v->network && !n)
+                iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: there is no network %s", v->name, v->network);
+        else if (n && strcmp(n->adapter, v->adapter) != 0)
+                iove_refuse_also(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: network %s is on %s, the vadapter on %s", v->name, n->name, n->adapter,
+                                 v->adapter);
+        else if (v->vlan && (!n || !carries_vlan(n, v->vlan)))
+                iove_refuse_also(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                 "vadapter %s: VLAN %u is not one of network %s", v->name, v->vlan, n ? n->name : "(none)");
 }
 
-static int check_identity_types(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
-                                struct iove_refusal *refusal) {
+static void check_identity_types(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
+                                 struct iove_refusal *refusal) {
         for (unsigned int t = 0; t < IOV_IDENTITY_COUNT; t++)
                 if (*identity_of(v, (enum iov_identity_type)t) && !identity_applies(a->kind, (enum iov_identity_type)t))
-                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: %s is a %s, it has no %s", v->name, a->name,
-                                           iov_adapter_kind_to_string(a->kind), iov_identity_type_to_string(t));
-        return 0;
+                        iove_refuse_also(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                         "vadapter %s: %s is a %s, it has no %s", v->name, a->name,
+                                         iov_adapter_kind_to_string(a->kind), iov_identity_type_to_string(t));
 }
 
 /* One without a device model can be defined, and has its identities; it cannot be given to a server. */
-static int check_model(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
-                       struct iove_refusal *refusal) {
-        if (a->supported || !*v->at_server)
-                return 0;
-        return iove_refuse(
-                refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                "vadapter %s: not yet: %s is a %s, and this version has no device model for that kind: it can be defined, "
-                "but not be given to a server",
-                v->name, a->name, iov_adapter_kind_to_string(a->kind));
+static void check_model(const struct iov_vadapter *v, const struct iov_adapter *a, const struct iove_blame *blame,
+                        struct iove_refusal *refusal) {
+        if (!a->supported && *v->at_server)
+                iove_refuse_also(
+                        refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                        "vadapter %s: not yet: %s is a %s, and this version has no device model for that kind: it can be "
+                        "defined, but not be given to a server",
+                        v->name, a->name, iov_adapter_kind_to_string(a->kind));
 }
 
 static int check_vadapters(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_vadapter *v;
-        int r = 0;
 
         iov_model_foreach (m, IOV_KIND_VADAPTER, v) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, v->adapter);
+
                 if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: there is no adapter %s", v->name, v->adapter);
+                        iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                         "vadapter %s: there is no adapter %s", v->name, v->adapter);
                 if (*v->qos && !iov_model_get(m, IOV_KIND_QOS, v->qos))
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
-                                           "vadapter %s: there is no qos %s", v->name, v->qos);
-                if ((r = check_model(v, a, blame, refusal)) < 0 || (r = check_network_of(m, v, a, blame, refusal)) < 0 ||
-                    (r = check_identity_types(v, a, blame, refusal)) < 0)
-                        return r;
+                        iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_VADAPTER, v->name),
+                                         "vadapter %s: there is no qos %s", v->name, v->qos);
+                if (!a)
+                        continue;
+                check_model(v, a, blame, refusal);
+                check_network_of(m, v, a, blame, refusal);
+                check_identity_types(v, a, blame, refusal);
         }
-        r = check_slots(m, blame, refusal);
+        int r = check_slots(m, blame, refusal);
         return r < 0 ? r : check_identities(m, blame, refusal);
 }
 
-static int check_networks(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
+static void check_networks(const struct iov_model *m, const struct iove_blame *blame, struct iove_refusal *refusal) {
         const struct iov_network *n;
 
         iov_model_foreach (m, IOV_KIND_NETWORK, n) {
                 const struct iov_adapter *a = iov_model_get(m, IOV_KIND_ADAPTER, n->adapter);
 
                 if (!a)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
-                                           "network %s: there is no adapter %s", n->name, n->adapter);
-                if (a->kind != IOV_ADAPTER_NIC)
-                        return iove_refuse(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
-                                           "network %s: %s is a %s, it has no networks", n->name, a->name,
-                                           iov_adapter_kind_to_string(a->kind));
-                if (n->port >= a->ports)
-                        return iove_refuse(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
-                                           "network %s: port %u asked, %s has ports 0 to %u", n->name, n->port, a->name,
-                                           a->ports - 1);
+                        iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                         "network %s: there is no adapter %s", n->name, n->adapter);
+                else if (a->kind != IOV_ADAPTER_NIC)
+                        iove_refuse_also(refusal, IOV_RET_INVALID_INPUT, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                         "network %s: %s is a %s, it has no networks", n->name, a->name,
+                                         iov_adapter_kind_to_string(a->kind));
+                else if (n->port >= a->ports)
+                        iove_refuse_also(refusal, IOV_RET_NOT_FOUND, iove_blamed(blame, IOV_KIND_NETWORK, n->name),
+                                         "network %s: port %u asked, %s has ports 0 to %u", n->name, n->port, a->name,
+                                         a->ports - 1);
         }
-        return 0;
 }
 
 int iove_rules_check(const struct iov_model *candidate, const struct iove_limits *limits, const struct iove_blame *blame,
@@ -353,8 +401,10 @@ int iove_rules_check(const struct iov_model *candidate, const struct iove_limits
         if (r == 0)
                 r = check_volumes(candidate, blame, refusal);
         if (r == 0)
-                r = check_networks(candidate, blame, refusal);
+                check_networks(candidate, blame, refusal);
         if (r == 0)
                 r = check_vadapters(candidate, blame, refusal);
-        return r < 0 ? r : rules_check_members(candidate, blame, refusal);
+        if (r == 0)
+                r = rules_check_members(candidate, blame, refusal);
+        return r < 0 ? r : refusal->n ? -EBADMSG : 0;
 }

@@ -87,6 +87,8 @@ int iove_take_back(const struct iov_model *have, const struct iov_model *then, c
         uint32_t changed = 0;
         int r = iov_model_clone(have, &candidate);
 
+        refusal->n = 0;
+
         if (r < 0)
                 return r;
         r = merge(have, then, candidate, &changed);

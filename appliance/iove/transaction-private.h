@@ -17,7 +17,9 @@ struct iove_transaction {
         size_t records_size, records_mapped;
 };
 
-/* Carry out all operations on `model`, a copy of `have`. *ret_changed counts those that changed something. -EBADMSG: refused. */
+/* Carry out all operations on `model`, a copy of `have`. *ret_changed counts those that changed something. -EBADMSG: some could
+ * not be; what follows from their absence is not worth telling. An identity that could not be chosen is missing in the model, and
+ * told in the refusal alone. */
 int iove_apply(const struct iove_transaction *transaction, const struct iov_model *have, struct iov_model *model,
                uint64_t *last_id, uint64_t now_ns, uint32_t *ret_changed, struct iove_refusal *ret_refusal);
 

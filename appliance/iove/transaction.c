@@ -131,9 +131,18 @@ int iove_transaction_append(struct iove_transaction *t, const void *operations, 
 
 /* ---- running ---- */
 
-static uint32_t blame_last(const void *userdata, enum iov_kind kind, const char *name) {
-        const struct iove_transaction *t = userdata;
+struct blamer {
+        const struct iove_transaction *transaction;
+        const struct iove_refusal *refusal;
+};
 
+/* It takes a walk through the transaction: not for reasons that nobody is told. */
+static uint32_t blame_last(const void *userdata, enum iov_kind kind, const char *name) {
+        const struct blamer *blamer = userdata;
+        const struct iove_transaction *t = blamer->transaction;
+
+        if (blamer->refusal->n >= IOV_MB_ERRORS_MAX)
+                return UINT32_MAX;
         for (size_t i = t->n_operations; i-- > 0;)
                 if (t->operations[i].kind == kind && strcmp((const char *)t->records + t->operations[i].offset, name) == 0)
                         return (uint32_t)i;
@@ -143,11 +152,13 @@ static uint32_t blame_last(const void *userdata, enum iov_kind kind, const char 
 int iove_transaction_run(const struct iove_transaction *t, struct iov_model *have, const struct iove_limits *limits,
                          uint64_t *last_id, struct iov_model **ret_candidate, uint32_t *ret_changed,
                          struct iove_refusal *refusal) {
-        const struct iove_blame blame = {blame_last, t};
+        const struct blamer blamer = {t, refusal};
+        const struct iove_blame blame = {blame_last, &blamer};
         struct iov_model *candidate = NULL;
         uint64_t ids = *last_id, now_ns = limits->now_ns, generation = iov_model_get_generation(have);
         uint32_t changed = 0;
 
+        refusal->n = 0;
         if (t->begin.generation != IOV_GENERATION_ANY && t->begin.generation != generation)
                 return iove_refuse(refusal, IOV_RET_STALE, UINT32_MAX,
                                    "the appliance has moved on: planned for generation %" PRIu64 ", now at %" PRIu64
@@ -163,13 +174,13 @@ int iove_transaction_run(const struct iove_transaction *t, struct iov_model *hav
         if (r == 0 && t->begin.flags & IOV_TXN_SCRUB)
                 r = iove_scrub(have, candidate, &ids);
         if (r == 0)
-                r = iove_rules_check(candidate, limits, &blame, refusal);
+                r = iove_goes_on(iove_rules_check(candidate, limits, &blame, refusal));
         if (r == 0)
-                r = iove_rules_check_change(have, candidate, t->begin.flags, &blame, refusal);
+                r = iove_goes_on(iove_rules_check_change(have, candidate, t->begin.flags, &blame, refusal));
         if (r == 0)
-                r = identities_settle(have, candidate, now_ns, force, &blame, refusal);
+                r = iove_goes_on(identities_settle(have, candidate, now_ns, force, &blame, refusal));
         if (r == 0)
-                r = iove_rules_derive(candidate);
+                r = refusal->n ? -EBADMSG : iove_rules_derive(candidate);
         if (r < 0) {
                 iov_model_unref(candidate);
                 return r;

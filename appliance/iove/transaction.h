@@ -14,10 +14,11 @@
 
 struct iove_transaction;
 
-/* Why a transaction is refused: `code` is an enum iov_retcode. */
+/* Why a transaction is refused. The rules go on after the first reason, so that all are told at once, as far as there is room. */
 struct iove_refusal {
-        enum iov_retcode code;
-        struct iov_mb_error error;
+        enum iov_retcode code; /* of the first reason */
+        uint32_t n;            /* reasons there are, those without room too */
+        struct iov_mb_error errors[IOV_MB_ERRORS_MAX];
 };
 
 int iove_transaction_new(const struct iov_mb_txn_begin *begin, struct iove_transaction **ret_transaction);

@@ -69,6 +69,12 @@ int iov_map_tables(struct iov_appliance *appliance, const void **ret_tables);
  */
 int iov_command(struct iov_appliance *appliance, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
                 size_t reply_size, size_t *ret_reply_length, struct iov_mb_error *ret_error);
+/*
+ * All that the last command was refused for, the first being the one that iov_command() tells; returns how many there are, of
+ * which
+ * `*ret_n` are told, IOV_MB_ERRORS_MAX at most. 0: it was not refused by the appliance. Valid until the next command.
+ */
+size_t iov_reasons_get(const struct iov_appliance *appliance, const struct iov_mb_error **ret_reasons, size_t *ret_n);
 int iov_identify(struct iov_appliance *appliance, struct iov_mb_identify *ret_identify);
 /* The configuration space of a vAdapter, 4096 bytes. */
 int iov_config_read(struct iov_appliance *appliance, const char *vadapter, void *ret_config);
@@ -428,7 +434,8 @@ int iov_saved_plan_bind(const struct iov_saved_plan *saved, const struct iov_mod
                         struct iov_model **ret_want);
 /*
  * Send the plan as one transaction, refused with -ESTALE where the appliance has moved on since `have` was loaded. `flags`:
- * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault.
+ * IOV_TXN_*. `ret_error->op_index` is the index of the step at fault; all reasons of a refusal are iov_reasons_get()'s. With
+ * IOV_TXN_DRY_RUN it is judged and nothing changes: where CAPS.REASONS is set it is refused for all that it would be without.
  */
 int iov_plan_apply(const struct iov_plan *plan, struct iov_appliance *appliance, unsigned int flags,
                    struct iov_mb_txn_result *ret_result, struct iov_mb_error *ret_error);

@@ -16,7 +16,7 @@ extern "C" {
 #define IOV_MAGIC UINT32_C(0x4d564f49)
 #define IOV_TABLE_MAGIC UINT32_C(0x54564f49)
 #define IOV_VERSION_MAJOR 1
-#define IOV_VERSION_MINOR 2
+#define IOV_VERSION_MINOR 3
 
 /* PCI identity of the management function. 0x1b36 (Red Hat/QEMU) is not ours; 0x1af4:0x10ff.. are reserved for
  * experiments, which is what this function is until an id is assigned. */
@@ -188,11 +188,13 @@ enum iov_fault_type {
 };
 enum iov_link_action { IOV_LINK_UP = 1, IOV_LINK_DOWN, IOV_LINK_RETRAIN };
 
-/* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error. */
+/* Mailbox payloads. Reserved members are zero. A failed command's reply is one struct iov_mb_error, where CAPS.REASONS is set one
+ * for each reason that a transaction was refused for, IOV_MB_ERRORS_MAX at most; the return code is that of the first. */
+#define IOV_MB_ERRORS_MAX 16
 struct iov_mb_error {
         uint32_t op_index; /* which operation of the transaction, UINT32_MAX: none in particular */
-        uint32_t reserved;
-        char text[504]; /* what, where, why and what to do */
+        uint32_t reasons;  /* in the first: how many there are, those that are not told as well; 0: this one alone */
+        char text[504];    /* what, where, why and what to do */
 };
 struct iov_mb_identify {
         char chassis[64]; /* name of the chassis */
@@ -202,7 +204,7 @@ struct iov_mb_identify {
         uint32_t reserved;
         uint64_t boot_time_ns; /* CLOCK_REALTIME when iovd started */
 };
-#define IOV_TXN_DRY_RUN UINT32_C(1) /* validate, change nothing */
+#define IOV_TXN_DRY_RUN UINT32_C(1) /* judge it, change nothing */
 #define IOV_TXN_FORCE UINT32_C(2)   /* also where a running server loses a device by it */
 #define IOV_TXN_SCRUB UINT32_C(4)   /* volumes of vAdapters that go to another server lose their data on the way */
 #define IOV_TXN_SHRINK UINT32_C(8)  /* also where a volume becomes smaller, and loses what is behind its new end */

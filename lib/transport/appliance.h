@@ -17,6 +17,9 @@ struct iov_appliance {
         bool problem_told;
         bool mailbox_interrupts; /* a command's end can be told by one */
         bool mailbox_free;       /* our last command is done, and nobody else has this mailbox */
+        /* Why the last command was refused; of n_reasons in all those that are told. */
+        struct iov_mb_error reasons[IOV_MB_ERRORS_MAX];
+        size_t n_told, n_reasons;
 };
 
 /* iov_open() with another time for answers. */

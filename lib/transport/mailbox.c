@@ -78,19 +78,34 @@ static void text_clean(char *text, size_t size) {
 
 static int command_failed(struct iov_appliance *a, enum iov_opcode opcode, unsigned int code, size_t length,
                           struct iov_mb_error *ret_error) {
-        struct iov_mb_error error = {.op_index = UINT32_MAX};
-        int r = length ? iov_read(a, 0, IOV_REG_MB_PAYLOAD, &error, length < sizeof(error) ? length : sizeof(error)) : 0;
+        struct iov_mb_error *errors = a->reasons;
+        int r;
 
+        if (length > sizeof(a->reasons))
+                length = sizeof(a->reasons);
+        memset(errors, 0, sizeof(*errors));
+        errors[0].op_index = UINT32_MAX;
+        r = length ? iov_read(a, 0, IOV_REG_MB_PAYLOAD, errors, length) : 0;
         if (r < 0)
                 return r;
-        text_clean(error.text, sizeof(error.text));
-        if (!*error.text)
-                snprintf(error.text, sizeof(error.text), "%s", iov_retcode_text(code));
+        a->n_told = length < sizeof(*errors) ? 1 : length / sizeof(*errors);
+        a->n_reasons = errors[0].reasons > a->n_told ? errors[0].reasons : a->n_told;
+        for (size_t i = 0; i < a->n_told; i++) {
+                text_clean(errors[i].text, sizeof(errors[i].text));
+                if (!*errors[i].text)
+                        snprintf(errors[i].text, sizeof(errors[i].text), "%s", iov_retcode_text(code));
+        }
         if (ret_error)
-                *ret_error = error;
+                *ret_error = errors[0];
         else
-                appliance_error(a, -EIO, "command 0x%04x failed: %s", opcode, error.text);
+                appliance_error(a, -EIO, "command 0x%04x failed: %s", opcode, errors[0].text);
         return -iov_retcode_errno(code);
+}
+
+size_t iov_reasons_get(const struct iov_appliance *a, const struct iov_mb_error **ret_reasons, size_t *ret_n) {
+        *ret_reasons = a->reasons;
+        *ret_n = a->n_told;
+        return a->n_reasons;
 }
 
 int iov_command(struct iov_appliance *a, enum iov_opcode opcode, const void *request, size_t request_size, void *reply,
@@ -99,6 +114,7 @@ int iov_command(struct iov_appliance *a, enum iov_opcode opcode, const void *req
                                                                                      << IOV_MB_COMMAND_LENGTH_SHIFT;
         struct mailbox_registers registers = {0};
 
+        a->n_told = a->n_reasons = 0;
         if (ret_error) /* of failures that are not the appliance's, and are in the log */
                 *ret_error = (struct iov_mb_error){.op_index = UINT32_MAX};
         if (request_size > a->payload_size)

@@ -251,6 +251,9 @@ static const struct key plan_keys[] = {
         {.name = "generation", .read = read_generation, .flags = KEY_REQUIRED},
         {.name = "appliance", .read = read_appliance, .flags = KEY_REQUIRED},
         {.name = "changes", .read = read_changes, .flags = KEY_REQUIRED},
+        {.name = "judged", .read = read_ignored},
+        {.name = "refusals", .read = read_ignored},
+        {.name = "more_refusals", .read = read_ignored},
         {.name = "summary", .read = read_ignored},
 };
 

@@ -60,15 +60,22 @@ is_old() {
         is_old
 }
 
-@test "another change meanwhile is refused, what changes nothing is not" {
+@test "another change meanwhile is refused, and a plan says so; what changes nothing is not" {
         iovprov apply -q new.yaml --confirm 1h
         fails 1 iovctl server add app01 5
         says "waits for"
         fails 1 iovprov apply rack.yaml
         says "iovprov confirm"
         iovprov apply new.yaml
-        iovprov apply rack.yaml --dry-run
-        iovctl server add app01 5 --dry-run
+        iovprov plan new.yaml
+        fails 1 iovprov apply rack.yaml --dry-run
+        says "waits for"
+        fails 1 iovctl server add app01 5 --dry-run
+        says "waits for"
+        run -1 --separate-stderr iovprov plan rack.yaml
+        says "waits for"
+        [[ ${lines[-1]} == *' to remove' ]]
+        run -5 iovprov status rack.yaml
         iovprov confirm
         iovctl server add app01 5
 }

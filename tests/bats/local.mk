@@ -33,6 +33,8 @@ BATS_TESTS = \
 	tests/bats/iovprov-live.bats \
 	tests/bats/iovtop.bats \
 	tests/bats/iovtop-live.bats \
+	tests/bats/judge.bats \
+	tests/bats/judge-live.bats \
 	tests/bats/links.bats \
 	tests/bats/links-live.bats \
 	tests/bats/pinned-live.bats \

@@ -23,16 +23,19 @@ doc() {
         run -5 iovprov plan moved.yaml
         [[ ${lines[-1]} == '0 to add, 2 to change, 0 to remove' ]]
         server_runs web01 0 web-disk
-        run -5 iovprov plan moved.yaml
+        # It has no hypervisor that could be asked: refused, and done where it is forced. The plan says so.
+        run -1 --separate-stderr iovprov plan moved.yaml
         [[ $output == *$'~ vadapter  web-disk  slot 0 -> 2\n            ! web01 loses web-disk in slot 0: replug\n'* ]]
         [[ $output != *'! db01'* ]]
         [[ ${lines[-1]} == '0 to add, 2 to change, 0 to remove, 1 server disturbed' ]]
-        run -5 iovprov plan moved.yaml -o json
+        says 'moved.yaml:'
+        says 'server web01 runs with it'
+        run -5 --separate-stderr iovprov plan moved.yaml --force -o json
+        [[ -z $stderr ]]
         is '[{"effect":"replug","server":"web01","vadapter":"web-disk","slot":0}]' \
                 jq -c '.changes[]|select(.name=="web-disk").disturbs' <<< "$output"
         is '[]' jq -c '.changes[]|select(.name=="db-disk").disturbs' <<< "$output"
         is 1 jq .summary.disturbed_servers <<< "$output"
-        # The appliance judges likewise: refused, and done where it is forced.
         refuses 1 iovprov apply moved.yaml
         says 'server web01 runs with it'
         run -0 iovprov apply --force moved.yaml

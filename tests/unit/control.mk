@@ -32,6 +32,13 @@ test_transaction_CPPFLAGS = $(control_test_cppflags)
 test_transaction_CFLAGS = $(control_test_cflags)
 test_transaction_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-reasons
+TESTS += test-reasons
+test_reasons_SOURCES = tests/unit/test-reasons.c tests/unit/transaction-fixture.h
+test_reasons_CPPFLAGS = $(control_test_cppflags)
+test_reasons_CFLAGS = $(control_test_cflags)
+test_reasons_LDADD = libiove.la libiov-core.la $(CMOCKA_LIBS)
+
 check_PROGRAMS += test-media-change
 TESTS += test-media-change
 test_media_change_SOURCES = tests/unit/test-media-change.c
@@ -47,7 +54,7 @@ test_state_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)
 test_volumes_SOURCES = tests/unit/test-volumes.c
 test_volumes_CPPFLAGS = $(control_test_cppflags)
 test_volumes_CFLAGS = $(control_test_cflags)
-test_volumes_LDADD = libcontrol.la libiov-core.la $(CMOCKA_LIBS)
+test_volumes_LDADD = libcontrol.la libiove.la libiov-core.la $(CMOCKA_LIBS)
 
 test_journal_SOURCES = tests/unit/test-journal.c
 test_journal_CPPFLAGS = $(control_test_cppflags)

@@ -28,6 +28,24 @@ static void report(const char *directory, char **argv) {
         fputs(numbers, file);
 }
 
+/* One of a release that does not judge plans, or one that refuses each commit: 43 reasons, of which it tells two. */
+static unsigned int answer(struct fake *f, unsigned int opcode, unsigned char *payload, size_t *length) {
+        struct iov_mb_error errors[2] = {{.op_index = 0, .reasons = 43}, {.op_index = UINT32_MAX}};
+
+        *length = 0;
+        if (opcode == IOV_OP_IDENTIFY) {
+                *length = sizeof(struct iov_mb_identify);
+                memset(payload, 0, *length);
+        }
+        if (opcode != IOV_OP_TXN_COMMIT)
+                return IOV_RET_SUCCESS;
+        field_set(errors[0].text, sizeof(errors[0].text), "no");
+        field_set(errors[1].text, sizeof(errors[1].text), "never");
+        memcpy(payload, errors, sizeof(errors));
+        *length = sizeof(errors);
+        return IOV_RET_BUSY;
+}
+
 int main(int argc, char **argv) {
         const char *mode = getenv("FAKE_IOVD");
         struct fake f;
@@ -50,6 +68,9 @@ int main(int argc, char **argv) {
         report(argv[4], argv);
         fake_init(&f);
         f.map = f.sealed = true;
+        f.command = answer;
+        if (strcmp(mode, "refuses") == 0)
+                f.bar0[IOV_REG_CAPS + IOV_CAPS_REASONS_SHIFT / 8] |= 1 << IOV_CAPS_REASONS_SHIFT % 8;
         if (strcmp(mode, "chatty") == 0)
                 for (unsigned int i = 0; i < 20000; i++) /* more than a pipe holds */
                         fprintf(stderr, "<4>line %u\n", i);

@@ -105,7 +105,7 @@ static void test_what_the_rules_forbid_is_refused(void **state) {
         assert_int_equal(iov_model_remove(f->model, IOV_KIND_ADAPTER, "ssd0"), 0);
         assert_int_equal(iove_take_back(f->model, then, &limits, &candidate, &changed, &f->refusal), -EBADMSG);
         assert_null(candidate);
-        assert_non_null(strstr(f->refusal.error.text, "ssd0"));
+        assert_non_null(strstr(f->refusal.errors[0].text, "ssd0"));
         iov_model_unref(then);
 }
 

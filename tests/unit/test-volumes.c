@@ -11,6 +11,7 @@
 #include <sys/xattr.h>
 #include <cmocka.h>
 
+#include "control/preallocation.h"
 #include "control/volumes.h"
 #include "util.h"
 
@@ -222,6 +223,76 @@ static void test_allocate(void **state) {
         assert_int_equal(length_of(f, "media/ssd0/1.img"), 4);
 }
 
+static void add_full(struct iov_model *m, const char *name, uint64_t id, uint64_t size) {
+        struct iov_volume v = {.size = size, .id = id, .provisioning = IOV_PROVISIONING_FULL};
+
+        field_set(v.name, sizeof(v.name), name);
+        field_set(v.adapter, sizeof(v.adapter), "ssd0");
+        assert_int_equal(iov_model_set(m, IOV_KIND_VOLUME, &v), 0);
+}
+
+static bool is_empty(const struct fixture *f) {
+        return rmdir(f->path) == 0 && mkdir(f->path, 0700) == 0;
+}
+
+/* What there would be no room for, all of it; looked at from where the files would be, and nothing made there. */
+static void test_judge(void **state) {
+        struct fixture *f = *state;
+        struct iov_model *from = NULL, *to = NULL;
+        struct preallocation *p = NULL;
+        struct iove_refusal refusal = {0};
+        struct volume_need need;
+        struct iov_ctx *ctx = NULL;
+        int fd = -1;
+
+        assert_int_equal(iov_new(&ctx), 0);
+        assert_int_equal(iov_model_new(ctx, &from), 0);
+        assert_int_equal(iov_model_new(ctx, &to), 0);
+        add_full(to, "small", 1, 4096);
+        add_full(to, "huge", 2, UINT64_C(1) << 59);
+        add_full(to, "small2", 3, 4096);
+        add_full(to, "huge2", 4, UINT64_C(1) << 58);
+        assert_int_equal(preallocation_make(f->directory, from, to, &p), 0);
+        assert_int_equal(preallocation_judge(p), -ENOSPC);
+        preallocation_tell(p, &refusal);
+        preallocation_free(p);
+        assert_int_equal(refusal.n, 2);
+        assert_int_equal(refusal.code, IOV_RET_NO_SPACE);
+        assert_non_null(strstr(refusal.errors[0].text, "volume huge: provisioning full needs 512PiB"));
+        assert_non_null(strstr(refusal.errors[1].text, "volume huge2: provisioning full needs 256PiB"));
+        assert_true(is_empty(f));
+        close(f->directory);
+        f->directory = open(f->path, O_RDONLY | O_DIRECTORY);
+        /* One that fits alone, twice: half of what is free, and half of it, and a bit. */
+        struct iov_volume v = *(const struct iov_volume *)iov_model_get(to, IOV_KIND_VOLUME, "small");
+        assert_int_equal(volume_need(f->directory, "", &v, &need), 0);
+        assert_int_equal(need.bytes, 4096);
+        iov_model_unref(to);
+        assert_int_equal(iov_model_new(ctx, &to), 0);
+        add_full(to, "half", 1, need.free / 4 * 3);
+        add_full(to, "more", 2, need.free / 4 * 3);
+        assert_int_equal(preallocation_make(f->directory, from, to, &p), 0);
+        assert_int_equal(preallocation_judge(p), -ENOSPC);
+        refusal.n = 0;
+        preallocation_tell(p, &refusal);
+        preallocation_free(p);
+        assert_int_equal(refusal.n, 1);
+        assert_non_null(strstr(refusal.errors[0].text, "volume more: "));
+        /* What a file has already is not needed again. */
+        assert_int_equal(volume_open(f->directory, "", &v, false, &fd), 0);
+        assert_int_equal(ftruncate(fd, 4096), 0);
+        assert_int_equal(pwrite(fd, &v, sizeof(v), 0), sizeof(v));
+        assert_int_equal(fsync(fd), 0);
+        close(fd);
+        assert_int_equal(volume_need(f->directory, "", &v, &need), 0);
+        assert_int_equal(need.bytes, 0);
+        /* The directory of a backend is not made, and not looked for elsewhere. */
+        assert_int_equal(volume_need(f->directory, "/nowhere/at/all", &v, &need), -ENOENT);
+        iov_model_unref(from);
+        iov_model_unref(to);
+        iov_unref(ctx);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
@@ -229,6 +300,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_discard, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_trim, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_allocate, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_judge, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_sweep_moves_what_nobody_knows, setup, teardown),
         };
 

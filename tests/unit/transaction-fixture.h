@@ -117,9 +117,9 @@ static inline void refused(struct fixture *f, enum iov_retcode code, uint32_t op
         assert_int_equal(run(f, &candidate), -EBADMSG);
         assert_null(candidate);
         assert_int_equal(f->refusal.code, code);
-        assert_int_equal(f->refusal.error.op_index, op_index);
-        if (!strstr(f->refusal.error.text, text))
-                fail_msg("'%s' does not say '%s'", f->refusal.error.text, text);
+        assert_int_equal(f->refusal.errors[0].op_index, op_index);
+        if (!strstr(f->refusal.errors[0].text, text))
+                fail_msg("'%s' does not say '%s'", f->refusal.errors[0].text, text);
 }
 
 static inline void add_adapter(struct iov_model *m, const char *name, enum iov_adapter_kind kind, uint64_t capacity,

@@ -10,6 +10,7 @@
 #include "tools/common/confirm.h"
 #include "tools/common/objects.h"
 #include "tools/common/wait.h"
+#include "tools/common/refusal.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
 #include "tools/iovctl/iovctl.h"
@@ -120,6 +121,7 @@ static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_s
         CLEANUP_MODEL struct iov_model *have = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
+        struct refusal refusal;
         unsigned int flags = (arg_force ? IOV_TXN_FORCE : 0) | (arg_dry_run ? IOV_TXN_DRY_RUN : 0);
         int r = 0, status = make_plan(c, &have, &plan);
 
@@ -135,9 +137,10 @@ static int change_once(struct change *c, struct iov_plan **ret_plan, bool *ret_s
         else if (c->plugs)
                 r = iov_vadapter_retry(c->appliance, have, c->words[0], flags, &error);
         *ret_stale = r == -ESTALE;
-        if (r < 0 && r != -ESTALE)
-                return *error.text ? report_error(c->tool, status_from_errno(r), "%.*s", (int)sizeof(error.text), error.text)
-                                   : report_errno(c->tool, r, "%s", c->words[0]);
+        if (r < 0 && r != -ESTALE) {
+                refusal_take(c->appliance, r, &refusal);
+                return refusal_report(c->tool, &refusal, c->words[0]);
+        }
         *ret_plan = TAKE_PTR(plan);
         return STATUS_DONE;
 }

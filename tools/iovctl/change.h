@@ -29,7 +29,7 @@ int change_number(const struct tool *tool, const char *what, const char *text, u
 /* Targets of the options that several commands have. */
 extern bool arg_dry_run, arg_force, arg_yes;
 /* clang-format off */
-#define OPTION_DRY_RUN {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have it checked and show what would change, but change nothing"}
+#define OPTION_DRY_RUN {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have it judged and show what would change, but change nothing"}
 #define OPTION_FORCE   {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"}
 #define OPTION_YES     {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed"}
 /* clang-format on */

@@ -91,14 +91,15 @@ static const char intro[] = "# Register map of the management function\n\n"
                             "The function is PCI %04x:%04x, class %06x. BAR0 has %" PRIu64
                             " KiB of registers and the mailbox, BAR2 %" PRIu64 " MiB of tables, which can be mapped.\n";
 
-static const char commands_intro[] = "\n## Mailbox commands\n\n"
-                                     "Write the request to `MB_PAYLOAD`, opcode and length to `MB_COMMAND`, then set "
-                                     "`MB_CONTROL.DOORBELL`. When it reads 0 again,\n"
-                                     "`MB_STATUS.RETURN_CODE` is the result and `MB_COMMAND.LENGTH` the length of the reply in "
-                                     "`MB_PAYLOAD`; with another return code\n"
-                                     "than 0 the reply is `struct iov_mb_error`, which says what was wrong. Requests and replies "
-                                     "are the structs of `iov/registers.h`.\n\n"
-                                     "| opcode | name | description |\n|---|---|---|\n";
+static const char commands_intro[] =
+        "\n## Mailbox commands\n\n"
+        "Write the request to `MB_PAYLOAD`, opcode and length to `MB_COMMAND`, then set "
+        "`MB_CONTROL.DOORBELL`. When it reads 0 again,\n"
+        "`MB_STATUS.RETURN_CODE` is the result and `MB_COMMAND.LENGTH` the length of the reply in "
+        "`MB_PAYLOAD`; with another return code\n"
+        "than 0 the reply is `struct iov_mb_error`, which says what was wrong, where `CAPS.REASONS` is set "
+        "one for each reason.\nRequests and replies are the structs of `iov/registers.h`.\n\n"
+        "| opcode | name | description |\n|---|---|---|\n";
 
 static const char records_intro[] = "\n## Tables\n\n"
                                     "BAR2 has a directory with one row for each record type below, in this order. "

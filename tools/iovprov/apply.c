@@ -9,7 +9,7 @@
 #include "tools/common/wait.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
-#include "tools/iovprov/iovprov.h"
+#include "tools/iovprov/judge.h"
 #include "util.h"
 
 static bool arg_prune, arg_dry_run, arg_yes, arg_force, arg_scrub;
@@ -18,11 +18,13 @@ static bool take_back; /* the rollback is of what waits to be confirmed, which t
 
 const struct option plan_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
+        {"force", 'f', VALUE_FLAG, NULL, &arg_force, "have it judged as apply --force is"},
+        {"scrub", 0, VALUE_FLAG, NULL, &arg_scrub, "have it judged as apply --scrub is"},
         {0},
 };
 const struct option apply_options[] = {
         {"prune", 0, VALUE_FLAG, NULL, &arg_prune, "also remove what the files do not name"},
-        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
+        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction judged by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
         {"scrub", 0, VALUE_FLAG, NULL, &arg_scrub,
@@ -37,7 +39,7 @@ const struct option apply_options[] = {
 };
 
 const struct option rollback_options[] = {
-        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction checked by the appliance, but change nothing"},
+        {"dry-run", 0, VALUE_FLAG, NULL, &arg_dry_run, "have the transaction judged by the appliance, but change nothing"},
         {"yes", 'y', VALUE_FLAG, NULL, &arg_yes, "do not ask before something is removed or a volume becomes smaller"},
         {"force", 'f', VALUE_FLAG, NULL, &arg_force, "also where a running server loses a device by it"},
         OPTION_WAIT,
@@ -83,69 +85,48 @@ static int prepare_saved(struct tool *tool, unsigned int n_words, struct wanted 
         return status == STATUS_DONE ? make_plan(tool, basis->have, wanted->model, ret_plan) : status;
 }
 
+static uint32_t transaction_flags(const struct iov_plan *plan) {
+        return (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0) | (arg_scrub ? IOV_TXN_SCRUB : 0) |
+               (plan_shrinks(plan) ? IOV_TXN_SHRINK : 0);
+}
+
 int prov_plan(struct tool *tool, char **words, unsigned int n_words) {
         CLEANUP_WANTED struct wanted wanted = {0};
         CLEANUP_BASIS struct basis basis = {0};
         CLEANUP_PLAN struct iov_plan *plan = NULL;
+        struct judgement judgement;
         int status = prepare(tool, words, n_words, &wanted, &basis, &plan);
 
+        if (status == STATUS_DONE)
+                status = judge_plan(tool, plan, transaction_flags(plan), &judgement);
         if (status != STATUS_DONE)
                 return status;
-        report_diagnostics(tool, wanted.diagnostics);
-        status = tool->quiet ? STATUS_DONE : saved_print(tool, plan, &basis);
+        if (!judgement.refusal.r)
+                report_diagnostics(tool, wanted.diagnostics);
+        status = tool->quiet ? STATUS_DONE : saved_print(tool, plan, &basis, &wanted, &judgement);
+        if (judgement.refusal.r) {
+                int refused = judge_report(tool, plan, &wanted, &judgement.refusal);
+
+                return status == STATUS_DONE ? refused : status;
+        }
         return status == STATUS_DONE && iov_plan_count(plan) ? STATUS_PENDING : status;
 }
 
 /* What the files do not name is a difference too. */
 int prov_status(struct tool *tool, char **words, unsigned int n_words) {
+        CLEANUP_WANTED struct wanted wanted = {0};
+        CLEANUP_BASIS struct basis basis = {0};
+        CLEANUP_PLAN struct iov_plan *plan = NULL;
+
         arg_prune = true;
-        int status = prov_plan(tool, words, n_words);
-        if (status == STATUS_DONE || status == STATUS_PENDING)
+        int status = prepare(tool, words, n_words, &wanted, &basis, &plan);
+        if (status != STATUS_DONE)
+                return status;
+        report_diagnostics(tool, wanted.diagnostics);
+        status = tool->quiet ? STATUS_DONE : saved_print(tool, plan, &basis, &wanted, NULL);
+        if (status == STATUS_DONE)
                 confirm_say(tool);
-        return status;
-}
-
-/* What stays as it is may not fit a change: no step is at fault then, and a refusal begins with it, `namespace web-disk/1: `. */
-static bool add_at_object(struct wanted *wanted, const char *text) {
-        const enum iov_kind *kinds = NULL;
-        struct iov_diagnostic place;
-        size_t n = iov_config_kinds(&kinds);
-
-        for (size_t i = 0; i < n; i++) {
-                const char *word = iov_records_get(kinds[i])->name;
-                size_t length = strlen(word);
-
-                if (strncmp(text, word, length) != 0 || text[length] != ' ')
-                        continue;
-                const char *name = text + length + 1, *end = strchr(name, ':');
-                CLEANUP_FREE char *copy = xasprintf("%.*s", end ? (int)(end - name) : 0, name);
-                return iov_diagnostics_locate(wanted->diagnostics, kinds[i], copy, &place) == 0 &&
-                       iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, kinds[i], copy, text) == 0;
-        }
-        return false;
-}
-
-/* A refusal by the appliance, shown where the object at fault stands in the files. */
-static int report_refusal(const struct tool *tool, const struct iov_plan *plan, struct wanted *wanted, int r,
-                          const struct iov_mb_error *error) {
-        char text[sizeof(error->text) + 1] = {0};
-
-        memcpy(text, error->text, sizeof(error->text));
-        if (r == -ESTALE)
-                return report_error(tool, STATUS_FAILED,
-                                    "the appliance has changed since it was looked at; nothing was applied, run it again");
-        if (!*text)
-                return report_errno(tool, r, "the appliance refused the transaction");
-        if (error->op_index >= iov_plan_count(plan)) {
-                bool added = add_at_object(wanted, text);
-
-                report_diagnostics(tool, wanted->diagnostics);
-                return added ? (int)status_from_errno(r) : report_error(tool, status_from_errno(r), "%s", text);
-        }
-        const struct iov_plan_step *step = iov_plan_get(plan, error->op_index);
-        iov_diagnostics_add_object(wanted->diagnostics, IOV_ERROR, step->kind, step_name(step), text);
-        report_diagnostics(tool, wanted->diagnostics);
-        return status_from_errno(r);
+        return status == STATUS_DONE && iov_plan_count(plan) ? STATUS_PENDING : status;
 }
 
 /* What is there after it was applied: what is not as wanted, and whether something is still on its way. */
@@ -186,19 +167,22 @@ static int execute(struct tool *tool, const struct iov_plan *plan, struct wanted
         CLEANUP_APPLIANCE struct iov_appliance *appliance = NULL;
         struct iov_mb_error error = {.op_index = UINT32_MAX};
         struct iov_mb_txn_result result;
-        unsigned int flags = (arg_dry_run ? IOV_TXN_DRY_RUN : 0) | (arg_force ? IOV_TXN_FORCE : 0) |
-                             (arg_scrub ? IOV_TXN_SCRUB : 0) | (plan_shrinks(plan) ? IOV_TXN_SHRINK : 0);
-        int status = session_open(tool, &appliance);
+        struct refusal refusal;
 
+        /* The appliance needs no transaction for that, and refuses others meanwhile. */
+        if (take_back && arg_dry_run)
+                return STATUS_DONE;
+        int status = session_open(tool, &appliance);
         if (status != STATUS_DONE)
                 return status;
         progress_tell(tool, "commit", "committing %zu changes", iov_plan_count(plan));
-        int r = take_back && !arg_dry_run ? iov_confirm_take_back(appliance, &result, &error)
-                                          : iov_plan_apply(plan, appliance, flags, &result, &error);
+        int r = take_back ? iov_confirm_take_back(appliance, &result, &error)
+                          : iov_plan_apply(plan, appliance, transaction_flags(plan), &result, &error);
         if (r < 0) {
                 progress_end(tool);
+                refusal_take(appliance, r, &refusal);
                 iov_close(TAKE_PTR(appliance));
-                return report_refusal(tool, plan, wanted, r, &error);
+                return judge_report(tool, plan, wanted, &refusal);
         }
         return arg_dry_run ? STATUS_DONE : verify(tool, appliance, wanted->model, ret_after);
 }

@@ -37,7 +37,9 @@ int confirm_parse(const struct tool *tool, const char *text, uint32_t *ret_secon
 void confirm_say(const struct tool *tool);
 struct basis; /* tools/common/session.h */
 /* saved.c: plans as documents. */
-int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis);
+struct judgement; /* judge.h; NULL: it was not asked for */
+int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis, const struct wanted *wanted,
+                const struct judgement *judgement);
 /* The plan of a file, if it still fits: what the appliance will be, and the places for refusals. */
 int saved_load(struct tool *tool, const char *file, const struct basis *basis, struct wanted *ret_wanted);
 /* Only read it; as iov_topology_read(). */

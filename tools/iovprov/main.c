@@ -13,8 +13,11 @@ static const struct command commands[] = {
          "check files, or all *.yaml of a directory, without an appliance; '-' is standard input, the default where that is no "
          "terminal",
          files, NULL, NULL, FORMATS_TREE, prov_validate},
-        {NULL, "plan", "show what apply would change; exit status 5 where there is something", files, plan_options, NULL,
-         FORMATS_TREE, prov_plan},
+        {NULL, "plan",
+         "show what apply would change, and for what the appliance would refuse it; exit status 5 where there is something, and "
+         "it "
+         "would not be refused",
+         files, plan_options, NULL, FORMATS_TREE, prov_plan},
         {NULL, "apply", "make the appliance what the files say, in one transaction, and verify", files, apply_options, NULL,
          FORMATS_TREE, prov_apply},
         {NULL, "status", "compare the whole appliance with the files, as plan --prune does; exit status 5 where they differ",

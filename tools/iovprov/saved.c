@@ -9,7 +9,7 @@
 #include "tools/common/input.h"
 #include "tools/common/report.h"
 #include "tools/common/session.h"
-#include "tools/iovprov/iovprov.h"
+#include "tools/iovprov/judge.h"
 #include "util.h"
 
 #define ID_SIZE (2 * sizeof(((struct iov_mb_identify *)0)->id) + 1)
@@ -20,7 +20,8 @@ static char *id_text(const struct iov_mb_identify *id, char text[ID_SIZE]) {
         return text;
 }
 
-int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis) {
+int saved_print(const struct tool *tool, const struct iov_plan *plan, const struct basis *basis, const struct wanted *wanted,
+                const struct judgement *judgement) {
         struct json_object *head = json_object_new_object(), *appliance = json_object_new_object();
         char id[ID_SIZE];
 
@@ -33,6 +34,8 @@ int saved_print(const struct tool *tool, const struct iov_plan *plan, const stru
         json_object_object_add(appliance, "id", json_object_new_string(id_text(&basis->id, id)));
         json_object_object_add(appliance, "chassis", *basis->id.chassis ? json_object_new_string(basis->id.chassis) : NULL);
         json_object_object_add(head, "appliance", appliance);
+        if (judgement)
+                judge_put(head, plan, wanted, judgement);
         return changes_print_in(tool, plan, head);
 }
 
