@@ -287,7 +287,7 @@ static int forget_status(struct iov_model *m) {
 /* The chassis, then what was saved, then the rules: a state that does not fit the chassis must not be served. */
 static int load(struct control *c) {
         const struct iove_limits limits = control_limits(c);
-        struct iove_refusal refusal;
+        struct iove_refusal refusal = {0};
         struct state_info info;
         int r = chassis_load(c->ctx, c->options->chassis, state_get_path(c->state), &c->model);
 

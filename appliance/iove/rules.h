@@ -30,9 +30,10 @@ uint32_t iove_blamed(const struct iove_blame *blame, enum iov_kind kind, const c
 /* Check the form of one record on its own, before it is looked at by anything else. Returns NULL or what is wrong (static). */
 const char *iove_record_check(enum iov_kind kind, const void *record);
 
-/* Check all of the candidate against itself. 0 or -EBADMSG, with all that is wrong added to the refusal. */
+/* Check all of the candidate against itself. 0 or -EBADMSG, with all that is wrong added to the refusal, which has reasons from
+ * before or is zero. */
 int iove_rules_check(const struct iov_model *candidate, const struct iove_limits *limits, const struct iove_blame *blame,
-                     struct iove_refusal *ret_refusal);
+                     struct iove_refusal *refusal);
 /* Check that nothing changes under a running server, and that no volume shrinks, unless `flags` (IOV_TXN_*) allow it: `have` is
  * what is now. */
 int iove_rules_check_change(const struct iov_model *have, const struct iov_model *candidate, uint32_t flags,
