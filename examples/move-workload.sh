@@ -37,8 +37,12 @@ servers:
   $from: {link: $(link "$from")}
   $to: {link: $(link "$to"), profile: $profile}
 END
-# What is applied is what was shown: somebody else's change in between is refused.
-iovprov plan "$work/move.yaml" || [ $? -eq 5 ]
-iovprov plan -o yaml "$work/move.yaml" >"$work/plan.yaml" || [ $? -eq 5 ]
+force=
+for option; do
+	[ "$option" != --force ] || force=--force
+done
+# The plan says as well what the appliance would refuse. What is applied is what was shown: somebody else's change in between is refused.
+iovprov plan $force "$work/move.yaml" || [ $? -eq 5 ]
+iovprov plan $force -o yaml "$work/move.yaml" >"$work/plan.yaml" || [ $? -eq 5 ]
 iovprov apply -q --wait "$@" --plan "$work/plan.yaml"
 echo "$to wears $profile now"
