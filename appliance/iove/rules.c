@@ -16,7 +16,8 @@
 #include "util.h"
 
 /* Reasons beyond the room are counted, and cost no more than that. */
-static int add_reason(struct iove_refusal *refusal, enum iov_retcode code, uint32_t op_index, const char *format, va_list args) {
+__attribute__((format(printf, 4, 0))) static int add_reason(struct iove_refusal *refusal, enum iov_retcode code,
+                                                            uint32_t op_index, const char *format, va_list args) {
         if (refusal->n == 0)
                 refusal->code = code;
         if (refusal->n < IOV_MB_ERRORS_MAX) {
