@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 
 #define PAGES_LEAST ((size_t)262144)  /* a multiple of any page size; less is on the heap */
-#define PAGES_SMALL ((size_t)4096)    /* steps on the heap */
+#define PAGES_SMALL ((size_t)4096)    /* the least on the heap */
 #define PAGES_LARGE ((size_t)2 << 20) /* from here on large pages are worth it */
 
 static inline void pages_free(void *pages, size_t size) {
@@ -42,14 +42,22 @@ static inline void *pages_map(void *old, size_t size, size_t want) {
         return p;
 }
 
+/* On the heap powers of two: a table that is copied and freed with each change finds the place of the one before it, where sizes
+ * that grow step by step would leave holes that nothing fits into. */
+static inline size_t pages_round(size_t want) {
+        const size_t unit = want < PAGES_LARGE ? PAGES_LEAST : PAGES_LARGE;
+        size_t size = PAGES_SMALL;
+
+        while (size < want && size < PAGES_LEAST)
+                size *= 2;
+        return want <= size ? size : (want + unit - 1) / unit * unit;
+}
+
 /* Make room for `need` bytes at least, and for twice what there was, of much for a quarter more: what is populated and not needed
  * costs too. What is new may hold anything. 0 or -ENOMEM. `*pages` NULL and `*size` 0: there was nothing. */
 static inline int pages_grow(void **pages, size_t *size, size_t need) {
         size_t more = *size < 4 * PAGES_LARGE ? *size : (*size / 4 + PAGES_LARGE - 1) / PAGES_LARGE * PAGES_LARGE;
-        size_t want = need < *size + more ? *size + more : need;
-        size_t unit = want < PAGES_LEAST ? PAGES_SMALL : want < PAGES_LARGE ? PAGES_LEAST : PAGES_LARGE;
-
-        want = (want + unit - 1) / unit * unit;
+        const size_t want = pages_round(need < *size + more ? *size + more : need);
         void *p = want < PAGES_LEAST ? realloc(*pages, want) : pages_map(*pages, *size, want);
         if (!p)
                 return -ENOMEM;

@@ -338,8 +338,10 @@ static void test_pages(void **state) {
         size_t size = 0, used = 0;
 
         for (size_t need = 1; need < 3 * PAGES_LARGE; need = need * 3 + 1) {
-                if (pages_grow(&pages, &size, need) < 0 || !pages)
+                if (pages_grow(&pages, &size, need) < 0 || !pages) {
                         fail_msg("no memory");
+                        return;
+                }
                 assert_true(size >= need);
                 bytes = pages;
                 for (size_t i = 0; i < used; i++)
