@@ -55,6 +55,12 @@ appliance_teardown() {
         rm -rf "$T"
 }
 
+# doc LINE...: a topology with these lines.
+doc() {
+        printf 'version: 1\nkind: topology\n'
+        printf '%s\n' "$@"
+}
+
 is_live() {
         [[ -n $IOVD_PID ]]
 }

@@ -10,12 +10,6 @@ teardown() {
         appliance_teardown
 }
 
-# doc LINE...: a topology with these lines.
-doc() {
-        printf 'version: 1\nkind: topology\n'
-        printf '%s\n' "$@"
-}
-
 @test "every example is applied, and a second apply changes nothing" {
         local file n=0
         for file in ./*.yaml; do

@@ -11,11 +11,6 @@ teardown() {
         appliance_teardown
 }
 
-doc() {
-        printf 'version: 1\nkind: topology\n'
-        printf '%s\n' "$@"
-}
-
 # All that there is to change: names, sizes, blocks and bytes of the state directory, and what the tools can see.
 picture() {
         (

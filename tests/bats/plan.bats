@@ -11,11 +11,6 @@ teardown() {
         appliance_teardown
 }
 
-doc() {
-        printf 'version: 1\nkind: topology\n'
-        printf '%s\n' "$@"
-}
-
 @test "a plan says which running server loses which device, and how" {
         is_live || skip "no server runs on a simulator"
         iovprov apply -q rack.yaml

@@ -11,11 +11,6 @@ teardown() {
         appliance_teardown
 }
 
-doc() {
-        printf 'version: 1\nkind: topology\n'
-        printf '%s\n' "$@"
-}
-
 @test "a saved plan is what is applied, for every example, as YAML and as JSON" {
         local file format n=0
         for file in ./*.yaml; do
