@@ -452,6 +452,52 @@ static void test_abort_limit(void **state) {
         fake_ring_cq(f, &q);
 }
 
+/* What is aborted ends while the next process takes over, and there is no room for the abort's own completion: it comes once. */
+static void abort_restart(struct fake *f, struct fake_queue *io, unsigned int restarts) {
+        struct fake_queue q = *io;
+        struct nvme_cqe cqe;
+
+        const unsigned int room = f->admin.cq_size - 1;
+        for (unsigned int i = 0; i < room; i++)
+                fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_QUEUES});
+        fake_ring(f, &f->admin);
+        fake_run(f);
+        for (unsigned int i = 0; i < room; i++)
+                assert_true(fake_pop(f, &f->admin, &cqe));
+        const uint16_t cid = fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = BLOCKS - 1});
+        fake_ring(f, &q);
+        const uint16_t abort =
+                fake_push(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 | 1});
+        fake_ring(f, &f->admin);
+        for (unsigned int i = 0; i < restarts; i++) { /* after the first it has ended, and waits for room */
+                fake_restart(f);
+                fake_run(f);
+        }
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_ABORT_REQUESTED);
+        fake_ring_cq(f, &q);
+        assert_false(fake_pop(f, &f->admin, &cqe));
+        fake_ring_cq(f, &f->admin);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.cid, abort);
+        assert_int_equal(cqe.result, 0);
+        assert_false(fake_pop(f, &f->admin, &cqe));
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(admin(f, (struct nvme_sqe){.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_QUEUES}), 0);
+        for (unsigned int i = 0; i < NVME_SLOTS; i++)
+                assert_int_equal(f->image->slots[i].state, NVME_SLOT_FREE);
+        *io = q;
+}
+
+static void test_abort_restart(void **state) {
+        struct fake_queue q;
+
+        fake_queue_create(*state, &q, 1, 16);
+        abort_restart(*state, &q, 1);
+        abort_restart(*state, &q, 2);
+}
+
 /* ---- features with data ---- */
 
 static unsigned int set_data(struct fake *f, uint32_t id, uint32_t nsid, uint32_t cdw11, const void *data, size_t n) {
@@ -558,6 +604,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_telemetry_full, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_abort_io, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_abort_limit, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_abort_restart, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_timestamp, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_host_features, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_lba_range, setup, teardown),

@@ -51,12 +51,14 @@ static void resume_delete(struct nvme_device *device, struct nvme_command *comma
                 nvme_complete(command, 0, 0);
 }
 
-/* An abort [5.1] waits for the command that it aborts, unless that has ended and only the abort's own completion was missed. */
+/* An abort [5.1] waits for the command that it aborts, unless that has ended and only the abort's own completion was missed: what
+ * has ended may still wait for room in its queue. */
 static void resume_abort(struct nvme_device *device, struct nvme_command *command) {
         const struct nvme_image *image = device->image;
 
         for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1))
-                if (image->slots[i].state != NVME_SLOT_FREE && image->slots[i].aborter == command->index + 1)
+                if (image->slots[i].state != NVME_SLOT_FREE && image->slots[i].state != NVME_SLOT_DONE &&
+                    image->slots[i].aborter == command->index + 1)
                         return;
         nvme_complete(command, 0, 1);
 }
@@ -65,6 +67,8 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
         struct nvme_slot *slot = nvme_slot(command);
         struct nvme_sq *sq = &device->image->sqs[slot->sq_id];
 
+        if (slot->state == NVME_SLOT_FREE) /* by another one that was resumed */
+                return;
         if (slot->state == NVME_SLOT_ORPHAN || !sq->size) {
                 nvme_slot_free(command);
                 return;
@@ -74,9 +78,6 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
         case NVME_SLOT_MEDIA:
         case NVME_SLOT_FORMAT:
                 resume_executing(device, command, slot);
-                break;
-        case NVME_SLOT_DONE:
-                nvme_post(command);
                 break;
         case NVME_SLOT_RESERVE:
                 if (nvme_marks_resumes(slot))
@@ -90,7 +91,7 @@ static void resume_slot(struct nvme_device *device, struct nvme_command *command
         case NVME_SLOT_DELETE:
                 resume_delete(device, command, slot);
                 break;
-        default: /* an event request: it waits on */
+        default: /* an event request: it waits on; or an abort that has ended with what it aborts */
                 break;
         }
 }
@@ -130,7 +131,9 @@ void nvme_resume(struct nvme_device *device) {
                 if (device->image->slots[i].state != NVME_SLOT_FREE)
                         resume_posting(device, &device->commands[i]);
         for (unsigned int i = nvme_slot_next(device->image, 0); i < NVME_SLOTS; i = nvme_slot_next(device->image, i + 1))
-                if (device->image->slots[i].state != NVME_SLOT_FREE)
+                if (device->image->slots[i].state == NVME_SLOT_DONE && device->image->sqs[device->image->slots[i].sq_id].size)
+                        nvme_post(&device->commands[i]);
+                else if (device->image->slots[i].state != NVME_SLOT_FREE)
                         todo[i / 64] |= UINT64_C(1) << i % 64;
         /* Those of I/O first: an admin command may be about them. */
         for (unsigned int n = 0; n < NVME_SLOTS; n++) {
