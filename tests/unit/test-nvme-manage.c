@@ -192,6 +192,48 @@ static void test_format_waits(void **state) {
         assert_int_equal(f->n_submitted[VPC_IO_FORMAT], 1);
 }
 
+/* What the namespace has become while the format waits for a write, or for its own first step. */
+static void test_format_changes(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_cqe cqe;
+
+        fake_queue_create(f, &q, 1, 16);
+        memset(fake_memory(f, FAKE_DATA), 0x77, 512);
+        for (unsigned int i = 0; i < 2; i++) {
+                fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA));
+                fake_ring(f, &q);
+                fake_push(f, &f->admin, format(1, 0));
+                fake_ring(f, &f->admin);
+                f->persona.media[0].read_only = i == 0;
+                f->persona.media[0].shared = i == 1; /* of its reservations nothing is known yet */
+                assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+                fake_run(f);
+                assert_true(fake_pop(f, &q, &cqe));
+                fake_ring_cq(f, &q);
+                assert_true(fake_pop(f, &f->admin, &cqe));
+                assert_int_equal(cqe.status >> 1, i == 0 ? DNR(NVME_SC_WRITE_PROTECTED) : NVME_SC_NAMESPACE_NOT_READY);
+                fake_ring_cq(f, &f->admin);
+                assert_int_equal(f->media[0][0], 0x77);
+                f->persona.media[0].read_only = f->persona.media[0].shared = 0;
+                assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        }
+        fake_push(f, &f->admin, format(1, 1));
+        fake_ring(f, &f->admin);
+        f->persona.media[0].read_only = 1;
+        assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        fake_run(f);
+        assert_true(fake_pop(f, &f->admin, &cqe));
+        assert_int_equal(cqe.status >> 1, DNR(NVME_SC_WRITE_PROTECTED));
+        fake_ring_cq(f, &f->admin);
+        assert_int_equal(f->image->namespaces[0].block_shift, 12); /* that the medium keeps already */
+        assert_int_equal(f->media[0][0], 0x77);
+        f->persona.media[0].read_only = 0;
+        assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        assert_int_equal(admin(f, format(1, 0)), 0);
+        assert_int_equal(f->media[0][0], 0);
+}
+
 /* Media that are memory: all of it ends within the doorbell write, and nothing waits for the next one. */
 static void test_format_inline(void **state) {
         struct fake *f = *state;
@@ -595,6 +637,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_format_errors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_under_io, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_waits, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format_changes, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_inline, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_format_reset, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_self_test, setup, teardown),

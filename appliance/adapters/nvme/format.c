@@ -30,6 +30,21 @@ static uint32_t wanted_shift(const struct nvme_sqe *sqe) {
         return sqe->cdw10 & 15 ? 12 : 9;
 }
 
+/* What may have become of a namespace at any time before it is erased, too. */
+static uint32_t check_namespace(struct nvme_device *device, const struct nvme_sqe *sqe, uint32_t nsid) {
+        const struct nvme_namespace *ns = &device->image->namespaces[nsid - 1];
+
+        if (ns->read_only)
+                return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
+        const uint32_t outcome = nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
+        if (outcome)
+                return outcome;
+        /* Other controllers go on with the blocks that they know. */
+        if (device->image->shared >> (nsid - 1) & 1 && ns->block_shift != wanted_shift(sqe))
+                return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
+        return ns->size % (1u << wanted_shift(sqe)) ? NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40) : 0;
+}
+
 /* [5.23] LBA Format 3:0, Metadata 4, Protection Information 8:5, Secure Erase Settings 11:9 */
 static uint32_t check(struct nvme_device *device, const struct nvme_sqe *sqe) {
         const struct nvme_image *image = device->image;
@@ -43,27 +58,21 @@ static uint32_t check(struct nvme_device *device, const struct nvme_sqe *sqe) {
                 return NVME_INVALID_FIELD(41);
         if (image->formatting)
                 return NVME_ERROR(NVME_SC_FORMAT_IN_PROGRESS, NVME_NOWHERE);
-        for (uint32_t nsid = next_target(image, sqe, 0); nsid; nsid = next_target(image, sqe, nsid)) {
-                const struct nvme_namespace *ns = &image->namespaces[nsid - 1];
-
-                if (ns->read_only)
-                        return NVME_ERROR(NVME_SC_WRITE_PROTECTED | NVME_DNR, 4);
-                outcome = nvme_reservation_allows(device, nsid, VPC_MAY_WRITE);
-                if (outcome)
-                        return outcome;
-                /* Other controllers go on with the blocks that they know. */
-                if (image->shared >> (nsid - 1) & 1 && ns->block_shift != wanted_shift(sqe))
-                        return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
-                if (ns->size % (1u << wanted_shift(sqe)))
-                        return NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40);
-        }
-        return 0;
+        for (uint32_t nsid = next_target(image, sqe, 0); nsid && !outcome; nsid = next_target(image, sqe, nsid))
+                outcome = check_namespace(device, sqe, nsid);
+        return outcome;
 }
 
 static uint32_t submit(struct nvme_command *command, uint64_t step) {
         const struct nvme_sqe *sqe = &nvme_slot(command)->sqe;
-        const struct nvme_namespace *ns = &command->device->image->namespaces[command->n_ranges - 1];
+        struct nvme_image *image = command->device->image;
+        const struct nvme_namespace *ns = &image->namespaces[command->n_ranges - 1];
+        const uint32_t outcome = step < STEP_FLUSH ? check_namespace(command->device, sqe, command->n_ranges) : 0;
 
+        if (outcome) {
+                image->formatting = 0;
+                return outcome;
+        }
         if (step == STEP_BLOCK_SIZE && ns->block_shift == wanted_shift(sqe))
                 step = STEP_DISCARD;
         command->progress = step;
