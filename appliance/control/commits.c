@@ -99,6 +99,21 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
         same_free(&same);
 }
 
+void control_forget_vadapters(const struct control *c, const struct iov_model *old) {
+        const struct iov_vadapter *va = NULL;
+
+        iov_model_foreach (old, IOV_KIND_VADAPTER, va) {
+                const struct iov_vadapter *now = iov_model_get(c->model, IOV_KIND_VADAPTER, va->name);
+                bool is_there = now && now->id == va->id;
+
+                if (!is_there) /* under that name; but it may have got another */
+                        iov_model_foreach (c->model, IOV_KIND_VADAPTER, now)
+                                is_there |= now->id == va->id;
+                if (!is_there && c->supervisor)
+                        supervisor_forget_vadapter(c->supervisor, va->id);
+        }
+}
+
 static void tell_adopted(const struct control *c) {
         const struct state_info *info = &c->info;
         unsigned long long generation = info->generation;
@@ -150,8 +165,10 @@ static void adopt(struct control *c) {
         }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
-        else if (!c->info.confirm_s)
+        else if (!c->info.confirm_s) {
                 control_discard_volumes(c, old);
+                control_forget_vadapters(c, old);
+        }
         iov_model_unref(old);
 }
 

@@ -21,6 +21,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/journal.c appliance/control/journal.h \
 	appliance/control/keeper.c appliance/control/keeper.h appliance/control/keeper-private.h \
 	appliance/control/keeping.c \
+	appliance/control/lives.c appliance/control/lives.h \
 	appliance/control/lock.c appliance/control/lock.h \
 	appliance/control/mailbox.c appliance/control/mailbox.h \
 	appliance/control/mark-state.c appliance/control/mark-state.h \
@@ -44,6 +45,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor-backends.c \
 	appliance/control/supervisor-drive.c \
 	appliance/control/supervisor-instances.c \
+	appliance/control/supervisor-lives.c \
 	appliance/control/supervisor-marks.c \
 	appliance/control/supervisor-media.c \
 	appliance/control/supervisor-processes.c \
