@@ -147,11 +147,20 @@ void host_answer(void) {
         REQUIRE(!fuzz.image->reserving.slot);
 }
 
+void host_fence(void) {
+        const struct nvme_reserving *r = &fuzz.image->reserving;
+
+        if (r->slot && r->request.op >= VPC_RESERVE_OPS)
+                fuzz.fenced_ticket = r->request.ticket;
+        nvme_model.fence(fuzz.device, 0, fuzz.fence);
+}
+
 /* Not before all that was under way has ended. */
 static void fenced(void *context, unsigned int index, uint64_t change) {
         REQUIRE(index == 0 && change == fuzz.fence);
         for (unsigned int i = nvme_slot_next(fuzz.image, 0); i < NVME_SLOTS; i = nvme_slot_next(fuzz.image, i + 1))
                 REQUIRE(!fuzz.device->commands[i].is_fenced);
+        REQUIRE(!fuzz.image->reserving.slot || fuzz.image->reserving.request.ticket != fuzz.fenced_ticket);
         fuzz.fenced = change;
 }
 

@@ -121,7 +121,6 @@ static void finish(struct nvme_command *command, uint32_t outcome) {
         const unsigned int sq_id = slot->sq_id;
 
         device->image->sqs[sq_id].n_media--;
-        command->is_fenced = false;
         nvme_complete(command, outcome, 0);
         nvme_delete_sq_finish(device, sq_id);
 }
@@ -137,7 +136,6 @@ static void give_up(struct nvme_command *command, uint32_t outcome) {
         slot->verdict = outcome;
         slot->state = NVME_SLOT_FETCHED;
         command->device->image->sqs[0].n_media--;
-        command->is_fenced = false;
         nvme_admin_advance(command, 0);
 }
 
@@ -252,7 +250,6 @@ static void marked(struct nvme_command *command, enum vpc_reserve_result result)
         device->image->reserving.slot = 0;
         slot->state = NVME_SLOT_FETCHED;
         device->image->sqs[sq_id].n_media--;
-        command->is_fenced = false;
         command->clears = 0;
         if (result == VPC_RESERVE_AGAIN && sq_id)
                 nvme_io_execute(command);
