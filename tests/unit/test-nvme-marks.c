@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "control/mark-state.h"
+#include "control/volumes/mark-state.h"
 #include "nvme-host.h"
 
 #define BAD (NVME_SC_READ_ERROR | NVME_DNR)
