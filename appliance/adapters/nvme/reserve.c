@@ -56,7 +56,7 @@ static uint32_t check_fields(const struct nvme_slot *slot) {
         default:
                 if (action >= RELEASE_ACTIONS || cdw10 & IGNORE_EXISTING_KEY)
                         return NVME_INVALID_FIELD(40);
-                if (action) /* clear has no type */
+                if (action) /* clear: any type */
                         return 0;
                 break;
         }
@@ -91,6 +91,8 @@ static uint32_t make_request(struct nvme_command *command, struct vpc_reserve_re
         } else {
                 q->op = (uint8_t)((slot->sqe.opcode == NVME_IO_RESERVE_ACQUIRE ? VPC_RESERVE_ACQUIRE : VPC_RESERVE_RELEASE) +
                                   action);
+                if (q->op == VPC_RESERVE_CLEAR) /* it has no type */
+                        q->type = 0;
         }
         return 0;
 }
