@@ -67,15 +67,20 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
-/* What is shared is written to by whom the reservations let. */
+/* What the controller has been told is shared is written to by whom the reservations let. */
 static bool is_allowed(unsigned int index, enum vpc_io_op op) {
         const struct vpc_initiator who = nvme_initiator(fuzz.image);
         const struct vpc_reservation *r = &fuzz.page.copies[fuzz.page.current & 1];
 
-        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH || !fuzz.persona.media[0].shared)
+        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH)
                 return true;
-        return fuzz.page.current && r->volume == fuzz.persona.media[0].unique_id &&
-               vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+        for (uint32_t i = 0; i < fuzz.image->n_namespaces; i++) {
+                const struct nvme_namespace *ns = &fuzz.image->namespaces[i];
+
+                if (ns->blocks && ns->medium == 0 && fuzz.image->shared >> i & 1)
+                        return fuzz.page.current && r->volume == ns->unique_id && vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+        }
+        return true;
 }
 
 static void check_request(unsigned int index, const struct vpc_io *io) {
@@ -147,11 +152,20 @@ void host_answer(void) {
         REQUIRE(!fuzz.image->reserving.slot);
 }
 
+void host_fence(void) {
+        const struct nvme_reserving *r = &fuzz.image->reserving;
+
+        if (r->slot && r->request.op >= VPC_RESERVE_OPS)
+                fuzz.fenced_ticket = r->request.ticket;
+        nvme_model.fence(fuzz.device, 0, fuzz.fence);
+}
+
 /* Not before all that was under way has ended. */
 static void fenced(void *context, unsigned int index, uint64_t change) {
         REQUIRE(index == 0 && change == fuzz.fence);
         for (unsigned int i = nvme_slot_next(fuzz.image, 0); i < NVME_SLOTS; i = nvme_slot_next(fuzz.image, i + 1))
                 REQUIRE(!fuzz.device->commands[i].is_fenced);
+        REQUIRE(!fuzz.image->reserving.slot || fuzz.image->reserving.request.ticket != fuzz.fenced_ticket);
         fuzz.fenced = change;
 }
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "control/journal.h"
-#include "control/lives.h"
+#include "control/supervisor/lives.h"
 #include "control/tables.h"
 #include "util.h"
 
