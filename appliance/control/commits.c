@@ -100,18 +100,16 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
 }
 
 void control_forget_vadapters(const struct control *c, const struct iov_model *old) {
+        struct same same = {.model = c->model};
         const struct iov_vadapter *va = NULL;
 
         iov_model_foreach (old, IOV_KIND_VADAPTER, va) {
-                const struct iov_vadapter *now = iov_model_get(c->model, IOV_KIND_VADAPTER, va->name);
-                bool is_there = now && now->id == va->id;
+                const struct iov_vadapter *now = NULL;
 
-                if (!is_there) /* under that name; but it may have got another */
-                        iov_model_foreach (c->model, IOV_KIND_VADAPTER, now)
-                                is_there |= now->id == va->id;
-                if (!is_there && c->supervisor)
+                if (c->supervisor && same_vadapter(&same, va, &now) == 0 && !now)
                         supervisor_forget_vadapter(c->supervisor, va->id);
         }
+        same_free(&same);
 }
 
 static void tell_adopted(const struct control *c) {

@@ -8,6 +8,7 @@
 #ifndef IOV_NVME_IMAGE_H
 #define IOV_NVME_IMAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "adapters/nvme/spec.h"
@@ -215,10 +216,12 @@ struct nvme_image {
 
         /* Of the rest, nothing is touched before it is needed, so that an idle controller is small. */
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
+        uint8_t unused[80];                                /* the first slots of both kinds are in one page */
         struct nvme_slot slots[NVME_SLOTS];
 
         struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */
         unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */
 };
+_Static_assert(offsetof(struct nvme_image, slots) % NVME_PAGE_SIZE == 0, "an idle controller would take a page more");
 
 #endif
