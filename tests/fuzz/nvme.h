@@ -38,7 +38,7 @@ struct fuzz {
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
-        uint64_t now, dma_generation;
+        uint64_t now, timer_due, dma_generation;
         struct vpc_reservation_page page; /* of the first medium */
         uint64_t asked;                   /* ticket of what the appliance was asked for last */
         struct vpc_marks_pages marks;
