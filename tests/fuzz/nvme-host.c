@@ -67,21 +67,21 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
-/* What is shared is written to by whom the reservations let. */
-static bool is_allowed(unsigned int index, enum vpc_io_op op) {
+/* What is shared is read, and written to, by whom the reservations let. The self-test is the device's own. */
+static bool is_allowed(unsigned int index, const struct vpc_io *io) {
         const struct vpc_initiator who = nvme_initiator(fuzz.image);
         const struct vpc_reservation *r = &fuzz.page.copies[fuzz.page.current & 1];
 
-        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH || !fuzz.persona.media[0].shared)
+        if (index != 0 || io->op == VPC_IO_FLUSH || io == &fuzz.device->self_test_io || !fuzz.persona.media[0].shared)
                 return true;
         return fuzz.page.current && r->volume == fuzz.persona.media[0].unique_id &&
-               vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+               vpc_reservation_rights(r, &who) & (io->op == VPC_IO_READ ? VPC_MAY_READ : VPC_MAY_WRITE);
 }
 
 static void check_request(unsigned int index, const struct vpc_io *io) {
         uint64_t sum = 0;
 
-        REQUIRE(is_allowed(index, io->op));
+        REQUIRE(is_allowed(index, io));
         REQUIRE(index < 2 && io->done);
         for (unsigned int i = 0; i < fuzz.n_pending; i++)
                 REQUIRE(fuzz.pending[i] != io);
@@ -95,7 +95,8 @@ static void check_request(unsigned int index, const struct vpc_io *io) {
                 for (unsigned int i = 0; i < io->n_iov; i++) {
                         REQUIRE(is_within(&io->iov[i], fuzz_memory, sizeof(fuzz_memory)) ||
                                 is_within(&io->iov[i], fuzz.device->self_test_data, NVME_SELF_TEST_PIECE) ||
-                                is_within(&io->iov[i], fuzz.device->scratch, NVME_SLOTS * sizeof(fuzz.device->scratch[0])));
+                                is_within(&io->iov[i], fuzz.device->scratch, NVME_SLOTS * sizeof(fuzz.device->scratch[0])) ||
+                                is_within(&io->iov[i], fuzz.device->copies, sizeof(fuzz.device->copies)));
                         sum += io->iov[i].iov_len;
                 }
                 REQUIRE(sum == io->length);
