@@ -381,6 +381,39 @@ static void test_copy_preempted(void **state) {
         }
 }
 
+/* A namespace is given to others as well while commands of several requests are under way: they are judged before the next. */
+static void test_shared_since(void **state) {
+        const struct nvme_range ranges[] = {{.first = 8, .blocks = 2}, {.first = 30, .blocks = 2}};
+        const struct nvme_copy_range range = {.first = 100, .blocks = 49};
+        struct fake_queue q;
+        struct fake *f = start(&q, false);
+        struct nvme_cqe cqe;
+
+        memcpy(fake_memory(f, FAKE_DATA), ranges, sizeof(ranges));
+        memcpy(fake_memory(f, FAKE_DATA + 4096), &range, sizeof(range));
+        fake_push(f, &q,
+                  (struct nvme_sqe){
+                          .opcode = NVME_IO_DATASET, .nsid = 2, .cdw10 = 1, .cdw11 = NVME_DATASET_DEALLOCATE, .prp1 = FAKE_DATA});
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_COPY, .nsid = 2, .prp1 = FAKE_DATA + 4096});
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 2, .cdw12 = 20});
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA + 8192));
+        fake_ring(f, &q);
+        assert_int_equal(f->n_pending, 4);
+        f->persona.media[1].shared = 1;
+        assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        for (unsigned int i = 0; i < 3; i++) {
+                assert_true(fake_step(f));
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1, NVME_SC_NAMESPACE_NOT_READY); /* its reservations are not known yet */
+        }
+        assert_true(fake_step(f));
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, 0); /* let through before, as a whole */
+        assert_int_equal(f->n_pending, 0);
+        fake_ring_cq(f, &q);
+        stop(f);
+}
+
 /* A report of which the host wants only parts. */
 static void test_report_in_parts(void **state) {
         struct fake_queue q;
@@ -593,13 +626,21 @@ static void test_reset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_identify),        cmocka_unit_test(test_not_ready),
-                cmocka_unit_test(test_conflicts),       cmocka_unit_test(test_ask),
-                cmocka_unit_test(test_fields),          cmocka_unit_test(test_report),
-                cmocka_unit_test(test_report_in_parts), cmocka_unit_test(test_deallocate_preempted),
-                cmocka_unit_test(test_copy_preempted),  cmocka_unit_test(test_fence),
-                cmocka_unit_test(test_fence_restart),   cmocka_unit_test(test_preempt_and_abort),
-                cmocka_unit_test(test_notices),         cmocka_unit_test(test_persistence),
+                cmocka_unit_test(test_identify),
+                cmocka_unit_test(test_not_ready),
+                cmocka_unit_test(test_conflicts),
+                cmocka_unit_test(test_ask),
+                cmocka_unit_test(test_fields),
+                cmocka_unit_test(test_report),
+                cmocka_unit_test(test_report_in_parts),
+                cmocka_unit_test(test_deallocate_preempted),
+                cmocka_unit_test(test_copy_preempted),
+                cmocka_unit_test(test_shared_since),
+                cmocka_unit_test(test_fence),
+                cmocka_unit_test(test_fence_restart),
+                cmocka_unit_test(test_preempt_and_abort),
+                cmocka_unit_test(test_notices),
+                cmocka_unit_test(test_persistence),
                 cmocka_unit_test(test_reset),
         };
 

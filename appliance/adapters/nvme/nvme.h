@@ -382,6 +382,8 @@ static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe, bool is_admi
 /* reservation.c: what reservations let the host do [8.8]. 0, or the outcome of a command that they forbid. */
 uint32_t nvme_reservation_check(const struct nvme_command *command);
 uint32_t nvme_reservation_allows(struct nvme_device *device, uint32_t nsid, unsigned int rights);
+/* A namespace is under reservations as of now: end what is under way there in several requests and may not go on. */
+void nvme_reservation_judge(struct nvme_device *device, uint32_t nsid);
 /* The reservations of a medium have changed; see vpc_model.fence. */
 void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change);
 /* Tell of what has come to its end. */

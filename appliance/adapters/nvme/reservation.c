@@ -149,6 +149,10 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
         }
 }
 
+void nvme_reservation_judge(struct nvme_device *device, uint32_t nsid) {
+        end_commands(device, nsid, false);
+}
+
 /* Notices are taken once, whichever process it is that takes them: rather twice than never. Those of before the first look are
  * not for this host. */
 static void take_notices(struct nvme_device *device, uint32_t nsid) {
