@@ -10,7 +10,6 @@
 
 #include <cmocka.h>
 
-#include "control/mark-state.h"
 #include "nvme-host.h"
 #include "util.h"
 
