@@ -48,6 +48,7 @@ enum {
         NVME_IO_WRITE_ZEROES = 0x08,
         NVME_IO_DATASET = 0x09,
         NVME_IO_VERIFY = 0x0c,
+        NVME_IO_COPY = 0x19,
 };
 
 /* NVMe 1.4 figure 104 */

@@ -11,9 +11,11 @@
  *   N read|write BLOCK
  *   N mark|zero|verify BLOCK COUNT           Write Uncorrectable, Write Zeroes, Verify
  *   N trim BLOCK COUNT [BLOCK COUNT]         Dataset Management, deallocate
+ *   N copy TO BLOCK COUNT                    Copy
  *   N compare BLOCK                          with zeroes
  *   N format LBAF
  *   N start mark|write|zero BLOCK COUNT      and do not wait: up to 16 at a time
+ *   N start copy TO BLOCK COUNT              and do not wait: one at a time
  *   N finish                wait for one of those
  *   N burst PATTERN         start writes of that byte to 16 places, and wait for none
  *   N collect               wait for them: how many were good, in conflict, aborted
@@ -249,6 +251,17 @@ static void trim(struct server *s, const uint64_t n[4], int given) {
             (struct nvme_host_command){.opcode = NVME_IO_DATASET, .nsid = s->host.nsid, .cdw10 = given > 2, .cdw11 = DEALLOCATE});
 }
 
+/* The range in the page. */
+static struct nvme_host_command of_copy(struct server *s, const uint64_t n[4]) {
+        const struct {
+                uint64_t reserved, first;
+                uint32_t blocks, tags[3];
+        } range = {.first = n[1], .blocks = (uint32_t)(n[2] - 1)};
+
+        memcpy(s->page, &range, sizeof(range));
+        return of_blocks(s, NVME_IO_COPY, n[0], 1);
+}
+
 static unsigned int opcode_of(const char *word) {
         static const struct {
                 const char *word;
@@ -264,10 +277,8 @@ static unsigned int opcode_of(const char *word) {
         return 0;
 }
 
-static void start(struct server *s, unsigned int opcode, const uint64_t n[4]) {
-        struct nvme_host_command command = of_blocks(s, opcode, n[0], n[1]);
-
-        command.prp1 = s->data_iova;
+static void start(struct server *s, struct nvme_host_command command) {
+        command.prp1 = command.opcode == NVME_IO_COPY ? s->iova : s->data_iova;
         command.cid = (uint16_t)s->host.io.tail;
         nvme_host_put(&s->host.io, &command);
         if (nvme_host_ring(&s->host, &s->host.io) < 0)
@@ -384,7 +395,11 @@ static bool obey_blocks(struct server *s, const char *word, const char *second, 
         const unsigned int opcode = opcode_of(word);
 
         if (strcmp(word, "start") == 0 && opcode_of(second) && given == 2) {
-                start(s, opcode_of(second), n);
+                start(s, of_blocks(s, opcode_of(second), n[0], n[1]));
+        } else if (strcmp(word, "start") == 0 && strcmp(second, "copy") == 0 && given == 3) {
+                start(s, of_copy(s, n));
+        } else if (strcmp(word, "copy") == 0 && given == 3) {
+                run(s, false, of_copy(s, n));
         } else if (strcmp(word, "finish") == 0) {
                 finish(s);
         } else if (strcmp(word, "trim") == 0 && (given == 2 || given == 4)) {

@@ -5,6 +5,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/admin.c \
 	appliance/adapters/nvme/compare.c \
 	appliance/adapters/nvme/controller.c \
+	appliance/adapters/nvme/copy.c \
 	appliance/adapters/nvme/data.c \
 	appliance/adapters/nvme/data.h \
 	appliance/adapters/nvme/device.c \

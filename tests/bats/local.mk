@@ -7,6 +7,7 @@ BATS_TESTS = \
 	tests/bats/block-size.bats \
 	tests/bats/block-size-live.bats \
 	tests/bats/cli.bats \
+	tests/bats/copy-live.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \

@@ -7,6 +7,7 @@ libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_tests = \
 	tests/unit/test-nvme-admin \
 	tests/unit/test-nvme-blocks \
+	tests/unit/test-nvme-copy \
 	tests/unit/test-nvme-doorbell \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
@@ -32,6 +33,9 @@ tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_copy_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_copy_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_copy_LDADD = $(nvme_ldadd)
 tests_unit_test_power_cut_SOURCES = tests/unit/test-power-cut.c tests/unit/volatile-medium.c tests/unit/volatile-medium.h \
 	tests/unit/write-history.c tests/unit/write-history.h
 tests_unit_test_power_cut_CPPFLAGS = $(nvme_cppflags)

@@ -170,7 +170,8 @@ static void test_namespaces(void **state) {
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 5, 0, 1, FAKE_DATA)), DNR(NVME_SC_WRITE_PROTECTED));
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 5, 0, 1, FAKE_DATA)), 0);
         for (unsigned int opcode = NVME_IO_VERIFY + 1; opcode < 256; opcode++)
-                if (opcode > NVME_IO_RESERVE_REPORT && opcode != NVME_IO_RESERVE_ACQUIRE && opcode != NVME_IO_RESERVE_RELEASE)
+                if (opcode > NVME_IO_RESERVE_REPORT && opcode != NVME_IO_RESERVE_ACQUIRE && opcode != NVME_IO_RESERVE_RELEASE &&
+                    opcode != NVME_IO_COPY)
                         assert_int_equal(fake_status(f, &q, fake_transfer(f, (uint8_t)opcode, 1, 0, 1, FAKE_DATA)),
                                          DNR(NVME_SC_INVALID_OPCODE));
 }

@@ -613,11 +613,11 @@ static void test_lba_range(void **state) {
         struct {
                 uint8_t type, attributes, reserved[14];
                 uint64_t first, blocks, more[4];
-        } range = {.type = 1, .blocks = BLOCKS};
+        } range = {.type = 1, .blocks = BLOCKS - 1};
 
         assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 1, 0).status >> 1, 0);
         assert_int_equal(get(f, 0, 2), 0x100);
-        assert_int_equal(get(f, 24, 8), BLOCKS);
+        assert_int_equal(get(f, 24, 8), BLOCKS - 1); /* 0's based */
         assert_int_equal(get(f, 64, 8), 0);
         assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), 0);
         assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 1, 0).status >> 1, 0);
@@ -627,6 +627,14 @@ static void test_lba_range(void **state) {
         assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 1, &range, sizeof(range)), DNR(NVME_SC_INVALID_FIELD));
         range.first = 1;
         assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), DNR(NVME_SC_LBA_OUT_OF_RANGE));
+        range.blocks = UINT64_MAX;
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), DNR(NVME_SC_LBA_OUT_OF_RANGE));
+        range.first = BLOCKS - 1;
+        range.blocks = 0;
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), 0);
+        range.first = BLOCKS;
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 1, 0, &range, sizeof(range)), DNR(NVME_SC_LBA_OUT_OF_RANGE));
+        assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, NVME_NSID_ALL, 0, &range, sizeof(range)), DNR(NVME_SC_INVALID_FIELD));
         assert_int_equal(set_data(f, NVME_FEAT_LBA_RANGE, 3, 0, &range, sizeof(range)), DNR(NVME_SC_INVALID_FIELD));
         assert_int_equal(get_data(f, NVME_FEAT_LBA_RANGE, 0, 0).status >> 1, DNR(NVME_SC_INVALID_NAMESPACE));
 }

@@ -212,7 +212,7 @@ static uint32_t set_write_cache(struct nvme_command *command) {
 }
 
 uint32_t nvme_write_cache_next(struct nvme_command *command, int error) {
-        return error < 0 ? nvme_media_error(command->device, &nvme_slot(command)->sqe, error) : nvme_flush_next(command);
+        return error < 0 ? nvme_media_error(command->device, false, error) : nvme_flush_next(command);
 }
 
 uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {

@@ -76,17 +76,12 @@ static size_t log_effects(const struct nvme_device *device, unsigned char *d) {
                                         NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST};
         static const struct {
                 uint8_t opcode, effects;
-        } io[] = {{NVME_IO_FLUSH, 1},
-                  {NVME_IO_WRITE, 3},
-                  {NVME_IO_READ, 1},
-                  {NVME_IO_WRITE_UNCORRECTABLE, 3},
-                  {NVME_IO_COMPARE, 1},
-                  {NVME_IO_DATASET, 3},
-                  {NVME_IO_VERIFY, 1},
-                  {NVME_IO_WRITE_ZEROES, 3},
-                  {NVME_IO_RESERVE_REGISTER, 1},
-                  {NVME_IO_RESERVE_REPORT, 1},
-                  {NVME_IO_RESERVE_ACQUIRE, 1},
+        } io[] = {{NVME_IO_FLUSH, 1},          {NVME_IO_WRITE, 3},
+                  {NVME_IO_READ, 1},           {NVME_IO_WRITE_UNCORRECTABLE, 3},
+                  {NVME_IO_COMPARE, 1},        {NVME_IO_DATASET, 3},
+                  {NVME_IO_VERIFY, 1},         {NVME_IO_WRITE_ZEROES, 3},
+                  {NVME_IO_COPY, 3},           {NVME_IO_RESERVE_REGISTER, 1},
+                  {NVME_IO_RESERVE_REPORT, 1}, {NVME_IO_RESERVE_ACQUIRE, 1},
                   {NVME_IO_RESERVE_RELEASE, 1}};
 
         for (size_t i = 0; i < sizeof(admin); i++)
