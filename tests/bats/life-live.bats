@@ -128,7 +128,7 @@ goes_to() {
         gets '000 runs 0 newest 10 valid 1' 0 results
         gets '000 type 2 blocks 8' 0 range
         gets 000 0 format 0
-        gets '000 type 0 blocks 8192' 0 range
+        gets '000 type 0 blocks 8191' 0 range
 }
 
 @test "the vAdapter's, whatever its name; with another serial number it is another device" {

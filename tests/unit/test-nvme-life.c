@@ -323,7 +323,7 @@ static void test_ranges(void **state) {
         struct test *t = *state;
         struct vpc_persona persona = t->f->persona;
 
-        set_range(t, 3, FAKE_MEDIUM_SIZE / 512);
+        set_range(t, 3, FAKE_MEDIUM_SIZE / 512 - 1); /* 0's based */
         /* It cannot be saved, and so persists [5.21]. */
         nvme_model.reset(t->f->device, VPC_RESET_FLR);
         fake_enable(t->f);

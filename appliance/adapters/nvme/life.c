@@ -290,7 +290,7 @@ static void give_range(struct nvme_image *image, const struct kept_range *range)
         for (unsigned int i = 0; i < image->n_namespaces; i++) {
                 struct nvme_namespace *ns = &image->namespaces[i];
 
-                if (ns->blocks && ns->unique_id == range->unique_id && first <= ns->blocks && blocks <= ns->blocks - first)
+                if (ns->blocks && ns->unique_id == range->unique_id && first < ns->blocks && blocks < ns->blocks - first)
                         memcpy(ns->range, range->range, sizeof(ns->range));
         }
 }
