@@ -9,6 +9,7 @@ nvme_tests = \
 	tests/unit/test-nvme-blocks \
 	tests/unit/test-nvme-copy \
 	tests/unit/test-nvme-doorbell \
+	tests/unit/test-nvme-format \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
@@ -41,6 +42,9 @@ tests_unit_test_power_cut_SOURCES = tests/unit/test-power-cut.c tests/unit/volat
 tests_unit_test_power_cut_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_power_cut_CFLAGS = $(nvme_cflags)
 tests_unit_test_power_cut_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_format_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_format_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_format_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_manage_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_manage_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_manage_LDADD = $(nvme_ldadd)
