@@ -22,6 +22,12 @@
  *   N fill PATTERN          write that byte to those places, and wait for each
  *   N check PATTERN         read them: same, or which differs
  *   N log                                    Reservation Notification: count, type, how many more
+ *   N smart                                  the figures of the SMART log
+ *   N errors                                 the error log: count and status of the newest, and how many are valid
+ *   N test CODE                              Device Self-test, of all namespaces
+ *   N results                                its log: what runs, the newest result, and how many
+ *   N range [TYPE]                           LBA range type: set, or what it is
+ *   N down                                   shut down, and wait for it
  *   N identify                               NMIC, RESCAP, the NGUID, CMIC, CNTLID
  *   N reset
  */
@@ -47,6 +53,10 @@ enum {
         OPCODE_ACQUIRE = 0x11,
         OPCODE_RELEASE = 0x15,
         FEATURE_HOST_ID = 0x81,
+        FEATURE_LBA_RANGE = 0x03,
+        LOG_ERROR = 0x01,
+        LOG_SMART = 0x02,
+        LOG_SELF_TEST = 0x06,
         LOG_RESERVATION = 0x80,
         DEALLOCATE = 4
 };
@@ -121,12 +131,78 @@ static void report(struct server *s) {
         }
 }
 
+static bool get_log(struct server *s, unsigned int page, uint32_t size) {
+        return run(s, true,
+                   (struct nvme_host_command){
+                           .opcode = NVME_ADMIN_GET_LOG, .nsid = UINT32_MAX, .cdw10 = (size / 4 - 1) << 16 | page});
+}
+
+static uint64_t get64(const struct server *s, size_t offset) {
+        uint64_t value = 0;
+
+        memcpy(&value, s->page + offset, sizeof(value));
+        return value;
+}
+
+/* [NVMe 1.4, 5.14.1.2] */
+static void smart(struct server *s) {
+        if (!get_log(s, LOG_SMART, 512))
+                return;
+        printf(" units %" PRIu64 " %" PRIu64 " commands %" PRIu64 " %" PRIu64, get64(s, 32), get64(s, 48), get64(s, 64),
+               get64(s, 80));
+        printf(" cycles %" PRIu64 " unsafe %" PRIu64 " media %" PRIu64 " errors %" PRIu64, get64(s, 112), get64(s, 144),
+               get64(s, 160), get64(s, 176));
+}
+
+static void errors(struct server *s) {
+        unsigned int n = 0;
+        uint16_t status = 0;
+
+        if (!get_log(s, LOG_ERROR, NVME_HOST_PAGE))
+                return;
+        for (unsigned int i = 0; i < NVME_HOST_PAGE / 64; i++)
+                n += get64(s, (size_t)i * 64) != 0;
+        memcpy(&status, s->page + 12, sizeof(status));
+        printf(" count %" PRIu64 " status %03x valid %u", get64(s, 0), status >> 1 & 0x7ff, n);
+}
+
+static void results(struct server *s) {
+        unsigned int n = 0;
+
+        if (!get_log(s, LOG_SELF_TEST, 564))
+                return;
+        for (unsigned int i = 0; i < 20; i++)
+                n += (s->page[4 + i * 28] & 15) != 15;
+        printf(" runs %u newest %02x valid %u", s->page[0], s->page[4], n);
+}
+
+static void down(struct server *s) {
+        const int r = nvme_host_shutdown(&s->host);
+
+        if (r < 0)
+                measure_die("no shutdown: %s", strerror(-r));
+        printf("000");
+}
+
+static void range(struct server *s, const uint64_t n[4], int given) {
+        struct nvme_host_command command = {.opcode = given ? NVME_ADMIN_SET_FEATURES : NVME_ADMIN_GET_FEATURES,
+                                            .nsid = s->host.nsid,
+                                            .cdw10 = FEATURE_LBA_RANGE};
+        const uint64_t blocks = 8;
+
+        memset(s->page, 0, NVME_HOST_PAGE);
+        if (given) {
+                s->page[0] = (unsigned char)n[0];
+                memcpy(s->page + 24, &blocks, sizeof(blocks));
+        }
+        if (run(s, true, command) && !given)
+                printf(" type %u blocks %" PRIu64, s->page[0], get64(s, 24));
+}
+
 static void notification(struct server *s) {
         uint64_t count = 0;
 
-        if (!run(s, true,
-                 (struct nvme_host_command){
-                         .opcode = NVME_ADMIN_GET_LOG, .nsid = UINT32_MAX, .cdw10 = (64 / 4 - 1) << 16 | LOG_RESERVATION}))
+        if (!get_log(s, LOG_RESERVATION, 64))
                 return;
         memcpy(&count, s->page, sizeof(count));
         printf(" count %" PRIu64 " type %u more %u", count, s->page[8], s->page[9]);
@@ -294,6 +370,26 @@ static void reset(struct server *s) {
         printf("000");
 }
 
+/* Words about what is kept of a controller. */
+static bool obey_logs(struct server *s, const char *word, const uint64_t n[4], int given) {
+        if (strcmp(word, "smart") == 0)
+                smart(s);
+        else if (strcmp(word, "errors") == 0)
+                errors(s);
+        else if (strcmp(word, "results") == 0)
+                results(s);
+        else if (strcmp(word, "range") == 0)
+                range(s, n, given);
+        else if (strcmp(word, "down") == 0)
+                down(s);
+        else if (strcmp(word, "test") == 0 && given == 1)
+                run(s, true,
+                    (struct nvme_host_command){.opcode = NVME_ADMIN_SELF_TEST, .nsid = UINT32_MAX, .cdw10 = (uint32_t)n[0]});
+        else
+                return false;
+        return true;
+}
+
 /* Words about what is in blocks. */
 static bool obey_blocks(struct server *s, const char *word, const char *second, const uint64_t n[4], int given) {
         const unsigned int opcode = opcode_of(word);
@@ -359,7 +455,7 @@ static bool obey(struct server *s, const char *word, const char *second, const u
                 collect(s);
         } else if (given == 1 && (strcmp(word, "fill") == 0 || strcmp(word, "check") == 0)) {
                 each(s, *word == 'f' ? NVME_IO_WRITE : NVME_IO_READ, (int)n[0]);
-        } else if (!obey_blocks(s, word, second, n, given)) {
+        } else if (!obey_logs(s, word, n, given) && !obey_blocks(s, word, second, n, given)) {
                 return false;
         }
         putchar('\n');

@@ -18,6 +18,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/image.h \
 	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
+	appliance/adapters/nvme/life.c \
 	appliance/adapters/nvme/logs.c \
 	appliance/adapters/nvme/marks.c \
 	appliance/adapters/nvme/nvme.h \

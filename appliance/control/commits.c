@@ -99,6 +99,19 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
         same_free(&same);
 }
 
+void control_forget_vadapters(const struct control *c, const struct iov_model *old) {
+        struct same same = {.model = c->model};
+        const struct iov_vadapter *va = NULL;
+
+        iov_model_foreach (old, IOV_KIND_VADAPTER, va) {
+                const struct iov_vadapter *now = NULL;
+
+                if (c->supervisor && same_vadapter(&same, va, &now) == 0 && !now)
+                        supervisor_forget_vadapter(c->supervisor, va->id);
+        }
+        same_free(&same);
+}
+
 static void tell_adopted(const struct control *c) {
         const struct state_info *info = &c->info;
         unsigned long long generation = info->generation;
@@ -150,8 +163,10 @@ static void adopt(struct control *c) {
         }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
-        else if (!c->info.confirm_s)
+        else if (!c->info.confirm_s) {
                 control_discard_volumes(c, old);
+                control_forget_vadapters(c, old);
+        }
         iov_model_unref(old);
 }
 

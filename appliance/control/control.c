@@ -413,6 +413,8 @@ static void tear_down(struct control *c) {
 /* The state is on disk, the links and sockets are with the keeper: leave them as they are. */
 static void hand_over(struct control *c) {
         c->saver = saver_free(c->saver);
+        if (c->supervisor)
+                supervisor_hand_over(c->supervisor);
         _exit(KEEPER_HAND_OVER);
 }
 

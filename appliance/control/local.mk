@@ -33,6 +33,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor/instances.c \
 	appliance/control/supervisor/isolation-kernel.c appliance/control/supervisor/isolation-kernel.h \
 	appliance/control/supervisor/isolation.c appliance/control/supervisor/isolation.h \
+	appliance/control/supervisor/life.c \
+	appliance/control/supervisor/lives.c appliance/control/supervisor/lives.h \
 	appliance/control/supervisor/marks.c \
 	appliance/control/supervisor/media.c \
 	appliance/control/supervisor/processes.c \

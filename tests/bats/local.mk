@@ -36,6 +36,7 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats \
 	tests/bats/judge.bats \
 	tests/bats/judge-live.bats \
+	tests/bats/life-live.bats \
 	tests/bats/links.bats \
 	tests/bats/links-live.bats \
 	tests/bats/pinned-live.bats \

@@ -13,6 +13,7 @@ nvme_tests = \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
+	tests/unit/test-nvme-life \
 	tests/unit/test-nvme-marks \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
@@ -65,6 +66,9 @@ tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_life_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_life_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_life_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_function_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_function_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_function_LDADD = libadapters.la libvpc.la libmedia.la libloop.la $(CMOCKA_LIBS)

@@ -95,7 +95,6 @@ struct nvme_device {
         uint64_t now;                      /* clock, as last read */
         uint64_t cq_nonempty;              /* completion queues with interrupts enabled that the host has to read */
         uint64_t busy_since;               /* clock, when n_inflight left 0 */
-        uint64_t powered_since;            /* clock, up to which life.powered_ns counts */
         unsigned int n_inflight;           /* I/O commands under way */
         unsigned int n_media;              /* requests at media */
         unsigned int last_sq;              /* round robin */
@@ -176,8 +175,17 @@ uint64_t nvme_clock(struct nvme_device *device);
 void nvme_timer_need(struct nvme_device *device, uint64_t due);
 /* As nvme_event_end(), but once for all events of a turn of the event loop. */
 void nvme_event_later(struct nvme_device *device);
-/* Bring life.powered_ns and life.busy_ns up to date. */
+/* Bring life.busy_ns up to date. */
 void nvme_life_update(struct nvme_device *device);
+
+/* life.c: what outlives the image, see struct vpc_model; and power, which is on when a host does something */
+void nvme_power_on(struct nvme_device *device);
+/* Power that goes now was not told of [5.14.1.2]. */
+bool nvme_is_unsafe(const struct nvme_image *image);
+uint64_t nvme_powered_hours(const struct nvme_image *image, uint64_t now);
+size_t nvme_life_take(const void *state, uint64_t now, void *life);
+int nvme_life_give(void *state, const void *life, size_t size);
+uint64_t nvme_life_mark(const void *state, uint64_t now);
 
 /* slot.c: slots, completion, medium requests */
 void nvme_list_append(struct nvme_device *device, struct nvme_list *list, struct nvme_command *command);
@@ -360,6 +368,9 @@ uint32_t nvme_self_test_start(struct nvme_command *command);
 void nvme_self_test_step(struct nvme_device *device);
 /* Something that a test that runs does not survive: of a namespace, or all of them. */
 void nvme_self_test_end(struct nvme_device *device, uint32_t nsid, unsigned int result);
+/* Go on with an extended test, which power off does not end [5.8]; at what comes next where that place is not there any more. */
+struct nvme_self_test_result nvme_self_test_result(unsigned int result, unsigned int code, uint64_t powered_hours);
+void nvme_self_test_resume(struct nvme_image *image, uint32_t nsid, uint32_t at, uint64_t position);
 size_t nvme_self_test_log(const struct nvme_image *image, unsigned char *data);
 /* telemetry.c: collect it anew in the image */
 void nvme_telemetry_create(struct nvme_device *device);

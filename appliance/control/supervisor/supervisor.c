@@ -73,6 +73,7 @@ static void slot_status(struct supervisor *s, struct instance *i, const struct l
         i->told = true;
         i->connected = m->level;
         i->peer_pid = i->connected ? m->pid : 0;
+        instance_watch_life(s, i);
         if (!i->removing)
                 instance_drive(s, i);
 }
@@ -116,6 +117,7 @@ static void slot_connected(struct process *p, struct instance *i, const struct l
 
         i->connected = true;
         i->peer_pid = m->pid;
+        instance_watch_life(s, i);
         journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
         if (hosts_get(s->hosts, i->server))
                 host_kick(hosts_get(s->hosts, i->server));
@@ -129,6 +131,7 @@ static void slot_disconnected(struct process *p, struct instance *i, const struc
 
         i->connected = false;
         i->peer_pid = 0;
+        instance_watch_life(s, i);
         journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server, m->text);
         supervisor_report_server(s, p);
         supervisor_reconcile(s);
@@ -458,12 +461,15 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         if (r == 0)
                 r = marks_new(loop, journal, state_directory, &supervisor_marks_events, s, &s->marks);
         if (r == 0)
+                r = lives_new(loop, journal, state_directory, &s->lives);
+        if (r == 0)
                 r = backends_new(loop, on_backends_changed, s, &s->backends);
         if (r == 0)
                 r = hosts_new(loop, journal, unplug_s, &hosts_events, s, &s->hosts);
         if (r < 0) {
                 reservations_free(s->reservations);
                 marks_free(s->marks);
+                lives_free(s->lives);
                 ram_volumes_free(s->ram_volumes);
                 backends_free(s->backends);
                 free(s);
@@ -482,15 +488,20 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         /* All channels first, so that the workers end side by side. */
         for (struct process *p = s->processes; p; p = p->next)
                 process_close_channel(p);
+        /* And their ends before anything is taken: what a server did last counts, too. */
+        for (struct process *p = s->processes; p; p = p->next)
+                process_finish(p);
         while (s->instances)
                 instance_free(s, s->instances);
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        loop_source_remove(s->life_timer);
         loop_source_remove(s->reservation_timer);
         supervisor_free_ghosts(s);
         reservations_free(s->reservations);
         marks_free(s->marks);
+        lives_free(s->lives);
         backends_free(s->backends);
         ram_volumes_free(s->ram_volumes);
         free(s);

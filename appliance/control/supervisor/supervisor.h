@@ -63,8 +63,11 @@ int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, 
 
 /* An operator ends all registrations with a shared volume, by id. -ENOENT: it is not shared. */
 int supervisor_reservation_clear(struct supervisor *supervisor, uint64_t volume);
-/* A volume is gone for good, by id; or all that the model does not have. */
+/* Another control process goes on, or nobody: what is not kept yet of functions' lives is. Nothing but _exit() may follow. */
+void supervisor_hand_over(struct supervisor *supervisor);
+/* A volume or a vAdapter is gone for good, by id; or all that the model does not have. */
 void supervisor_forget_volume(struct supervisor *supervisor, uint64_t volume);
+void supervisor_forget_vadapter(struct supervisor *supervisor, uint64_t vadapter);
 void supervisor_sweep(struct supervisor *supervisor);
 struct vpc_reservation;
 /* NULL: it is not shared. */
