@@ -26,6 +26,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/mark-state.c appliance/control/mark-state.h \
 	appliance/control/marks.c appliance/control/marks.h \
 	appliance/control/media-change.c appliance/control/media-change.h \
+	appliance/control/memory.c appliance/control/memory.h \
 	appliance/control/mgmt.c appliance/control/mgmt.h \
 	appliance/control/persona.c appliance/control/persona.h \
 	appliance/control/preallocation.c appliance/control/preallocation.h \
