@@ -7,10 +7,10 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "control/access.h"
-#include "control/backend-helper.h"
+#include "control/mgmt/access.h"
+#include "control/volumes/backend-helper.h"
 #include "control/control.h"
-#include "control/keeper.h"
+#include "control/keeper/keeper.h"
 #include "link/worker.h"
 #include "media/direct.h"
 

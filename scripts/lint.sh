@@ -57,7 +57,7 @@ lint_cppcheck() {
 
 lint_sanitizers() {
 	export UBSAN_OPTIONS=print_stacktrace=1
-	tree sanitizers CC=clang CFLAGS="-g -O1" --enable-asan --enable-ubsan && make -j "$jobs" check
+	tree sanitizers CC=clang CFLAGS="-g -O1" --enable-asan --enable-ubsan && make -j "$((2 * jobs))" check
 }
 
 # fuzz_target NAME   runs one for a while; what it finds stays in the folder found/ of its build tree

@@ -6,7 +6,7 @@
 #ifndef IOV_CONTROL_ASKED_H
 #define IOV_CONTROL_ASKED_H
 
-#include "control/supervisor.h"
+#include "control/supervisor/supervisor.h"
 #include "iove/transaction.h"
 
 struct asked {

@@ -10,9 +10,9 @@
 
 #include "control/asked.h"
 #include "control/chassis.h"
-#include "control/preallocation.h"
-#include "control/ram-volumes.h"
-#include "control/volumes.h"
+#include "control/volumes/preallocation.h"
+#include "control/volumes/ram-volumes.h"
+#include "control/volumes/volumes.h"
 #include "iove/faults.h"
 #include "iove/links.h"
 #include "iove/rules.h"

@@ -6,13 +6,13 @@
 #include <time.h>
 
 #include "context.h"
-#include "control/appliance-id.h"
+#include "control/store/appliance-id.h"
 #include "control/asked.h"
 #include "control/control.h"
-#include "control/mgmt.h"
-#include "control/saver.h"
-#include "control/state.h"
-#include "control/supervisor.h"
+#include "control/mgmt/mgmt.h"
+#include "control/store/saver.h"
+#include "control/store/state.h"
+#include "control/supervisor/supervisor.h"
 
 struct control {
         const struct control_options *options;

@@ -11,17 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "control/appliance-id.h"
-#include "control/access.h"
+#include "control/store/appliance-id.h"
+#include "control/mgmt/access.h"
 #include "control/asked.h"
 #include "control/chassis.h"
 #include "control/control-private.h"
 #include "control/faults.h"
-#include "control/isolation.h"
+#include "control/supervisor/isolation.h"
 #include "control/persona.h"
-#include "control/preallocation.h"
-#include "control/run-directory.h"
-#include "control/volumes.h"
+#include "control/volumes/preallocation.h"
+#include "control/store/run-directory.h"
+#include "control/volumes/volumes.h"
 #include "host/host.h"
 #include "iove/faults.h"
 #include "iove/identity.h"

@@ -3,9 +3,9 @@
 #ifndef IOV_CONTROL_CONTROL_H
 #define IOV_CONTROL_CONTROL_H
 
-#include "control/history.h"
+#include "control/store/history.h"
 #include "control/journal.h"
-#include "control/keeper.h"
+#include "control/keeper/keeper.h"
 #include "control/tables.h"
 #include "iove/transaction.h"
 #include "loop/loop.h"
@@ -18,8 +18,8 @@ struct control_options {
         const char *chassis;       /* file; NULL: STATE/chassis.yaml, else the built-in one */
         int sim_fd;                /* connected socket to serve the management function on; -1: none */
         int log_level;
-        uint32_t read_group;   /* who may look only (access.h) */
-        int keeper_fd;         /* socket to the keeper (keeper.h); -1: none */
+        uint32_t read_group;   /* who may look only (mgmt/access.h) */
+        int keeper_fd;         /* socket to the keeper (keeper/keeper.h); -1: none */
         unsigned int unplug_s; /* how long a guest has to let go of a device */
         unsigned int cache;    /* enum media_cache: of media in files and on block devices */
         unsigned int poll_us;  /* how long a worker looks out for work after the last, at most */

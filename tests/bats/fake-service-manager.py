@@ -99,7 +99,7 @@ def lose():
 
 
 def note(name, kind=None):
-    """struct stored_note of control/fdstore.c"""
+    """struct stored_note of control/keeper/fdstore.c"""
     fd = os.memfd_create('junk', os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     if kind is None:
         return fd

@@ -65,7 +65,7 @@ static void appliance(void) {
                 return;
         }
         if (how % 4 == 1) {
-                nvme_model.fence(fuzz.device, 0, fuzz.fence);
+                host_fence();
                 return;
         }
         /* The host holds it, has registered, is preempted and aborted, or is not known. */
@@ -77,7 +77,7 @@ static void appliance(void) {
         r.n_notices = how >> 1 & 1;
         fuzz.fence++;
         vpc_reservation_write(&fuzz.page, &r);
-        nvme_model.fence(fuzz.device, 0, fuzz.fence);
+        host_fence();
 }
 
 static void poke(void) {

@@ -2,3 +2,4 @@
 include tests/fuzz/yaml.mk
 include tests/fuzz/vfio-user.mk
 include tests/fuzz/nvme.mk
+include tests/fuzz/transaction.mk

@@ -67,15 +67,20 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
-/* What is shared is written to by whom the reservations let. */
+/* What the controller has been told is shared is written to by whom the reservations let. */
 static bool is_allowed(unsigned int index, enum vpc_io_op op) {
         const struct vpc_initiator who = nvme_initiator(fuzz.image);
         const struct vpc_reservation *r = &fuzz.page.copies[fuzz.page.current & 1];
 
-        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH || !fuzz.persona.media[0].shared)
+        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH)
                 return true;
-        return fuzz.page.current && r->volume == fuzz.persona.media[0].unique_id &&
-               vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+        for (uint32_t i = 0; i < fuzz.image->n_namespaces; i++) {
+                const struct nvme_namespace *ns = &fuzz.image->namespaces[i];
+
+                if (ns->blocks && ns->medium == 0 && fuzz.image->shared >> i & 1)
+                        return fuzz.page.current && r->volume == ns->unique_id && vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+        }
+        return true;
 }
 
 static void check_request(unsigned int index, const struct vpc_io *io) {
@@ -120,6 +125,7 @@ static uint64_t clock_now(void *context) {
 
 static void timer(void *context, uint64_t delay_ns) {
         fuzz.timer = delay_ns != UINT64_MAX;
+        fuzz.timer_due = fuzz.timer && delay_ns < UINT64_C(1) << 40 ? fuzz.now + delay_ns : fuzz.now;
 }
 
 __attribute__((format(printf, 3, 4))) static void log_line(void *context, int level, const char *format, ...) {
@@ -131,7 +137,7 @@ static const struct vpc_reservation_page *reservations(void *context, unsigned i
 
 static void reserve(void *context, const struct vpc_reserve_request *request) {
         REQUIRE(request->ticket && request->op && request->op <= VPC_MARKS_CLEAR && request->type < VPC_RESERVATION_TYPES);
-        REQUIRE(request->medium == 0);
+        REQUIRE(request->medium == 0 || (request->medium == 1 && request->op < VPC_RESERVE_OPS)); /* that is read-only */
         if (request->op == VPC_MARKS_SET)
                 REQUIRE(request->first < request->end && request->end <= MEDIUM_SIZE);
         if (request->op == VPC_MARKS_CLEAR)
@@ -147,11 +153,20 @@ void host_answer(void) {
         REQUIRE(!fuzz.image->reserving.slot);
 }
 
+void host_fence(void) {
+        const struct nvme_reserving *r = &fuzz.image->reserving;
+
+        if (r->slot && r->request.op >= VPC_RESERVE_OPS)
+                fuzz.fenced_ticket = r->request.ticket;
+        nvme_model.fence(fuzz.device, 0, fuzz.fence);
+}
+
 /* Not before all that was under way has ended. */
 static void fenced(void *context, unsigned int index, uint64_t change) {
         REQUIRE(index == 0 && change == fuzz.fence);
         for (unsigned int i = nvme_slot_next(fuzz.image, 0); i < NVME_SLOTS; i = nvme_slot_next(fuzz.image, i + 1))
                 REQUIRE(!fuzz.device->commands[i].is_fenced);
+        REQUIRE(!fuzz.image->reserving.slot || fuzz.image->reserving.request.ticket != fuzz.fenced_ticket);
         fuzz.fenced = change;
 }
 
@@ -235,9 +250,12 @@ void host_run_timer(void) {
 void host_run(void) {
         for (unsigned int i = 0; fuzz.timer || fuzz.n_pending; i++) {
                 REQUIRE(i < 100000); /* it comes to rest */
-                if (fuzz.timer)
-                        host_run_timer();
-                else
+                if (!fuzz.timer) {
                         host_finish(0, 0);
+                        continue;
+                }
+                if (fuzz.now < fuzz.timer_due)
+                        fuzz.now = fuzz.timer_due;
+                host_run_timer();
         }
 }

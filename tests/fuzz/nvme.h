@@ -38,11 +38,12 @@ struct fuzz {
         bool no_bus_master, level, level_told, timer;
         struct vpc_io *pending[PENDING];
         unsigned int n_pending;
-        uint64_t now, dma_generation;
+        uint64_t now, timer_due, dma_generation;
         struct vpc_reservation_page page; /* of the first medium */
         uint64_t asked;                   /* ticket of what the appliance was asked for last */
         struct vpc_marks_pages marks;
         uint64_t fenced, fence; /* changes: that nothing is under way from before, and that this is wanted of */
+        uint64_t fenced_ticket; /* of marks that were asked for when the last fence was */
 };
 
 extern unsigned char fuzz_memory[PAGES * 4096];
@@ -58,6 +59,8 @@ void host_restart(void);
 /* End the request under way that is at place `i`. */
 void host_finish(unsigned int i, unsigned int error);
 void host_run_timer(void);
+/* Nothing of before the last change of the first medium's reservations is to be under way. */
+void host_fence(void);
 /* The appliance answers all that it is asked. */
 void host_answer(void);
 /* End all requests, and let timers expire, until nothing is left to do. */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "control/mark-state.h"
+#include "control/volumes/mark-state.h"
 
 /* The window that holds an address: its memory, and how much of it is left. */
 static unsigned char *window(struct fake *f, uint64_t address, enum vpc_direction direction, uint64_t *ret_left) {

@@ -1,6 +1,6 @@
 # NVMe and media, driven without a guest.
 check_LTLIBRARIES += libnvmehost.la
-libnvmehost_la_SOURCES = tests/unit/nvme-host.c tests/unit/nvme-host.h appliance/control/mark-state.c
+libnvmehost_la_SOURCES = tests/unit/nvme-host.c tests/unit/nvme-host.h appliance/control/volumes/mark-state.c
 libnvmehost_la_CPPFLAGS = $(APPLIANCE_CPPFLAGS)
 libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 

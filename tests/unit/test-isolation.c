@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "control/isolation-kernel.h"
+#include "control/supervisor/isolation-kernel.h"
 #include "iov/registers.h"
 #include "util.h"
 #include "vpc/function.h"

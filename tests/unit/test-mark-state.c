@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "control/mark-state.h"
+#include "control/volumes/mark-state.h"
 
 #define BLOCK 512u
 #define BLOCKS 96u

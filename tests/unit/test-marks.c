@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "control/journal.h"
-#include "control/mark-state.h"
-#include "control/marks.h"
+#include "control/volumes/mark-state.h"
+#include "control/volumes/marks.h"
 #include "control/tables.h"
 #include "util.h"
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "control/media-change.h"
+#include "control/volumes/media-change.h"
 
 #define MEDIUM(n, volume, bytes)                                                                                                 \
         { .id = (n), .block_size = 512, .size = (bytes), .unique_id = (volume) }

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "control/memory.h"
+#include "control/volumes/memory.h"
 #include "util.h"
 
 #define MIB (UINT64_C(1) << 20)

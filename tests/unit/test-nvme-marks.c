@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "control/mark-state.h"
+#include "control/volumes/mark-state.h"
 #include "nvme-host.h"
 
 #define BAD (NVME_SC_READ_ERROR | NVME_DNR)
@@ -377,6 +377,29 @@ static void test_fence(void **state) {
         fake_free(f);
 }
 
+/* The command may have gone with a reset meanwhile, or before the change: the mark lands all the same. */
+static void test_fence_reset(void **state) {
+        for (unsigned int i = 0; i < 2; i++) {
+                struct fake *f = start();
+
+                f->host.fenced = fenced;
+                n_fenced = 0;
+                begin(f, blocks(f, NVME_IO_WRITE_UNCORRECTABLE, 8, 4));
+                f->is_away = true;
+                if (i == 0)
+                        nvme_model.fence(f->device, 0, 1);
+                fake_write(f, NVME_REG_CC, 0x00460000);
+                fake_run(f);
+                if (i == 1)
+                        nvme_model.fence(f->device, 0, 1);
+                assert_int_equal(n_fenced, 0);
+                f->is_away = false;
+                fake_run(f);
+                assert_int_equal(n_fenced, 1);
+                fake_free(f);
+        }
+}
+
 /* The namespace goes while a command waits for its turn. */
 static void test_namespace_goes(void **state) {
         struct fake *f = start();
@@ -405,6 +428,7 @@ int main(void) {
                 cmocka_unit_test(test_format_fails),
                 cmocka_unit_test(test_format),
                 cmocka_unit_test(test_fence),
+                cmocka_unit_test(test_fence_reset),
                 cmocka_unit_test(test_namespace_goes),
         };
 

@@ -185,7 +185,7 @@ static void test_ask(void **state) {
 
         const uint16_t first = fake_push(f, &q, keyed(f, NVME_IO_RESERVE_REGISTER, 3u << 30 | 1 << 3 | 2, 0x11, 0x22));
         const uint16_t second = fake_push(
-                f, &q, (struct nvme_sqe){.opcode = NVME_IO_RESERVE_RELEASE, .nsid = 1, .cdw10 = 1, .prp1 = FAKE_DATA + 64});
+                f, &q, (struct nvme_sqe){.opcode = NVME_IO_RESERVE_RELEASE, .nsid = 1, .cdw10 = 0xff01, .prp1 = FAKE_DATA + 64});
         fake_ring(f, &q);
         fake_run(f);
         assert_false(fake_pop(f, &q, &cqe));
@@ -216,6 +216,7 @@ static void test_ask(void **state) {
         assert_int_equal(cqe.status >> 1, SC_CONFLICT);
         assert_int_equal(n_asked, 3);
         assert_int_equal(asked.op, VPC_RESERVE_CLEAR);
+        assert_int_equal(asked.type, 0); /* whatever RTYPE says */
         assert_int_equal(asked.ticket, ticket + 1);
         /* The first answer again, as after a restart on the other side. */
         nvme_model.reserved(f->device, ticket, VPC_RESERVE_DONE);

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "control/reservation-file.h"
-#include "control/reservation-state.h"
+#include "control/volumes/reservation-file.h"
+#include "control/volumes/reservation-state.h"
 #include "util.h"
 
 enum { A = 1, B, C, D };

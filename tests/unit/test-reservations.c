@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "control/journal.h"
-#include "control/reservations.h"
+#include "control/volumes/reservations.h"
 #include "control/tables.h"
 #include "iov/libiov.h"
 #include "util.h"

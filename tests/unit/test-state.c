@@ -13,8 +13,8 @@
 #include <signal.h>
 #include <cmocka.h>
 
-#include "control/history.h"
-#include "control/state.h"
+#include "control/store/history.h"
+#include "control/store/state.h"
 #include "util.h"
 
 #define DAY_NS (UINT64_C(86400) * UINT64_C(1000000000))

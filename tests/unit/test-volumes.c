@@ -11,8 +11,8 @@
 #include <sys/xattr.h>
 #include <cmocka.h>
 
-#include "control/preallocation.h"
-#include "control/volumes.h"
+#include "control/volumes/preallocation.h"
+#include "control/volumes/volumes.h"
 #include "util.h"
 
 struct fixture {

@@ -19,7 +19,9 @@
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
 #define NVME_VECTORS 64
+#ifndef NVME_IO_SLOTS /* the build of the fuzzers has fewer */
 #define NVME_IO_SLOTS 256
+#endif
 #define NVME_ADMIN_SLOTS 16
 #define NVME_SLOTS (NVME_ADMIN_SLOTS + NVME_IO_SLOTS) /* the first are for admin commands, so that load cannot lock those out */
 #define NVME_AER_MAX 4

@@ -100,6 +100,7 @@ struct nvme_device {
         bool is_resuming;                  /* and they are being taken over */
         bool is_flushing;                  /* shutdown_io is under way, for a shutdown that is still wanted */
         struct vpc_io shutdown_io;
+        uint64_t fenced_ticket;      /* of marks that were being asked for when the reservations of their medium changed */
         uint64_t fences;             /* media whose requests are waited for, of the changes below */
         uint16_t format_waits;       /* slot + 1 of a format that waits for other commands, 0: none does */
         bool is_testing, is_stopped; /* self_test_io is under way; there will be no other */

@@ -170,6 +170,13 @@ static void take_notices(struct nvme_device *device, uint32_t nsid) {
         ns->noticed = reservation.change;
 }
 
+/* Marks of that medium are being asked for, whether their command is still there or not. */
+static bool is_marking(const struct nvme_image *image, unsigned int medium) {
+        const struct nvme_reserving *r = &image->reserving;
+
+        return r->slot && r->request.op >= VPC_RESERVE_OPS && r->request.medium == medium;
+}
+
 void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change) {
         const struct nvme_image *image = device->image;
 
@@ -184,11 +191,11 @@ void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change
         for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1)) {
                 const struct nvme_slot *slot = &image->slots[i];
 
-                const bool is_asked = slot->state == NVME_SLOT_RESERVE && image->reserving.slot == i + 1 && nvme_is_marking(slot);
-
-                if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN || is_asked) && slot->medium == medium)
+                if ((slot->state == NVME_SLOT_MEDIA || slot->state == NVME_SLOT_ORPHAN) && slot->medium == medium)
                         device->commands[i].is_fenced = true;
         }
+        if (is_marking(image, medium))
+                device->fenced_ticket = image->reserving.request.ticket;
         device->fences |= UINT64_C(1) << medium;
         device->fence_changes[medium] = change;
 }
@@ -200,6 +207,8 @@ void nvme_fences_settle(struct nvme_device *device) {
         for (unsigned int i = nvme_slot_next(image, 0); i < NVME_SLOTS; i = nvme_slot_next(image, i + 1))
                 if (device->commands[i].is_fenced && image->slots[i].medium < NVME_NAMESPACES)
                         busy |= UINT64_C(1) << image->slots[i].medium;
+        if (image->reserving.slot && image->reserving.request.ticket == device->fenced_ticket)
+                busy |= UINT64_C(1) << image->reserving.request.medium % NVME_NAMESPACES;
         for (uint64_t over = device->fences & ~busy; over; over &= over - 1) {
                 const unsigned int medium = (unsigned int)__builtin_ctzll(over);
 

@@ -56,7 +56,7 @@ static uint32_t check_fields(const struct nvme_slot *slot) {
         default:
                 if (action >= RELEASE_ACTIONS || cdw10 & IGNORE_EXISTING_KEY)
                         return NVME_INVALID_FIELD(40);
-                if (action) /* clear has no type */
+                if (action) /* clear: any type */
                         return 0;
                 break;
         }
@@ -91,6 +91,8 @@ static uint32_t make_request(struct nvme_command *command, struct vpc_reserve_re
         } else {
                 q->op = (uint8_t)((slot->sqe.opcode == NVME_IO_RESERVE_ACQUIRE ? VPC_RESERVE_ACQUIRE : VPC_RESERVE_RELEASE) +
                                   action);
+                if (q->op == VPC_RESERVE_CLEAR) /* it has no type */
+                        q->type = 0;
         }
         return 0;
 }
@@ -121,7 +123,6 @@ static void finish(struct nvme_command *command, uint32_t outcome) {
         const unsigned int sq_id = slot->sq_id;
 
         device->image->sqs[sq_id].n_media--;
-        command->is_fenced = false;
         nvme_complete(command, outcome, 0);
         nvme_delete_sq_finish(device, sq_id);
 }
@@ -137,7 +138,6 @@ static void give_up(struct nvme_command *command, uint32_t outcome) {
         slot->verdict = outcome;
         slot->state = NVME_SLOT_FETCHED;
         command->device->image->sqs[0].n_media--;
-        command->is_fenced = false;
         nvme_admin_advance(command, 0);
 }
 
@@ -252,7 +252,6 @@ static void marked(struct nvme_command *command, enum vpc_reserve_result result)
         device->image->reserving.slot = 0;
         slot->state = NVME_SLOT_FETCHED;
         device->image->sqs[sq_id].n_media--;
-        command->is_fenced = false;
         command->clears = 0;
         if (result == VPC_RESERVE_AGAIN && sq_id)
                 nvme_io_execute(command);

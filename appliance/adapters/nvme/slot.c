@@ -36,7 +36,6 @@ struct nvme_command *nvme_slot_take(struct nvme_device *device, unsigned int sq_
                 command->waited_ns = 0;
                 nvme_slot(command)->verdict = 0;
                 nvme_slot(command)->aborter = 0;
-                command->is_fenced = false;
                 command->clears = 0;
         }
         return command;
@@ -48,6 +47,7 @@ void nvme_slot_free(struct nvme_command *command) {
         struct nvme_list *list = command->index < NVME_ADMIN_SLOTS ? &device->free_admin : &device->free_io;
 
         __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FREE, __ATOMIC_RELEASE);
+        command->is_fenced = false;
         /* In front: the next command finds it in the processor's cache. */
         command->next = list->first;
         if (list->first == NVME_NONE)
