@@ -26,7 +26,8 @@ struct media_ram {
 
 /*
  * The kernel has large pages in a mapping only where both lie alike, and looks for such an address by itself only where it would
- * make large pages by itself. The control process may have made them (control/volumes/memory.h). A core dump is no place for any of it.
+ * make large pages by itself. The control process may have made them (control/volumes/memory.h). A core dump is no place for any
+ * of it.
  */
 static char *map(int fd, uint64_t size) {
         const uint64_t room = size >= LARGE_PAGE ? size + LARGE_PAGE : size;

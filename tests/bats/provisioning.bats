@@ -113,6 +113,15 @@ memory_held() {
         is $((8 << 20)) memory_held
 }
 
+is_another_worker() {
+        [[ $(worker_of s) != "$1" ]]
+}
+
+# Once the worker knows of it.
+gives_back() {
+        "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock deallocate 0 > said && [[ $(memory_held) -lt $((8 << 20)) ]]
+}
+
 @test "memory of a server's volume: kept when deallocated and over kills, set aside again when the appliance starts" {
         is_live || return 0
         local host=$IOV_BUILD/bench/nvme-host before
@@ -127,7 +136,7 @@ memory_held() {
         is $((8 << 20)) memory_held
         before=$(worker_of s)
         kill -9 "$before"
-        until_true 10 eval "[[ \$(worker_of s) != $before ]]"
+        until_true 10 is_another_worker "$before"
         "$host" run/servers/s/0.sock deallocate 0
         is $((8 << 20)) memory_held
         kill -9 "$(control_pid)"
@@ -135,7 +144,7 @@ memory_held() {
         is $((8 << 20)) memory_held
         # What is thin gives it back, and takes it again.
         iovctl volume set v provisioning=thin
-        until_true 10 eval '"$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock deallocate 0 > said && [[ $(memory_held) -lt $((8 << 20)) ]]'
+        until_true 10 gives_back
         iovctl volume set v provisioning=full
         is $((8 << 20)) memory_held
         iovd_stop

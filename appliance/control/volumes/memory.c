@@ -104,10 +104,15 @@ static uint64_t room_of_cgroups(const char *cgroups, bool is_v1, char *path) {
 static bool has_word(const char *list, const char *word) {
         const size_t length = strlen(word);
 
-        for (; list; list = strchr(list, ','), list += list != NULL)
-                if (strncmp(list, word, length) == 0 && (!list[length] || list[length] == ','))
+        for (;;) {
+                const size_t n = strcspn(list, ",");
+
+                if (n == length && memcmp(list, word, n) == 0)
                         return true;
-        return false;
+                if (!list[n])
+                        return false;
+                list += n + 1;
+        }
 }
 
 /* Lines of NUMBER:CONTROLLERS:PATH, version 2 without controllers. */
