@@ -56,6 +56,13 @@ test_volumes_CPPFLAGS = $(control_test_cppflags)
 test_volumes_CFLAGS = $(control_test_cflags)
 test_volumes_LDADD = libcontrol.la libiove.la libiov-core.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-memory
+TESTS += test-memory
+test_memory_SOURCES = tests/unit/test-memory.c
+test_memory_CPPFLAGS = $(control_test_cppflags)
+test_memory_CFLAGS = $(control_test_cflags)
+test_memory_LDADD = libcontrol.la $(CMOCKA_LIBS)
+
 test_journal_SOURCES = tests/unit/test-journal.c
 test_journal_CPPFLAGS = $(control_test_cppflags)
 test_journal_CFLAGS = $(control_test_cflags)

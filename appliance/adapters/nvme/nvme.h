@@ -87,6 +87,7 @@ struct nvme_device {
         bool is_polling;                   /* the host is told by EventIdx not to ring */
         bool has_more;                     /* commands that could be fetched, but not in this event */
         bool has_ended;                    /* requests within their submission, whose time is not counted yet */
+        uint64_t fetch_start;              /* clock, of the first command in this event; 0: none yet */
         uint64_t irq_pending;              /* vectors to raise at the end of the event */
         uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
         uint64_t irq_due;                  /* clock, at which those are raised at the latest */
@@ -137,6 +138,16 @@ static inline uint16_t nvme_status(uint32_t outcome) {
 #define NVME_LATER UINT32_MAX
 
 /* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
+/* The place of a count in a queue. Most sizes are powers of two, and a division is what takes longest in fetching a command. */
+static inline uint64_t nvme_place(uint64_t n, uint32_t size) {
+        return size & (size - 1) ? n % size : n & (size - 1);
+}
+
+/* The phase tag of the entry with that number [4.6]: 1 in the first round. */
+static inline bool nvme_phase(uint64_t n, uint32_t size) {
+        return size & (size - 1) ? n / size % 2 == 0 : !(n & size);
+}
+
 static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
         if (i < NVME_ADMIN_SLOTS)
                 i = i < image->n_admin_slots ? i : NVME_ADMIN_SLOTS;

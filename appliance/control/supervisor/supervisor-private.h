@@ -148,6 +148,7 @@ bool instance_is_wanted(struct supervisor *s, const struct instance *i);
 void instance_drive(struct supervisor *s, struct instance *i);
 
 /* media.c: */
+bool volume_is_in_memory(const struct supervisor *s, const struct iov_volume *volume);
 int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
                    int *ret_fd);
 struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va);

@@ -363,7 +363,7 @@ void supervisor_reconcile(struct supervisor *s) {
         supervisor_share(s);
         process_end_idle(s);
         reservations_progress(s->reservations);
-        ram_volumes_sweep(s->ram_volumes, model);
+        ram_volumes_sync(s->ram_volumes, model);
         backends_sweep(s->backends);
 }
 
@@ -410,6 +410,10 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
         return 0;
 }
 
+struct ram_volumes *supervisor_get_memory(const struct supervisor *s) {
+        return s->ram_volumes;
+}
+
 void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *userdata, const struct supervisor_slot *slot),
                              void *userdata) {
         for (const struct instance *i = s->instances; i; i = i->next) {
@@ -436,6 +440,13 @@ static void on_backends_changed(void *userdata) {
         supervisor_reconcile(userdata);
 }
 
+/* What was marked has gone with the memory that it was in. */
+static void on_memory_made(void *userdata, uint64_t volume) {
+        supervisor_forget_marks(userdata, volume);
+}
+
+static const struct ram_volumes_events ram_volumes_events = {.changed = on_backends_changed, .made = on_memory_made};
+
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
                    const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
                    const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
@@ -454,7 +465,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->keeping = keeping;
         /* Higher than any number that a control process before this one has given. */
         s->next_number = monotonic_ns();
-        int r = ram_volumes_new(keeping, &s->ram_volumes);
+        int r = ram_volumes_new(loop, journal, keeping, &ram_volumes_events, s, &s->ram_volumes);
         if (r == 0)
                 r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,
                                      &s->reservations);

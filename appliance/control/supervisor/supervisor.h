@@ -15,6 +15,7 @@
 #include "vpc/report.h"
 
 struct host;
+struct ram_volumes;
 struct supervisor;
 
 struct supervisor_progress {
@@ -49,6 +50,8 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
                    const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
+/* The volumes in memory, which are the supervisor's. */
+struct ram_volumes *supervisor_get_memory(const struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);
 /* Tell all workers of the faults on demand anew. */
 void supervisor_send_faults(struct supervisor *supervisor);
