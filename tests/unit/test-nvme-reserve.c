@@ -129,13 +129,24 @@ static void test_not_ready(void **state) {
         struct fake_queue q;
         struct fake *f = start(&q, false);
         struct vpc_reservation r = reservation(0, 0, 0);
+        struct nvme_cqe cqe;
 
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), NVME_SC_NAMESPACE_NOT_READY);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 2, 0, 1, FAKE_DATA)), 0);
         show(f, &r);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), 0);
+        /* What is under way in several requests does not go on, either. */
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = FAKE_MEDIUM_SIZE / 512 - 1});
+        fake_ring(f, &q);
         r.volume = 999;
+        r.change++;
         vpc_reservation_write(page, &r);
+        nvme_model.fence(f->device, 0, r.change);
+        assert_true(fake_step(f));
+        assert_false(fake_step(f));
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_NAMESPACE_NOT_READY);
+        fake_ring_cq(f, &q);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), NVME_SC_NAMESPACE_NOT_READY);
         stop(f);
 }

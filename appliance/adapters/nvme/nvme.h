@@ -137,7 +137,6 @@ static inline uint16_t nvme_status(uint32_t outcome) {
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
 
-/* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
 /* The place of a count in a queue. Most sizes are powers of two, and a division is what takes longest in fetching a command. */
 static inline uint64_t nvme_place(uint64_t n, uint32_t size) {
         return size & (size - 1) ? n % size : n & (size - 1);
@@ -148,6 +147,7 @@ static inline bool nvme_phase(uint64_t n, uint32_t size) {
         return size & (size - 1) ? n / size % 2 == 0 : !(n & size);
 }
 
+/* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
 static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
         if (i < NVME_ADMIN_SLOTS)
                 i = i < image->n_admin_slots ? i : NVME_ADMIN_SLOTS;

@@ -161,8 +161,10 @@ static void take_notices(struct nvme_device *device, uint32_t nsid) {
         struct vpc_reservation reservation;
         bool is_aborted = false;
 
-        if (!nvme_reservation_read(device, nsid, &reservation))
+        if (!nvme_reservation_read(device, nsid, &reservation)) { /* they are of another volume: nothing is known of this one's */
+                end_commands(device, nsid, false);
                 return;
+        }
         const bool is_new = ns->noticed && reservation.change > ns->noticed;
         for (uint32_t i = 0; i < reservation.n_notices && i < VPC_REGISTRANTS_MAX; i++) {
                 const struct vpc_notice_to *to = &reservation.notices[i];
