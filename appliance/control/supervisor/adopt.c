@@ -15,7 +15,7 @@
 #include "vpc/function.h"
 
 #define KEPT_KIND (UINT64_C(3) << 62)
-#define KEPT_VERSION 3
+#define KEPT_VERSION 4
 
 struct kept_link {
         uint32_t version;
@@ -27,15 +27,17 @@ struct kept_instance {
         uint32_t version, slot;
         uint32_t interrupts, pinned;
         uint64_t number, link, image_size;
-        struct supervisor_file media_files[VPC_MEDIA_MAX];
         struct link_limits limits;
         char vadapter[IOV_NAME_SIZE], server[IOV_NAME_SIZE];
         char socket[108];
-        struct vpc_persona persona; /* most of it is zero at its end, which is not kept */
+        uint32_t persona_size, reserved;
+        struct vpc_persona persona; /* most of it is zero at its end, which is not kept: so many bytes are */
+        /* Behind those: the files of its media. */
 };
 
 #define KEPT_INSTANCE_LEAST offsetof(struct kept_instance, persona)
-_Static_assert(sizeof(struct kept_instance) <= KEEPER_NOTE_MAX, "a note to an instance");
+#define KEPT_INSTANCE_MOST (sizeof(struct kept_instance) + VPC_MEDIA_MAX * sizeof(struct supervisor_file))
+_Static_assert(KEPT_INSTANCE_MOST <= KEEPER_NOTE_MAX && KEPT_INSTANCE_LEAST % sizeof(uint64_t) == 0, "a note to an instance");
 
 int process_keep(struct supervisor *s, const struct process *p) {
         struct kept_link kept = {.version = KEPT_VERSION, .pid = p->pid};
@@ -55,15 +57,42 @@ int instance_keep(struct supervisor *s, const struct instance *i, const int *fds
                                      .pinned = i->pinned,
                                      .persona = i->persona,
                                      .limits = i->limits};
+        unsigned char note[KEPT_INSTANCE_MOST];
 
-        memcpy(kept.media_files, i->media_files, sizeof(kept.media_files));
         memcpy(kept.vadapter, i->vadapter, sizeof(kept.vadapter));
         memcpy(kept.server, i->server, sizeof(kept.server));
         memcpy(kept.socket, i->socket, sizeof(kept.socket));
-        const size_t size = record_used(&kept, sizeof(kept), KEPT_INSTANCE_LEAST);
+        const size_t used = record_used(&kept, sizeof(kept), KEPT_INSTANCE_LEAST);
+        const size_t files = i->persona.n_media * sizeof(*i->media_files);
+        kept.persona_size = (uint32_t)(used - KEPT_INSTANCE_LEAST);
+        memcpy(note, &kept, used);
+        memcpy(note + used, i->media_files, files);
         if (fds)
-                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, &kept, size, fds, 2);
-        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, &kept, size);
+                return keeping_store(s->keeping, KEPT_INSTANCE | i->number, note, used + files, fds, 2);
+        return keeping_note(s->keeping, KEPT_INSTANCE | i->number, note, used + files);
+}
+
+/* *ret_files, which the caller frees, has room for one at least. */
+static int instance_read(const struct keeping_record *r, struct kept_instance *ret_kept, struct supervisor_file **ret_files) {
+        const unsigned char *note = r->note;
+        struct kept_instance *k = ret_kept;
+
+        memset(k, 0, sizeof(*k));
+        if (r->size < KEPT_INSTANCE_LEAST || r->n_fds != 2)
+                return -EBADMSG;
+        memcpy(k, note, KEPT_INSTANCE_LEAST);
+        const size_t rest = r->size - KEPT_INSTANCE_LEAST;
+        if (k->version != KEPT_VERSION || k->persona_size > rest || k->persona_size > sizeof(k->persona))
+                return -EBADMSG;
+        memcpy(&k->persona, note + KEPT_INSTANCE_LEAST, k->persona_size);
+        const size_t files = k->persona.n_media * sizeof(**ret_files);
+        if (k->persona.n_media > VPC_MEDIA_MAX || files != rest - k->persona_size)
+                return -EBADMSG;
+        *ret_files = calloc(k->persona.n_media + 1u, sizeof(**ret_files));
+        if (!*ret_files)
+                return -ENOMEM;
+        memcpy(*ret_files, note + KEPT_INSTANCE_LEAST + k->persona_size, files);
+        return 0;
 }
 
 static bool is_text(const char *field, size_t size) {
@@ -74,11 +103,10 @@ static bool is_text(const char *field, size_t size) {
 static bool is_sane(const struct kept_instance *kept, const struct keeping_record *r) {
         struct stat image, shared;
 
-        return kept->version == KEPT_VERSION && is_text(kept->vadapter, sizeof(kept->vadapter)) &&
-               is_text(kept->server, sizeof(kept->server)) && is_text(kept->socket, sizeof(kept->socket)) &&
-               kept->persona.n_media <= VPC_MEDIA_MAX && fstat(r->fds[0], &image) == 0 && kept->image_size >= VPC_CONFIG_SIZE &&
-               (uint64_t)image.st_size == kept->image_size && fstat(r->fds[1], &shared) == 0 &&
-               shared.st_size >= (off_t)sizeof(struct link_shared);
+        return is_text(kept->vadapter, sizeof(kept->vadapter)) && is_text(kept->server, sizeof(kept->server)) &&
+               is_text(kept->socket, sizeof(kept->socket)) && fstat(r->fds[0], &image) == 0 &&
+               kept->image_size >= VPC_CONFIG_SIZE && (uint64_t)image.st_size == kept->image_size &&
+               fstat(r->fds[1], &shared) == 0 && shared.st_size >= (off_t)sizeof(struct link_shared);
 }
 
 static void adopt_link(struct supervisor *s, struct keeping_record *r) {
@@ -109,11 +137,12 @@ static struct process *process_by_key(struct supervisor *s, uint64_t key) {
 }
 
 static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
-        struct kept_instance kept = {0};
+        CLEANUP_FREE struct supervisor_file *files = NULL;
+        struct kept_instance kept;
+        int error = instance_read(r, &kept, &files);
 
-        if (r->size < KEPT_INSTANCE_LEAST || r->size > sizeof(kept) || r->n_fds != 2)
-                return -EBADMSG;
-        memcpy(&kept, r->note, r->size);
+        if (error < 0)
+                return error;
         struct process *p = is_sane(&kept, r) ? process_by_key(s, kept.link) : NULL;
         struct instance *i = p ? calloc(1, sizeof(*i)) : NULL;
         if (!i)
@@ -129,7 +158,7 @@ static int adopt_instance(struct supervisor *s, struct keeping_record *r) {
         i->interrupts = (enum iov_interrupts)kept.interrupts;
         i->image_file = supervisor_file_of(r->fds[0]);
         i->shared_file = supervisor_file_of(r->fds[1]);
-        memcpy(i->media_files, kept.media_files, sizeof(i->media_files));
+        i->media_files = TAKE_PTR(files);
         i->limits = kept.limits;
         i->pinned = kept.pinned;
         const struct iov_vadapter *va = iov_model_get(s->events->model(s->userdata), IOV_KIND_VADAPTER, i->vadapter);

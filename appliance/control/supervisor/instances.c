@@ -37,6 +37,18 @@ struct instance *instance_of(struct supervisor *s, const char *vadapter) {
         return NULL;
 }
 
+const struct instance_changes *instance_get_changes(const struct instance *i) {
+        static const struct instance_changes none;
+
+        return i->changes ? i->changes : &none;
+}
+
+int instance_make_changes(struct instance *i) {
+        if (!i->changes)
+                i->changes = calloc(1, sizeof(*i->changes));
+        return i->changes ? 0 : -ENOMEM;
+}
+
 void instance_free(struct supervisor *s, struct instance *gone) {
         for (struct instance **i = &s->instances; *i; i = &(*i)->next)
                 if (*i == gone) {
@@ -54,6 +66,8 @@ void instance_free(struct supervisor *s, struct instance *gone) {
         if (gone->shared)
                 munmap(gone->shared, sizeof(*gone->shared));
         instance_close_reservations(gone);
+        free(gone->media_files);
+        free(gone->changes);
         free(gone);
 }
 
@@ -110,6 +124,9 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         void *shared = NULL;
         int r;
 
+        i->media_files = calloc(i->persona.n_media + 1u, sizeof(*i->media_files));
+        if (!i->media_files)
+                return -ENOMEM;
         for (unsigned int n = 0; n < i->persona.n_media; n++) {
                 r = medium_prepare(s, volumes[n], &i->persona.media[n], &m->media_kind[n], &fds[3 + n]);
                 if (r < 0)

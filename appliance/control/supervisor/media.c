@@ -2,6 +2,8 @@
 /* What changes while a server has the device: media that come and go, limits, faults on demand. */
 #include "control/supervisor/supervisor-private.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "control/volumes/volumes.h"
 #include "link/channel.h"
 #include "media/medium.h"
+#include "util.h"
 
 /* What was looked for is there. */
 static int external_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
@@ -133,6 +136,8 @@ void supervisor_send_faults(struct supervisor *s) {
 
 /* Somebody has a medium, or has it still, who does not merely read it as the new one would. */
 static bool holds(const struct instance *i, const struct vpc_medium *medium) {
+        const struct instance_changes *changes = instance_get_changes(i);
+
         for (uint32_t n = 0; n < i->persona.n_media; n++) {
                 const struct vpc_medium *m = &i->persona.media[n];
 
@@ -141,7 +146,7 @@ static bool holds(const struct instance *i, const struct vpc_medium *medium) {
                         return true;
         }
         for (unsigned int n = 0; n < VPC_MEDIA_MAX && (i->showing || i->broken); n++)
-                if (i->leaving[n] == medium->unique_id)
+                if (changes->leaving[n] == medium->unique_id)
                         return true;
         return false;
 }
@@ -220,14 +225,17 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
                       const struct iov_volume *const *volumes) {
         struct link_message m = {
                 .type = LINK_SLOT_MEDIA, .instance = i->number, .n_media = change->n_media, .fresh = change->fresh};
-        struct supervisor_file files[VPC_MEDIA_MAX];
+        CLEANUP_FREE struct supervisor_file *files = calloc(VPC_MEDIA_MAX, sizeof(*files));
         int fds[VPC_MEDIA_MAX];
         unsigned int n = 0;
+        int r = files ? instance_make_changes(i) : -ENOMEM;
 
-        memcpy(files, i->media_files, sizeof(files));
+        if (r < 0)
+                return r;
+        memcpy(files, i->media_files, i->persona.n_media * sizeof(*files));
         memcpy(m.media, change->media, sizeof(m.media));
         grow_memory(s, i, change);
-        int r = open_fresh(s, change, volumes, &m, fds, files, &n);
+        r = open_fresh(s, change, volumes, &m, fds, files, &n);
         if (r == 0) {
                 instance_show_marks(s, i, change->fresh, change->media);
                 r = link_send(i->process->channel, &m, fds, n);
@@ -238,13 +246,14 @@ static int tell_media(struct supervisor *s, struct instance *i, const struct med
                 return r;
         for (unsigned int k = 0; k < i->persona.n_media; k++)
                 if (i->persona.media[k].unique_id != m.media[k].unique_id || (m.fresh >> k & 1))
-                        i->leaving[k] = i->persona.media[k].unique_id;
+                        i->changes->leaving[k] = i->persona.media[k].unique_id;
         memcpy(i->persona.media, m.media, sizeof(m.media));
-        memcpy(i->media_files, files, sizeof(files));
+        free(i->media_files);
+        i->media_files = TAKE_PTR(files);
         i->persona.n_media = m.n_media;
         for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
-                if (i->leaving[k])
-                        i->awaited[k] = 0;
+                if (i->changes->leaving[k])
+                        i->changes->awaited[k] = 0;
         instance_show_reservations(s, i, true);
         instance_show_reservations(s, i, false);
         i->showing = true;

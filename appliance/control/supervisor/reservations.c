@@ -43,6 +43,8 @@ static int open_pages(struct instance *i) {
 
         if (fd < 0 || ftruncate(fd, sizeof(struct link_reservations)) < 0)
                 return -errno;
+        if (instance_make_changes(i) < 0)
+                return -ENOMEM;
         void *p = mmap(NULL, sizeof(struct link_reservations), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (p == MAP_FAILED)
                 return -errno;
@@ -122,8 +124,8 @@ static void on_publish(void *userdata, const struct vpc_reservation *state) {
                 for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++) {
                         if (!shows(i, k, state->volume) || !show_one(s, i, k, state))
                                 continue;
-                        i->awaited[k] = state->change;
-                        i->seen[k] = false;
+                        i->changes->awaited[k] = state->change;
+                        i->changes->seen[k] = false;
                         i->awaited_since = monotonic_ns();
                         watch(s);
                         tell(i, k, state->change);
@@ -137,10 +139,13 @@ static bool on_is_held(void *userdata, uint64_t volume) {
 
         if (s->ghosts)
                 return false;
-        for (const struct instance *i = s->instances; i; i = i->next)
+        for (const struct instance *i = s->instances; i; i = i->next) {
+                const struct instance_changes *c = instance_get_changes(i);
+
                 for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
-                        if (i->leaving[k] == volume || (i->awaited[k] && shows(i, k, volume)))
+                        if (c->leaving[k] == volume || (c->awaited[k] && shows(i, k, volume)))
                                 return false;
+        }
         return true;
 }
 
@@ -190,13 +195,14 @@ void supervisor_free_ghosts(struct supervisor *s) {
 /* ---- what takes too long, or could not be sent ---- */
 
 static bool awaits(const struct instance *i, bool *ret_seen) {
+        const struct instance_changes *c = instance_get_changes(i);
         bool awaited = false;
 
         *ret_seen = true;
         for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
-                if (i->awaited[k]) {
+                if (c->awaited[k]) {
                         awaited = true;
-                        *ret_seen &= i->seen[k];
+                        *ret_seen &= c->seen[k];
                 }
         return awaited;
 }
@@ -212,9 +218,11 @@ static void send_answer(struct supervisor *s, struct instance *i) {
 }
 
 void instance_tell_reservations(struct supervisor *s, struct instance *i) {
+        const struct instance_changes *c = instance_get_changes(i);
+
         for (unsigned int k = 0; k < VPC_MEDIA_MAX; k++)
-                if (i->awaited[k])
-                        tell(i, k, i->awaited[k]);
+                if (c->awaited[k])
+                        tell(i, k, c->awaited[k]);
         if (i->answer_ticket)
                 send_answer(s, i);
 }
@@ -276,12 +284,14 @@ void instance_on_reservations(struct supervisor *s, struct instance *i, const st
                 ask(s, i, m);
                 return;
         }
-        if (m->medium >= VPC_MEDIA_MAX || i->awaited[m->medium] != m->change)
+        struct instance_changes *c = i->changes;
+
+        if (!c || m->medium >= VPC_MEDIA_MAX || c->awaited[m->medium] != m->change)
                 return;
-        i->seen[m->medium] = true;
+        c->seen[m->medium] = true;
         if (m->type != LINK_RESERVATIONS_HELD)
                 return;
-        i->awaited[m->medium] = 0;
+        c->awaited[m->medium] = 0;
         reservations_progress(s->reservations);
 }
 

@@ -39,6 +39,14 @@ struct process {
         struct process *next;
 };
 
+/* What an instance has by medium while something changes, which for most is never. */
+struct instance_changes {
+        uint64_t awaited[VPC_MEDIA_MAX]; /* of its reservations the change that the worker has yet to hold to, 0: none */
+        bool seen[VPC_MEDIA_MAX];        /* that it has seen */
+        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id, that it has yet to let go of; 0: none, as all are unless `showing` or
+                                            `broken` */
+};
+
 /* One bringing-up of a vAdapter in a slot. */
 struct instance {
         uint64_t number;
@@ -52,20 +60,18 @@ struct instance {
         void *image; /* shared with the worker; only ever copied from here */
         size_t image_size;
         struct link_shared *shared;
-        struct supervisor_file image_file, shared_file, media_files[VPC_MEDIA_MAX];
-        /* Reservations on its media: what the worker reads, and by medium the change that it has yet to hold to. */
-        struct link_reservations *reservations; /* NULL: none of them is shared */
+        struct supervisor_file image_file, shared_file;
+        struct supervisor_file *media_files;    /* persona.n_media of them */
+        struct instance_changes *changes;       /* NULL: none so far */
+        struct link_reservations *reservations; /* on its media, for the worker to read; NULL: none of them is shared */
         int reservations_fd;
         struct supervisor_file reservations_file;
-        uint64_t awaited[VPC_MEDIA_MAX];
-        bool seen[VPC_MEDIA_MAX];
         uint64_t awaited_since;
         uint64_t answer_ticket; /* of an answer that could not be sent yet, 0: none */
         enum vpc_reserve_result answer;
         bool removing, connected;
-        bool told;                       /* of in the status that is being told */
-        bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
-        uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none, as all are unless `showing` or `broken` */
+        bool told;    /* of in the status that is being told */
+        bool showing; /* other media than before: the worker has not yet let go of those that are leaving */
         const struct vpc_model *model;
         uint64_t life_first, life_last; /* vpc_image_life_mark(): as it was plugged in, and as it was last kept; 0: not known */
         uint64_t life_kept_ns;          /* when that was */
@@ -117,6 +123,10 @@ struct instance *instance_by_number(struct supervisor *s, uint64_t number);
 /* The one that is not on its way out. */
 struct instance *instance_of(struct supervisor *s, const char *vadapter);
 void instance_free(struct supervisor *s, struct instance *gone);
+/* To be read: all zeroes where there are none. */
+const struct instance_changes *instance_get_changes(const struct instance *i);
+/* Room for them. -ENOMEM. */
+int instance_make_changes(struct instance *i);
 int instance_plug(struct supervisor *s, struct process *p, const struct iov_vadapter *va);
 /* Tell its worker to let go of it. */
 void instance_unplug(struct supervisor *s, struct instance *i);

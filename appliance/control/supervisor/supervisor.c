@@ -101,7 +101,7 @@ static void slot_shown(struct supervisor *s, struct instance *i) {
         if (!i->showing)
                 return;
         i->showing = false;
-        memset(i->leaving, 0, sizeof(i->leaving));
+        memset(i->changes->leaving, 0, sizeof(i->changes->leaving)); /* made before it was shown */
         supervisor_reconcile(s);
 }
 
