@@ -21,6 +21,13 @@
 #define BAR0 0
 #define CONFIG VFIO_PCI_CONFIG_REGION_INDEX
 #define PCI_COMMAND 0x04
+/* NVMe 1.4 sections 3.1.5 and 3.1.6 */
+#define CC_ENABLED (4u << 20 | 6u << 16 | 1u)
+#define CC_SHUTDOWN (1u << 14)
+#define CSTS_READY 1u
+#define CSTS_FATAL 2u
+#define CSTS_SHUTDOWN 0xcu
+#define CSTS_SHUTDOWN_DONE 0x8u
 
 _Static_assert(sizeof(struct nvme_host_command) == 64, "submission queue entry");
 _Static_assert(sizeof(struct nvme_host_completion) == 16, "completion queue entry");
@@ -191,7 +198,7 @@ static int queue_alloc(struct nvme_host *h, struct nvme_host_queue *q, unsigned 
         return 0;
 }
 
-static int ready_wait(struct nvme_host *h, bool ready) {
+static int status_wait(struct nvme_host *h, uint32_t mask, uint32_t value) {
         uint64_t deadline = measure_ns() + TIMEOUT_MS * UINT64_C(1000000);
         uint32_t csts = 0;
 
@@ -200,9 +207,9 @@ static int ready_wait(struct nvme_host *h, bool ready) {
 
                 if (r < 0)
                         return r;
-                if (csts & 2) /* Controller Fatal Status */
+                if (csts & CSTS_FATAL)
                         return -EIO;
-                if ((csts & 1) == ready)
+                if ((csts & mask) == value)
                         return 0;
         } while (measure_ns() < deadline);
         return -ETIMEDOUT;
@@ -235,7 +242,7 @@ int nvme_host_start(struct nvme_host *h) {
         int r;
 
         if ((r = nvme_host_read64(h, NVME_REG_CAP, &h->cap)) < 0 || (r = nvme_host_write32(h, NVME_REG_CC, 0)) < 0 ||
-            (r = ready_wait(h, false)) < 0)
+            (r = status_wait(h, CSTS_READY, 0)) < 0)
                 return r;
         h->doorbell_stride = 4u << (h->cap >> 32 & 15u);
         h->memory_used = 0;
@@ -243,9 +250,15 @@ int nvme_host_start(struct nvme_host *h) {
             (r = nvme_host_write32(h, NVME_REG_AQA, (ADMIN_ENTRIES - 1) << 16 | (ADMIN_ENTRIES - 1))) < 0 ||
             (r = nvme_host_write64(h, NVME_REG_ASQ, h->admin.sq_iova)) < 0 ||
             (r = nvme_host_write64(h, NVME_REG_ACQ, h->admin.cq_iova)) < 0 ||
-            (r = nvme_host_write32(h, NVME_REG_CC, 4u << 20 | 6u << 16 | 1)) < 0 || (r = ready_wait(h, true)) < 0)
+            (r = nvme_host_write32(h, NVME_REG_CC, CC_ENABLED)) < 0 || (r = status_wait(h, CSTS_READY, CSTS_READY)) < 0)
                 return r;
         return identify(h);
+}
+
+int nvme_host_shutdown(struct nvme_host *h) {
+        const int r = nvme_host_write32(h, NVME_REG_CC, CC_ENABLED | CC_SHUTDOWN);
+
+        return r < 0 ? r : status_wait(h, CSTS_SHUTDOWN, CSTS_SHUTDOWN_DONE);
 }
 
 int nvme_host_make_queue(struct nvme_host *h, unsigned int entries, bool interrupt) {

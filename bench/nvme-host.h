@@ -36,6 +36,8 @@ enum {
         NVME_ADMIN_CREATE_CQ = 0x05,
         NVME_ADMIN_IDENTIFY = 0x06,
         NVME_ADMIN_SET_FEATURES = 0x09,
+        NVME_ADMIN_GET_FEATURES = 0x0a,
+        NVME_ADMIN_SELF_TEST = 0x14,
         NVME_ADMIN_DOORBELL_BUFFER = 0x7c,
         NVME_ADMIN_FORMAT = 0x80,
         NVME_IO_FLUSH = 0x00,
@@ -46,6 +48,7 @@ enum {
         NVME_IO_WRITE_ZEROES = 0x08,
         NVME_IO_DATASET = 0x09,
         NVME_IO_VERIFY = 0x0c,
+        NVME_IO_COPY = 0x19,
 };
 
 /* NVMe 1.4 figure 104 */
@@ -96,6 +99,8 @@ struct nvme_host {
 int nvme_host_connect(struct nvme_host *host, const char *path, size_t memory_size);
 /* Reset and enable the controller, identify the first namespace. */
 int nvme_host_start(struct nvme_host *host);
+/* Shut it down [NVMe 1.4, 7.6.2], and wait until it is. */
+int nvme_host_shutdown(struct nvme_host *host);
 /* Make the I/O queue pair, with an eventfd for its interrupt or without one. */
 int nvme_host_make_queue(struct nvme_host *host, unsigned int entries, bool interrupt);
 /* Let the device look at doorbells in memory: a shadow of them (after the queues are made), or the page itself, where the device

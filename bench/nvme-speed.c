@@ -5,8 +5,10 @@
  * 4 KiB random reads of two vAdapters on memory, this process on one processor and their worker on another: one with shadow
  * doorbells, which sleeps when it is idle, one whose doorbells are mapped. Judged by what the two processors can do at best: a
  * ping-pong in shared memory, the rate at which one of them copies such blocks out of as large a buffer, and the bare exchange
- * that a read is made of.
+ * that a read is made of. The volumes are thin, and the buffer is what malloc(3) gives: whether that is in large pages is
+ * printed.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,23 @@
 #define DEPTH_MAX 128u
 #define ENTRIES 1024u
 #define BUFFER (UINT64_C(256) << 20)
+
+/* Of the buffer, or of the mapping that it is in. */
+static uint64_t bytes_in_large_pages(const void *buffer) {
+        const uintptr_t at = (uintptr_t)buffer;
+        uintptr_t from = 0, to = 0;
+        bool is_it = false;
+        uint64_t kib = 0;
+        char line[512];
+        CLEANUP_FILE FILE *f = fopen("/proc/self/smaps", "re");
+
+        while (f && fgets(line, sizeof(line), f))
+                if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " ", &from, &to) == 2)
+                        is_it = at >= from && at < to;
+                else if (is_it && sscanf(line, "AnonHugePages: %" SCNu64, &kib) == 1)
+                        break;
+        return kib * 1024;
+}
 
 /* ns a block */
 static double copy_batch(const unsigned char *buffer, unsigned char *to, struct pattern p, unsigned int count) {
@@ -127,6 +146,8 @@ int main(int argc, char **argv) {
                 measure_die("no memory");
         memset(buffer, 0x5a, BUFFER);
         memset(to, 0, (size_t)DEPTH_MAX * BLOCK);
+        printf("%-46s %12s %8" PRIu64 " MiB %7s  -\n", "RAM, thin; copy loop's buffer in large pages", "-",
+               bytes_in_large_pages(buffer) >> 20, "-");
         for (unsigned int mapped = 0; mapped < 2; mapped++) {
                 const char *name = mapped ? "mapped" : "shadow";
 

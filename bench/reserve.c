@@ -11,15 +11,23 @@
  *   N read|write BLOCK
  *   N mark|zero|verify BLOCK COUNT           Write Uncorrectable, Write Zeroes, Verify
  *   N trim BLOCK COUNT [BLOCK COUNT]         Dataset Management, deallocate
+ *   N copy TO BLOCK COUNT                    Copy
  *   N compare BLOCK                          with zeroes
  *   N format LBAF
  *   N start mark|write|zero BLOCK COUNT      and do not wait: up to 16 at a time
+ *   N start copy TO BLOCK COUNT              and do not wait: one at a time
  *   N finish                wait for one of those
  *   N burst PATTERN         start writes of that byte to 16 places, and wait for none
  *   N collect               wait for them: how many were good, in conflict, aborted
  *   N fill PATTERN          write that byte to those places, and wait for each
  *   N check PATTERN         read them: same, or which differs
  *   N log                                    Reservation Notification: count, type, how many more
+ *   N smart                                  the figures of the SMART log
+ *   N errors                                 the error log: count and status of the newest, and how many are valid
+ *   N test CODE                              Device Self-test, of all namespaces
+ *   N results                                its log: what runs, the newest result, and how many
+ *   N range [TYPE]                           LBA range type: set, or what it is
+ *   N down                                   shut down, and wait for it
  *   N identify                               NMIC, RESCAP, the NGUID, CMIC, CNTLID
  *   N reset
  */
@@ -45,6 +53,10 @@ enum {
         OPCODE_ACQUIRE = 0x11,
         OPCODE_RELEASE = 0x15,
         FEATURE_HOST_ID = 0x81,
+        FEATURE_LBA_RANGE = 0x03,
+        LOG_ERROR = 0x01,
+        LOG_SMART = 0x02,
+        LOG_SELF_TEST = 0x06,
         LOG_RESERVATION = 0x80,
         DEALLOCATE = 4
 };
@@ -119,12 +131,78 @@ static void report(struct server *s) {
         }
 }
 
+static bool get_log(struct server *s, unsigned int page, uint32_t size) {
+        return run(s, true,
+                   (struct nvme_host_command){
+                           .opcode = NVME_ADMIN_GET_LOG, .nsid = UINT32_MAX, .cdw10 = (size / 4 - 1) << 16 | page});
+}
+
+static uint64_t get64(const struct server *s, size_t offset) {
+        uint64_t value = 0;
+
+        memcpy(&value, s->page + offset, sizeof(value));
+        return value;
+}
+
+/* [NVMe 1.4, 5.14.1.2] */
+static void smart(struct server *s) {
+        if (!get_log(s, LOG_SMART, 512))
+                return;
+        printf(" units %" PRIu64 " %" PRIu64 " commands %" PRIu64 " %" PRIu64, get64(s, 32), get64(s, 48), get64(s, 64),
+               get64(s, 80));
+        printf(" cycles %" PRIu64 " unsafe %" PRIu64 " media %" PRIu64 " errors %" PRIu64, get64(s, 112), get64(s, 144),
+               get64(s, 160), get64(s, 176));
+}
+
+static void errors(struct server *s) {
+        unsigned int n = 0;
+        uint16_t status = 0;
+
+        if (!get_log(s, LOG_ERROR, NVME_HOST_PAGE))
+                return;
+        for (unsigned int i = 0; i < NVME_HOST_PAGE / 64; i++)
+                n += get64(s, (size_t)i * 64) != 0;
+        memcpy(&status, s->page + 12, sizeof(status));
+        printf(" count %" PRIu64 " status %03x valid %u", get64(s, 0), status >> 1 & 0x7ff, n);
+}
+
+static void results(struct server *s) {
+        unsigned int n = 0;
+
+        if (!get_log(s, LOG_SELF_TEST, 564))
+                return;
+        for (unsigned int i = 0; i < 20; i++)
+                n += (s->page[4 + i * 28] & 15) != 15;
+        printf(" runs %u newest %02x valid %u", s->page[0], s->page[4], n);
+}
+
+static void down(struct server *s) {
+        const int r = nvme_host_shutdown(&s->host);
+
+        if (r < 0)
+                measure_die("no shutdown: %s", strerror(-r));
+        printf("000");
+}
+
+static void range(struct server *s, const uint64_t n[4], int given) {
+        struct nvme_host_command command = {.opcode = given ? NVME_ADMIN_SET_FEATURES : NVME_ADMIN_GET_FEATURES,
+                                            .nsid = s->host.nsid,
+                                            .cdw10 = FEATURE_LBA_RANGE};
+        const uint64_t blocks = 8;
+
+        memset(s->page, 0, NVME_HOST_PAGE);
+        if (given) {
+                s->page[0] = (unsigned char)n[0];
+                memcpy(s->page + 24, &blocks, sizeof(blocks));
+        }
+        if (run(s, true, command) && !given)
+                printf(" type %u blocks %" PRIu64, s->page[0], get64(s, 24));
+}
+
 static void notification(struct server *s) {
         uint64_t count = 0;
 
-        if (!run(s, true,
-                 (struct nvme_host_command){
-                         .opcode = NVME_ADMIN_GET_LOG, .nsid = UINT32_MAX, .cdw10 = (64 / 4 - 1) << 16 | LOG_RESERVATION}))
+        if (!get_log(s, LOG_RESERVATION, 64))
                 return;
         memcpy(&count, s->page, sizeof(count));
         printf(" count %" PRIu64 " type %u more %u", count, s->page[8], s->page[9]);
@@ -173,6 +251,17 @@ static void trim(struct server *s, const uint64_t n[4], int given) {
             (struct nvme_host_command){.opcode = NVME_IO_DATASET, .nsid = s->host.nsid, .cdw10 = given > 2, .cdw11 = DEALLOCATE});
 }
 
+/* The range in the page. */
+static struct nvme_host_command of_copy(struct server *s, const uint64_t n[4]) {
+        const struct {
+                uint64_t reserved, first;
+                uint32_t blocks, tags[3];
+        } range = {.first = n[1], .blocks = (uint32_t)(n[2] - 1)};
+
+        memcpy(s->page, &range, sizeof(range));
+        return of_blocks(s, NVME_IO_COPY, n[0], 1);
+}
+
 static unsigned int opcode_of(const char *word) {
         static const struct {
                 const char *word;
@@ -188,10 +277,8 @@ static unsigned int opcode_of(const char *word) {
         return 0;
 }
 
-static void start(struct server *s, unsigned int opcode, const uint64_t n[4]) {
-        struct nvme_host_command command = of_blocks(s, opcode, n[0], n[1]);
-
-        command.prp1 = s->data_iova;
+static void start(struct server *s, struct nvme_host_command command) {
+        command.prp1 = command.opcode == NVME_IO_COPY ? s->iova : s->data_iova;
         command.cid = (uint16_t)s->host.io.tail;
         nvme_host_put(&s->host.io, &command);
         if (nvme_host_ring(&s->host, &s->host.io) < 0)
@@ -283,12 +370,36 @@ static void reset(struct server *s) {
         printf("000");
 }
 
+/* Words about what is kept of a controller. */
+static bool obey_logs(struct server *s, const char *word, const uint64_t n[4], int given) {
+        if (strcmp(word, "smart") == 0)
+                smart(s);
+        else if (strcmp(word, "errors") == 0)
+                errors(s);
+        else if (strcmp(word, "results") == 0)
+                results(s);
+        else if (strcmp(word, "range") == 0)
+                range(s, n, given);
+        else if (strcmp(word, "down") == 0)
+                down(s);
+        else if (strcmp(word, "test") == 0 && given == 1)
+                run(s, true,
+                    (struct nvme_host_command){.opcode = NVME_ADMIN_SELF_TEST, .nsid = UINT32_MAX, .cdw10 = (uint32_t)n[0]});
+        else
+                return false;
+        return true;
+}
+
 /* Words about what is in blocks. */
 static bool obey_blocks(struct server *s, const char *word, const char *second, const uint64_t n[4], int given) {
         const unsigned int opcode = opcode_of(word);
 
         if (strcmp(word, "start") == 0 && opcode_of(second) && given == 2) {
-                start(s, opcode_of(second), n);
+                start(s, of_blocks(s, opcode_of(second), n[0], n[1]));
+        } else if (strcmp(word, "start") == 0 && strcmp(second, "copy") == 0 && given == 3) {
+                start(s, of_copy(s, n));
+        } else if (strcmp(word, "copy") == 0 && given == 3) {
+                run(s, false, of_copy(s, n));
         } else if (strcmp(word, "finish") == 0) {
                 finish(s);
         } else if (strcmp(word, "trim") == 0 && (given == 2 || given == 4)) {
@@ -344,7 +455,7 @@ static bool obey(struct server *s, const char *word, const char *second, const u
                 collect(s);
         } else if (given == 1 && (strcmp(word, "fill") == 0 || strcmp(word, "check") == 0)) {
                 each(s, *word == 'f' ? NVME_IO_WRITE : NVME_IO_READ, (int)n[0]);
-        } else if (!obey_blocks(s, word, second, n, given)) {
+        } else if (!obey_logs(s, word, n, given) && !obey_blocks(s, word, second, n, given)) {
                 return false;
         }
         putchar('\n');

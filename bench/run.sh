@@ -49,7 +49,7 @@ slots='0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15'
 chassis() {
 	echo 'version: 1'
 	echo 'kind: chassis'
-	echo 'links: 9'
+	echo 'links: 10'
 	echo 'slots: 16'
 	echo 'adapters:'
 	echo '  ssd0: {kind: ssd, capacity: 64GiB}'
@@ -67,9 +67,11 @@ topology() {
 	echo '  new: {link: 6}'
 	echo '  heavy: {link: 7}'
 	echo '  light: {link: 8}'
+	echo '  full: {link: 9}'
 	echo 'volumes:'
 	echo '  ram: {adapter: ram0, size: 256MiB}'
 	echo '  mapped: {adapter: ram0, size: 256MiB}'
+	echo '  full: {adapter: ram0, size: 256MiB, provisioning: full}'
 	echo '  heavy: {adapter: shared0, size: 64MiB}'
 	echo '  light: {adapter: shared0, size: 64MiB}'
 	for v in $slots; do echo "  new.$v: {adapter: ssd0, size: 16MiB}"; done
@@ -85,6 +87,7 @@ topology() {
 	echo '  heavy: {adapter: shared0, qos: heavy, namespaces: [{volume: heavy}], attach: {server: heavy, slot: 0}}'
 	echo '  light: {adapter: shared0, namespaces: [{volume: light}], attach: {server: light, slot: 0}}'
 	echo '  ram: {adapter: ram0, namespaces: [{volume: ram}], attach: {server: ram, slot: 0}}'
+	echo '  full: {adapter: ram0, namespaces: [{volume: full}], attach: {server: full, slot: 0}}'
 	echo '  mapped: {adapter: ram0, polling: always, namespaces: [{volume: mapped}], attach: {server: mapped, slot: 0}}'
 	for s in $servers; do for v in $slots; do
 		echo "  va$s.$v: {adapter: ssd0, namespaces: [{volume: vol$s.$v}], attach: {server: srv$s, slot: $v}}"
@@ -134,6 +137,7 @@ medium() {
 bench register-read "$mgmt" "$first"
 bench nvme-read "$mgmt" "$first" "$(medium vol0.0)"
 bench nvme-speed "$mgmt" "$work/run/servers/ram/0.sock" "$work/run/servers/mapped/0.sock"
+bench nvme-pages "$mgmt" "$work/run/servers/full/0.sock" "$work/run/servers/ram/0.sock"
 bench nvme-file "$mgmt" "$first" "$(medium vol0.0)"
 four=
 for s in $servers; do
@@ -149,4 +153,4 @@ bench create "$mgmt" "$work/run" new 16
 scale=$(mktemp -d "${TMPDIR:-/tmp}/iov-bench-XXXXXX")
 bench scale "$build" "$scale"
 echo
-echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read and file: io_uring straight on the file, or fio; idle: nothing; create: posix_spawn of true; scale: named in the row'
+echo 'peers: register read: epoll ping-pong of 32 and 40 bytes; random read and file: io_uring straight on the file, or fio; idle: nothing; full, thin: provisioning, one against the other; create: posix_spawn of true; scale: named in the row'

@@ -5,6 +5,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/admin.c \
 	appliance/adapters/nvme/compare.c \
 	appliance/adapters/nvme/controller.c \
+	appliance/adapters/nvme/copy.c \
 	appliance/adapters/nvme/data.c \
 	appliance/adapters/nvme/data.h \
 	appliance/adapters/nvme/device.c \
@@ -17,6 +18,7 @@ libadapters_la_SOURCES = \
 	appliance/adapters/nvme/image.h \
 	appliance/adapters/nvme/interrupt.c \
 	appliance/adapters/nvme/io.c \
+	appliance/adapters/nvme/life.c \
 	appliance/adapters/nvme/logs.c \
 	appliance/adapters/nvme/marks.c \
 	appliance/adapters/nvme/nvme.h \

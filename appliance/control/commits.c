@@ -11,6 +11,7 @@
 #include "control/asked.h"
 #include "control/chassis.h"
 #include "control/volumes/preallocation.h"
+#include "control/volumes/ram-volumes.h"
 #include "control/volumes/volumes.h"
 #include "iove/faults.h"
 #include "iove/links.h"
@@ -90,11 +91,26 @@ void control_discard_volumes(struct control *c, const struct iov_model *old) {
                 const char *backend = adapter ? adapter->backend : "";
                 if (!now && c->supervisor)
                         supervisor_forget_volume(c->supervisor, v->id);
+                if (now && c->supervisor)
+                        ram_volumes_trim(supervisor_get_memory(c->supervisor), now);
                 int r = now ? volume_trim(state_get_directory(c->state), backend, now)
                             : volume_discard(state_get_directory(c->state), backend, v);
                 if (r < 0)
                         journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, v->name,
                                       "its file cannot be removed or made shorter: %s", strerror(-r));
+        }
+        same_free(&same);
+}
+
+void control_forget_vadapters(const struct control *c, const struct iov_model *old) {
+        struct same same = {.model = c->model};
+        const struct iov_vadapter *va = NULL;
+
+        iov_model_foreach (old, IOV_KIND_VADAPTER, va) {
+                const struct iov_vadapter *now = NULL;
+
+                if (c->supervisor && same_vadapter(&same, va, &now) == 0 && !now)
+                        supervisor_forget_vadapter(c->supervisor, va->id);
         }
         same_free(&same);
 }
@@ -143,6 +159,7 @@ static void adopt(struct control *c) {
         tell_adopted(c);
         confirm_set(c);
         if (c->supervisor) {
+                preallocation_give(c->preallocation, supervisor_get_memory(c->supervisor));
                 if (had_faults || iov_model_count(c->model, IOV_KIND_FAULT))
                         supervisor_send_faults(c->supervisor);
                 asked_tell(&c->asked, c->supervisor);
@@ -150,8 +167,10 @@ static void adopt(struct control *c) {
         }
         if (c->candidate_kind == COMMIT_CONFIRM)
                 confirm_done(c);
-        else if (!c->info.confirm_s)
+        else if (!c->info.confirm_s) {
                 control_discard_volumes(c, old);
+                control_forget_vadapters(c, old);
+        }
         iov_model_unref(old);
 }
 
@@ -191,10 +210,14 @@ static void on_judged(void *userdata, int result) {
         finish(c, result < 0 ? -EBADMSG : 0);
 }
 
+static const struct ram_volumes *memory_of(const struct control *c) {
+        return c->supervisor ? supervisor_get_memory(c->supervisor) : NULL;
+}
+
 /* A dry run: what a commit would find out while it is written. Returns 1: a thread looks. */
 static int candidate_judge(struct control *c) {
         struct saver_job job = {.run = preallocation_judge};
-        int r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
+        int r = preallocation_make(state_get_directory(c->state), memory_of(c), c->model, c->candidate, &c->preallocation);
 
         if (r < 0 || !c->preallocation)
                 return r;
@@ -212,7 +235,7 @@ static int candidate_write(struct control *c) {
                 r = history_expired(c->history, c->candidate_info.time_ns, &job.expired, &job.n_expired);
         c->n_expired = job.n_expired;
         if (r == 0)
-                r = preallocation_make(state_get_directory(c->state), c->model, c->candidate, &c->preallocation);
+                r = preallocation_make(state_get_directory(c->state), memory_of(c), c->model, c->candidate, &c->preallocation);
         if (r < 0) {
                 free(job.expired);
                 return r;

@@ -149,7 +149,9 @@ void confirm_done(struct control *c) {
                 journal_event(c->journal, LOG_WARNING, JOURNAL_NO_UID, "",
                               "generation %" PRIu64 " cannot be read: %s; files of removed volumes stay for now",
                               c->info.generation - 1, strerror(-r));
-        else
+        else {
                 control_discard_volumes(c, then);
+                control_forget_vadapters(c, then);
+        }
         iov_model_unref(then);
 }

@@ -59,6 +59,8 @@ uint64_t control_clock_ns(clockid_t id);
 /* commits.c: */
 /* Volumes that `old` had and the model has not lose their files. */
 void control_discard_volumes(struct control *control, const struct iov_model *old);
+/* Of vAdapters that `old` had and the model has not nothing is kept. */
+void control_forget_vadapters(const struct control *control, const struct iov_model *old);
 
 /* confirm.c: */
 /* CLOCK_REALTIME in ns when the model is taken back, 0: it stays. */

@@ -393,6 +393,7 @@ static void tear_down(struct control *c) {
         c->mgmt = mgmt_free(c->mgmt);
         c->supervisor = supervisor_free(c->supervisor);
         run_directory_close(control_get_run_directory(c), c->run_lock);
+        preallocation_stop(c->preallocation);
         c->saver = saver_free(c->saver);
         preallocation_free(c->preallocation);
         loop_source_remove(c->confirm_timer);
@@ -412,7 +413,10 @@ static void tear_down(struct control *c) {
 
 /* The state is on disk, the links and sockets are with the keeper: leave them as they are. */
 static void hand_over(struct control *c) {
+        preallocation_stop(c->preallocation);
         c->saver = saver_free(c->saver);
+        if (c->supervisor)
+                supervisor_hand_over(c->supervisor);
         _exit(KEEPER_HAND_OVER);
 }
 

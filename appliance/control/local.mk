@@ -33,6 +33,8 @@ libcontrol_la_SOURCES = \
 	appliance/control/supervisor/instances.c \
 	appliance/control/supervisor/isolation-kernel.c appliance/control/supervisor/isolation-kernel.h \
 	appliance/control/supervisor/isolation.c appliance/control/supervisor/isolation.h \
+	appliance/control/supervisor/life.c \
+	appliance/control/supervisor/lives.c appliance/control/supervisor/lives.h \
 	appliance/control/supervisor/marks.c \
 	appliance/control/supervisor/media.c \
 	appliance/control/supervisor/processes.c \
@@ -46,6 +48,7 @@ libcontrol_la_SOURCES = \
 	appliance/control/volumes/mark-state.c appliance/control/volumes/mark-state.h \
 	appliance/control/volumes/marks.c appliance/control/volumes/marks.h \
 	appliance/control/volumes/media-change.c appliance/control/volumes/media-change.h \
+	appliance/control/volumes/memory.c appliance/control/volumes/memory.h \
 	appliance/control/volumes/preallocation.c appliance/control/volumes/preallocation.h \
 	appliance/control/volumes/ram-volumes.c appliance/control/volumes/ram-volumes.h \
 	appliance/control/volumes/reservation-file.c appliance/control/volumes/reservation-file.h \

@@ -208,14 +208,12 @@ static int check_servers(const struct iov_model *m, const struct iove_limits *li
 /* What the adapter's media can do at all. */
 static void check_media(const struct iov_volume *v, const struct iov_adapter *a, const struct iove_blame *blame,
                         struct iove_refusal *refusal) {
-        if (v->provisioning == IOV_PROVISIONING_FULL && a->media == IOV_MEDIA_RAM)
-                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                 "volume %s: provisioning full is for files, and %s has its media in memory", v->name, a->name);
-        else if (v->provisioning == IOV_PROVISIONING_FULL && backend_is_external(a->backend))
-                iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
-                                 "volume %s: provisioning full is for the appliance's own files, and the backend of %s "
-                                 "has its volumes already",
-                                 v->name, a->name);
+        if (v->provisioning == IOV_PROVISIONING_FULL && backend_is_external(a->backend))
+                iove_refuse_also(
+                        refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
+                        "volume %s: provisioning full is for the appliance's own files and memory, and the backend of %s "
+                        "has its volumes already",
+                        v->name, a->name);
         if (v->on_remove == IOV_ON_REMOVE_DELETE && backend_is_external(a->backend))
                 iove_refuse_also(refusal, IOV_RET_UNSUPPORTED, iove_blamed(blame, IOV_KIND_VOLUME, v->name),
                                  "volume %s: on_remove: delete is the default, and is not for %s: what its backend has is "

@@ -120,6 +120,8 @@ void medium_resize(struct medium *medium, uint64_t size) {
 void medium_set_keeps_space(struct medium *medium, bool keeps) {
         if (medium->file)
                 media_file_set_keeps_space(medium->file, keeps);
+        else if (medium->ram)
+                media_ram_set_keeps_space(medium->ram, keeps);
 }
 
 bool medium_set_cache(struct medium *medium, enum media_cache cache) {
@@ -162,7 +164,7 @@ void medium_hurry(struct medium *medium) {
 bool medium_try(struct medium *medium, struct vpc_io *io, int *ret_error) {
         if (!medium->ram)
                 return medium->file && media_file_try(medium->file, io, ret_error);
-        if (ram_clear_is_long(io) && media_ram_has(medium->ram, io))
+        if (ram_clear_is_long(medium->clear, io) && media_ram_has(medium->ram, io))
                 return false;
         *ret_error = media_ram_do(medium->ram, io);
         return true;
@@ -181,7 +183,7 @@ void medium_submit(struct medium *medium, struct vpc_io *io) {
                         media_file_submit(medium->file, io);
                 return;
         }
-        if (ram_clear_is_long(io) && media_ram_has(medium->ram, io)) {
+        if (ram_clear_is_long(medium->clear, io) && media_ram_has(medium->ram, io)) {
                 ram_clear_submit(medium->clear, io);
                 return;
         }

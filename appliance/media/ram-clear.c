@@ -20,8 +20,10 @@ struct ram_clear {
 };
 
 /* 0: it is none of these. */
-static uint64_t piece_of(const struct vpc_io *io) {
-        return io->op == VPC_IO_ZERO ? ZERO_PIECE : io->op == VPC_IO_DISCARD ? DISCARD_PIECE : 0;
+static uint64_t piece_of(const struct ram_clear *clear, const struct vpc_io *io) {
+        if (media_ram_gives_back(clear->ram, io))
+                return DISCARD_PIECE;
+        return io->op == VPC_IO_ZERO || io->op == VPC_IO_DISCARD ? ZERO_PIECE : 0;
 }
 
 /* One piece a round of the loop. The range is judged with each: the medium may have another size by now. */
@@ -31,7 +33,7 @@ static void on_timer(void *userdata) {
 
         if (!io)
                 return;
-        const uint64_t piece = piece_of(io), left = io->length - io->private.progress;
+        const uint64_t piece = piece_of(clear, io), left = io->length - io->private.progress;
         const struct vpc_io part = {
                 .op = io->op, .offset = io->offset + io->private.progress, .length = left < piece ? left : piece};
         int error = media_ram_do(clear->ram, &part);
@@ -70,8 +72,8 @@ void ram_clear_free(struct ram_clear *clear) {
         free(clear);
 }
 
-bool ram_clear_is_long(const struct vpc_io *io) {
-        const uint64_t piece = piece_of(io);
+bool ram_clear_is_long(const struct ram_clear *clear, const struct vpc_io *io) {
+        const uint64_t piece = piece_of(clear, io);
 
         return piece && io->length > piece;
 }

@@ -15,7 +15,7 @@ int ram_clear_new(struct loop *loop, struct media_ram *ram, void (*ended)(void *
 /* Only when nothing is under way. Takes NULL. */
 void ram_clear_free(struct ram_clear *clear);
 /* It would keep others waiting if it were done at once. */
-bool ram_clear_is_long(const struct vpc_io *io);
+bool ram_clear_is_long(const struct ram_clear *clear, const struct vpc_io *io);
 void ram_clear_submit(struct ram_clear *clear, struct vpc_io *io);
 bool ram_clear_is_idle(const struct ram_clear *clear);
 

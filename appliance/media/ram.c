@@ -14,12 +14,43 @@
 
 #define CACHE_LINE 64u
 #define EXPECT_BYTES 512u
+#define PAGE UINT64_C(4096)
+#define LARGE_PAGE (UINT64_C(2) << 20)
 
 struct media_ram {
         int fd;
         uint64_t size;
         char *memory;
+        bool keeps_space;
 };
+
+/*
+ * The kernel has large pages in a mapping only where both lie alike, and looks for such an address by itself only where it would
+ * make large pages by itself. The control process may have made them (control/volumes/memory.h). A core dump is no place for any
+ * of it.
+ */
+static char *map(int fd, uint64_t size) {
+        const uint64_t room = size >= LARGE_PAGE ? size + LARGE_PAGE : size;
+        char *reserved = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (reserved == MAP_FAILED)
+                return NULL;
+        const uint64_t before = size >= LARGE_PAGE ? -(uintptr_t)reserved % LARGE_PAGE : 0;
+        const uint64_t end = (before + size + PAGE - 1) / PAGE * PAGE;
+        char *p = mmap(reserved + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+
+        if (p == MAP_FAILED) {
+                munmap(reserved, room);
+                return NULL;
+        }
+        if (before)
+                munmap(reserved, before);
+        if (room > end)
+                munmap(reserved + end, room - end);
+        madvise(p, size, MADV_HUGEPAGE);
+        madvise(p, size, MADV_DONTDUMP);
+        return p;
+}
 
 int media_ram_new(int arg_fd, uint64_t size, struct media_ram **ret_media) {
         CLEANUP_CLOSE int fd = arg_fd;
@@ -38,15 +69,11 @@ int media_ram_new(int arg_fd, uint64_t size, struct media_ram **ret_media) {
         media = calloc(1, sizeof(*media));
         if (!media)
                 return -ENOMEM;
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-        if (p == MAP_FAILED)
+        media->memory = map(fd, size);
+        if (!media->memory)
                 return -errno;
-        /* Blocks are read at random: fewer misses of the TLB, where the kernel allows. A core dump is no place for them. */
-        madvise(p, size, MADV_HUGEPAGE);
-        madvise(p, size, MADV_DONTDUMP);
         media->fd = take_fd(&fd);
         media->size = size;
-        media->memory = p;
         *ret_media = TAKE_PTR(media);
         return 0;
 }
@@ -64,11 +91,20 @@ void media_ram_resize(struct media_ram *media, uint64_t size) {
 
         if (size == media->size || size == 0 || fstat(media->fd, &st) < 0 || (uint64_t)st.st_size < size)
                 return;
-        void *p = mremap(media->memory, media->size, size, MREMAP_MAYMOVE);
-        if (p == MAP_FAILED)
+        char *p = map(media->fd, size);
+        if (!p)
                 return;
+        munmap(media->memory, media->size);
         media->memory = p;
         media->size = size;
+}
+
+void media_ram_set_keeps_space(struct media_ram *media, bool keeps) {
+        media->keeps_space = keeps;
+}
+
+bool media_ram_gives_back(const struct media_ram *media, const struct vpc_io *io) {
+        return io->op == VPC_IO_DISCARD && !media->keeps_space;
 }
 
 /* In an attribute of the memory's file, as of any other (Linux 6.6 and later have them there). */
@@ -114,7 +150,8 @@ int media_ram_do(struct media_ram *media, const struct vpc_io *io) {
                         memcpy(at, io->iov[i].iov_base, io->iov[i].iov_len);
                 return 0;
         case VPC_IO_DISCARD:
-                if (fallocate(media->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length) == 0)
+                if (!media->keeps_space &&
+                    fallocate(media->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length) == 0)
                         return 0;
                 /* fall through: zeroes are what counts */
                 __attribute__((fallthrough));

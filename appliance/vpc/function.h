@@ -21,6 +21,12 @@ size_t vpc_image_size(const struct vpc_model *model);
 int vpc_image_init(void *image, const struct vpc_model *model, const struct vpc_persona *persona);
 /* Check one that comes from elsewhere: -EBADMSG not an image of that model, -EPROTONOSUPPORT another version. */
 int vpc_image_check(const void *image, size_t size, const struct vpc_model *model);
+/* What the function keeps for its life, see struct vpc_model: 0 where that is nothing, or the image not one of the model's.
+ * `life` has room for VPC_LIFE_MAX bytes. */
+uint64_t vpc_image_life_mark(const void *image, size_t size, const struct vpc_model *model, uint64_t now);
+size_t vpc_image_life_take(const void *image, size_t size, const struct vpc_model *model, uint64_t now, void *life);
+/* To a new image. -EBADMSG: it cannot be used, and the image is as it was. */
+int vpc_image_life_give(void *image, const struct vpc_model *model, const void *life, size_t size);
 
 /* What a function needs from the process it lives in. Called with `context`. */
 struct vpc_environment {

@@ -74,3 +74,23 @@ int vpc_image_check(const void *image, size_t size, const struct vpc_model *mode
                 return -EBADMSG;
         return persona_is_valid(&header->persona) ? 0 : -EBADMSG;
 }
+
+static bool has_life(const void *image, size_t size, const struct vpc_model *model) {
+        return model->life_take && vpc_image_check(image, size, model) == 0;
+}
+
+static const void *state_of(const void *image) {
+        return (const char *)image + VPC_IMAGE_MODEL_OFFSET;
+}
+
+uint64_t vpc_image_life_mark(const void *image, size_t size, const struct vpc_model *model, uint64_t now) {
+        return has_life(image, size, model) ? model->life_mark(state_of(image), now) : 0;
+}
+
+size_t vpc_image_life_take(const void *image, size_t size, const struct vpc_model *model, uint64_t now, void *life) {
+        return has_life(image, size, model) ? model->life_take(state_of(image), now, life) : 0;
+}
+
+int vpc_image_life_give(void *image, const struct vpc_model *model, const void *life, size_t size) {
+        return model->life_give ? model->life_give(vpc_image_state(image), life, size) : -EBADMSG;
+}

@@ -24,6 +24,7 @@
 #define VPC_BARS 6
 #define VPC_MEDIA_MAX 64
 #define VPC_IMAGE_VERSION 2
+#define VPC_LIFE_MAX 16384           /* bytes of what is kept of a function that is gone */
 #define VPC_IMAGE_MODEL_OFFSET 16384 /* where the model's own state starts in the image */
 
 /* Who the vAdapter is and what it shows: everything that is told to a model by the control process. */
@@ -101,6 +102,18 @@ struct vpc_model {
         size_t state_size;
         /* Fill in the state for power-on; `state` is zeroed. */
         int (*init)(void *state, const struct vpc_persona *persona);
+        /*
+         * Optional, all or none: what the function keeps for its whole life, over power off, another server and another image. To
+         * all but the model it is at most VPC_LIFE_MAX bytes that go with the persona, by its unique_id.
+         * life_take: write it, as it is if power goes now (`now`: CLOCK_MONOTONIC, ns), and return its size. The state may be
+         * driven by another process meanwhile, one in the hands of a guest even: what comes out is what life_give takes.
+         * life_give: bring it into a state from init; -EBADMSG, with the state as it was: it is nothing that life_take has
+         * written, which for what was in a file is found out again. life_mark: another number wherever there is something new to
+         * take, which mere time is only by the hour; 0 never. Cheap.
+         */
+        size_t (*life_take)(const void *state, uint64_t now, void *life);
+        int (*life_give)(void *state, const void *life, size_t size);
+        uint64_t (*life_mark)(const void *state, uint64_t now);
         /* Make the run-time object. `counters` is shared with the control process, written by the model and the VPC only. */
         int (*attach)(void *state, const struct vpc_host *host, struct iov_counter *counters, void **ret_device);
         void (*detach)(void *device);

@@ -47,6 +47,9 @@ is_connected() {
 	[[ $(iovctl vadapter list -o json | jq -r '.vadapters[] | select(.name == "web-disk") | .state') == connected ]]
 }
 
+# The file is empty for a moment, between two of them.
 is_another_control() {
-	[[ $(control_pid) != "$1" ]]
+	local pid
+	pid=$(control_pid)
+	[[ -n $pid && $pid != "$1" ]]
 }

@@ -7,6 +7,7 @@ BATS_TESTS = \
 	tests/bats/block-size.bats \
 	tests/bats/block-size-live.bats \
 	tests/bats/cli.bats \
+	tests/bats/copy-live.bats \
 	tests/bats/confirm.bats \
 	tests/bats/confirm-live.bats \
 	tests/bats/crash.bats \
@@ -35,6 +36,7 @@ BATS_TESTS = \
 	tests/bats/iovtop-live.bats \
 	tests/bats/judge.bats \
 	tests/bats/judge-live.bats \
+	tests/bats/life-live.bats \
 	tests/bats/links.bats \
 	tests/bats/links-live.bats \
 	tests/bats/pinned-live.bats \

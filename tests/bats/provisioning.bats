@@ -5,7 +5,7 @@ load common
 
 setup() {
         appliance_setup
-        appliance_has '{ssd0: {kind: ssd, capacity: 1EiB}, ram0: {kind: ssd, capacity: 1GiB, media: ram}}'
+        appliance_has '{ssd0: {kind: ssd, capacity: 1EiB}, ram0: {kind: ssd, capacity: 1EiB, media: ram}}'
 }
 
 teardown() {
@@ -61,8 +61,113 @@ at_least() {
         iovctl volume add huge ssd0 512PiB
         refuses 1 iovctl volume set huge provisioning=full
         is '"thin"' json '.volumes[0].provisioning' iovctl volume show huge -o json
-        refuses 1 iovctl volume add ram ram0 1MiB --provisioning full
-        says 'ram0 has its media in memory'
+}
+
+@test "memory that there is not is refused, and asked for in vain changes nothing" {
+        refuses 1 iovctl volume add huge ram0 512PiB --provisioning full --dry-run
+        says 'volume huge: provisioning full needs 512PiB of memory, and '
+        refuses 1 iovctl volume add huge ram0 512PiB --provisioning full
+        says 'volume huge: provisioning full needs 512PiB of memory, and '
+        says 'is free for it'
+        fails 1 iovctl volume show huge
+        iovctl volume add small ram0 1MiB --provisioning full
+        # Two of which one does not fit: neither.
+        doc 'volumes: {a: {adapter: ram0, size: 1MiB, provisioning: full},' \
+                '  b: {adapter: ram0, size: 512PiB, provisioning: full}}' > two.yaml
+        refuses 1 iovprov apply two.yaml
+        is 1 json '.volumes | length' iovctl volume list -o json
+        # A thin one is nobody's business.
+        iovctl volume add huge ram0 512PiB
+        refuses 1 iovctl volume set huge provisioning=full
+        is '"thin"' json '.volumes[0].provisioning' iovctl volume show huge -o json
+        iovprov export > as-it-is.yaml
+        grep -q 'small: {adapter: ram0, size: 1MiB, provisioning: full}' as-it-is.yaml
+        is 'nothing to do' iovprov plan as-it-is.yaml
+}
+
+# Bytes that are allocated for the volumes in memory, each a file without a name of the control process.
+memory_held() {
+        local fd
+        for fd in /proc/"$(control_pid)"/fd/*; do
+                [[ $(readlink "$fd") != /memfd:iov-volume* ]] || stat -L -c '%i %b %B' "$fd"
+        done 2> /dev/null | sort -u | awk '{ n += $2 * $3 } END { printf "%d\n", n }'
+}
+
+@test "memory is allocated with the commit, follows the size, and goes with the volume" {
+        is_live || return 0
+        iovctl volume add thin ram0 8MiB
+        is 0 memory_held
+        # Not a multiple of a large page.
+        iovctl volume add full ram0 5MiB --provisioning full
+        is $((5 << 20)) memory_held
+        grep -Eq 'full: 5MiB of memory set aside, (4MiB|none) in large pages' iovd.log
+        iovctl volume set full size=9MiB
+        is $((9 << 20)) memory_held
+        iovctl volume set full size=4MiB --yes
+        is $((4 << 20)) memory_held
+        refuses 1 iovctl volume set full size=512PiB
+        is $((4 << 20)) memory_held
+        iovctl volume set thin provisioning=full
+        is $((12 << 20)) memory_held
+        iovctl volume remove full --yes
+        is $((8 << 20)) memory_held
+}
+
+is_another_worker() {
+        [[ $(worker_of s) != "$1" ]]
+}
+
+# Once the worker knows of it.
+gives_back() {
+        "$IOV_BUILD/bench/nvme-host" run/servers/s/0.sock deallocate 0 > said && [[ $(memory_held) -lt $((8 << 20)) ]]
+}
+
+@test "memory of a server's volume: kept when deallocated and over kills, set aside again when the appliance starts" {
+        is_live || return 0
+        local host=$IOV_BUILD/bench/nvme-host before
+        iovctl server add s 0
+        iovctl volume add v ram0 8MiB --provisioning full
+        iovctl vadapter add v ram0
+        iovctl namespace add v/1 v
+        iovctl vadapter attach v s 0
+        until_true 10 test -S run/servers/s/0.sock
+        "$host" run/servers/s/0.sock write 0
+        "$host" run/servers/s/0.sock deallocate 0
+        is $((8 << 20)) memory_held
+        before=$(worker_of s)
+        kill -9 "$before"
+        until_true 10 is_another_worker "$before"
+        "$host" run/servers/s/0.sock deallocate 0
+        is $((8 << 20)) memory_held
+        kill -9 "$(control_pid)"
+        until_true 10 iovctl volume show v > shown
+        is $((8 << 20)) memory_held
+        # What is thin gives it back, and takes it again.
+        iovctl volume set v provisioning=thin
+        until_true 10 gives_back
+        iovctl volume set v provisioning=full
+        is $((8 << 20)) memory_held
+        iovd_stop
+        iovd_start
+        until_true 10 test -S run/servers/s/0.sock
+        is $((8 << 20)) memory_held
+}
+
+@test "a volume in memory that has shrunk has nothing behind its end when it grows" {
+        is_live || return 0
+        local host=$IOV_BUILD/bench/nvme-host
+        iovctl server add s 0
+        iovctl volume add v ram0 8MiB
+        iovctl vadapter add v ram0
+        iovctl namespace add v/1 v
+        iovctl vadapter attach v s 0
+        until_true 10 test -S run/servers/s/0.sock
+        # The last block of 8 MiB.
+        "$host" run/servers/s/0.sock write $(((8 << 20) / 512 - 8))
+        [ "$(memory_held)" -gt 0 ]
+        iovctl volume set v size=4MiB --yes
+        iovctl volume set v size=8MiB
+        is 0 memory_held
 }
 
 @test "plans show it, and history brings it back" {

@@ -110,6 +110,9 @@ static void rare_step(unsigned int which) {
         case 16:
                 guest_make_prp_list();
                 break;
+        case 7:
+                guest_copy();
+                break;
         case 17:
                 fuzz.is_inline = !fuzz.is_inline;
                 break;

@@ -130,6 +130,33 @@ void guest_make_list(void) {
         }
 }
 
+static uint16_t near(unsigned int how) {
+        return (uint16_t)(how & 1 ? how : how * 64);
+}
+
+/* A copy with its list, of ranges that lie apart for the most part. */
+void guest_copy(void) {
+        const unsigned int how = (unsigned int)fuzz_take(1), n = (unsigned int)fuzz_take(1) % (how & 1 ? 160 : 8) + 1;
+        const size_t at = (size_t)(how & 2 ? 41 : 44) * 4096 + (how & 4 ? 4064 : 0);
+        const uint32_t size = how & 8 ? 65535 : 255;
+
+        for (unsigned int i = 0; i < n && at + (i + 1) * sizeof(struct nvme_copy_range) <= sizeof(fuzz_memory); i++) {
+                const unsigned int where = (unsigned int)fuzz_take(1);
+                const struct nvme_copy_range range = {.first = where == 255 ? fuzz_take(8) : UINT64_C(0x8000) + near(where),
+                                                      .blocks = (uint32_t)fuzz_take(how & 8 ? 2 : 1) & size};
+
+                memcpy(fuzz_memory + at + i * sizeof(range), &range, sizeof(range));
+        }
+        const struct nvme_sqe sqe = {.opcode = NVME_IO_COPY,
+                                     .nsid = how & 16 ? 1 : (uint32_t)fuzz_take(1) % 5,
+                                     .cid = (uint16_t)fuzz_take(1),
+                                     .prp1 = BASE + at,
+                                     .prp2 = BASE + (at & ~(size_t)4095) + 4096,
+                                     .cdw10 = how & 32 ? (uint32_t)fuzz_take(4) : near((unsigned int)fuzz_take(1)),
+                                     .cdw12 = (n - 1) | (how & 64 ? NVME_IO_FUA : 0)};
+        guest_push(how & 128 ? 1 : (unsigned int)fuzz_take(1) % QUEUES, &sqe);
+}
+
 /* A list of pages that make sense for the most part, and may lead anywhere, to itself too. */
 void guest_make_prp_list(void) {
         const size_t page = (size_t)fuzz_take(1) % PAGES * 4096, step = (size_t)fuzz_take(1) % 8 + 1;

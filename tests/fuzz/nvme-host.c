@@ -67,18 +67,20 @@ static bool is_within(const struct iovec *iov, const void *start, size_t size) {
         return p >= from && p + iov->iov_len <= from + size;
 }
 
-/* What the controller has been told is shared is written to by whom the reservations let. */
-static bool is_allowed(unsigned int index, enum vpc_io_op op) {
+/* What the controller has been told is shared is read, and written to, by whom the reservations let. The self-test is the
+ * device's own. */
+static bool is_allowed(unsigned int index, const struct vpc_io *io) {
+        const unsigned int rights = io->op == VPC_IO_READ ? VPC_MAY_READ : VPC_MAY_WRITE;
         const struct vpc_initiator who = nvme_initiator(fuzz.image);
         const struct vpc_reservation *r = &fuzz.page.copies[fuzz.page.current & 1];
 
-        if (index != 0 || op == VPC_IO_READ || op == VPC_IO_FLUSH)
+        if (index != 0 || io->op == VPC_IO_FLUSH || io == &fuzz.device->self_test_io)
                 return true;
         for (uint32_t i = 0; i < fuzz.image->n_namespaces; i++) {
                 const struct nvme_namespace *ns = &fuzz.image->namespaces[i];
 
                 if (ns->blocks && ns->medium == 0 && fuzz.image->shared >> i & 1)
-                        return fuzz.page.current && r->volume == ns->unique_id && vpc_reservation_rights(r, &who) & VPC_MAY_WRITE;
+                        return fuzz.page.current && r->volume == ns->unique_id && vpc_reservation_rights(r, &who) & rights;
         }
         return true;
 }
@@ -86,7 +88,7 @@ static bool is_allowed(unsigned int index, enum vpc_io_op op) {
 static void check_request(unsigned int index, const struct vpc_io *io) {
         uint64_t sum = 0;
 
-        REQUIRE(is_allowed(index, io->op));
+        REQUIRE(is_allowed(index, io));
         REQUIRE(index < 2 && io->done);
         for (unsigned int i = 0; i < fuzz.n_pending; i++)
                 REQUIRE(fuzz.pending[i] != io);
@@ -100,7 +102,8 @@ static void check_request(unsigned int index, const struct vpc_io *io) {
                 for (unsigned int i = 0; i < io->n_iov; i++) {
                         REQUIRE(is_within(&io->iov[i], fuzz_memory, sizeof(fuzz_memory)) ||
                                 is_within(&io->iov[i], fuzz.device->self_test_data, NVME_SELF_TEST_PIECE) ||
-                                is_within(&io->iov[i], fuzz.device->scratch, NVME_SLOTS * sizeof(fuzz.device->scratch[0])));
+                                is_within(&io->iov[i], fuzz.device->scratch, NVME_SLOTS * sizeof(fuzz.device->scratch[0])) ||
+                                is_within(&io->iov[i], fuzz.device->copies, sizeof(fuzz.device->copies)));
                         sum += io->iov[i].iov_len;
                 }
                 REQUIRE(sum == io->length);

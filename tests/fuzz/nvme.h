@@ -79,6 +79,8 @@ void guest_command(void);
 void guest_raw_command(void);
 void guest_io_command(void);
 void guest_reserve_command(void);
+/* With its list. */
+void guest_copy(void);
 /* Lists in memory that commands point to. */
 void guest_make_list(void);
 void guest_make_prp_list(void);

@@ -53,7 +53,7 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	run guest 'nvme id-ctrl /dev/nvme0'
 	[ "$status" -eq 0 ]
 	[[ $output == *"oacs      : 0x112"* ]]
-	[[ $output == *"oncs      : 0xff"* ]]
+	[[ $output == *"oncs      : 0x1ff"* ]]
 	[[ $output == *"sgls      : 0x10002"* ]]
 	run guest 'nvme id-ns -H /dev/nvme0n1'
 	[ "$status" -eq 0 ]
@@ -130,6 +130,29 @@ live='until grep -qx live /sys/class/nvme/nvme0/state && test -b /dev/nvme0n1; d
 	echo "$output"
 	[[ $output == *"Compare Failure"* ]]
 	[[ $output == *"Unrecovered Read Error"* ]]
+}
+
+@test "copy" {
+	run guest 'nvme id-ctrl /dev/nvme0 | grep -E "^(oncs|ocfs)" && nvme id-ns /dev/nvme0n1 | grep -E "^(mssrl|mcl|msrc)"'
+	echo "$output"
+	[[ $output == *"0x1ff"*"ocfs"*": 0x1"*"mssrl"*": 2048"*"mcl"*": 2048"*"msrc"*": 127"* ]]
+	guest 'head -c 1048576 /dev/urandom >/tmp/d; dd if=/tmp/d of=/dev/nvme0n1 bs=1M oflag=direct 2>/dev/null'
+	# The other way round, and all that goes in one command. Numbers of blocks are 0's based.
+	guest 'nvme copy /dev/nvme0n1 --sdlba=10000 --slbs=1024,0 --blocks=1023,1023 --force-unit-access'
+	guest '{ tail -c 524288 /tmp/d; head -c 524288 /tmp/d; } >/tmp/e &&
+		dd if=/dev/nvme0n1 bs=512 skip=10000 count=2048 iflag=direct of=/tmp/f 2>/dev/null && cmp /tmp/e /tmp/f'
+	run guest 'nvme copy /dev/nvme0n1 --sdlba=10000 --slbs=0,2000 --blocks=2047,0'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"183"* || $output == *[Ll]imit* ]]
+	run guest 'nvme copy /dev/nvme0n1 --sdlba=7 --slbs=0 --blocks=7'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"187"* || $output == *[Oo]verlap* ]]
+	run guest 'nvme copy /dev/nvme0n1 --sdlba=0 --slbs=0x100000 --blocks=0'
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"LBA"* ]]
 }
 
 @test "blkdiscard and fstrim give space back" {

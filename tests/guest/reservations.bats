@@ -55,7 +55,7 @@ read='dd if=/dev/nvme0n1 of=/dev/null bs=4096 count=1 iflag=direct'
 	[[ $(guest_run a 'cat /sys/block/nvme0n1/wwid') == "$(guest_run b 'cat /sys/block/nvme0n1/wwid')" ]]
 	guest_run a 'nvme id-ns /dev/nvme0n1' | grep -q 'nmic *: 0x1'
 	guest_run a 'nvme id-ns /dev/nvme0n1' | grep -q 'rescap *: 0xff'
-	guest_run a 'nvme id-ctrl /dev/nvme0' | grep -q 'oncs *: 0xff'
+	guest_run a 'nvme id-ctrl /dev/nvme0' | grep -q 'oncs *: 0x1ff'
 }
 
 @test "one holds it: the other reads, but its writes end with a conflict" {

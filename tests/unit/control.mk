@@ -56,6 +56,13 @@ test_volumes_CPPFLAGS = $(control_test_cppflags)
 test_volumes_CFLAGS = $(control_test_cflags)
 test_volumes_LDADD = libcontrol.la libiove.la libiov-core.la $(CMOCKA_LIBS)
 
+check_PROGRAMS += test-memory
+TESTS += test-memory
+test_memory_SOURCES = tests/unit/test-memory.c
+test_memory_CPPFLAGS = $(control_test_cppflags)
+test_memory_CFLAGS = $(control_test_cflags)
+test_memory_LDADD = libcontrol.la $(CMOCKA_LIBS)
+
 test_journal_SOURCES = tests/unit/test-journal.c
 test_journal_CPPFLAGS = $(control_test_cppflags)
 test_journal_CFLAGS = $(control_test_cflags)
@@ -101,3 +108,9 @@ test_marks_SOURCES = tests/unit/test-marks.c
 test_marks_CPPFLAGS = $(control_test_cppflags)
 test_marks_CFLAGS = $(control_test_cflags)
 test_marks_LDADD = libcontrol.la libloop.la libiov-core.la $(CMOCKA_LIBS)
+check_PROGRAMS += test-lives
+TESTS += test-lives
+test_lives_SOURCES = tests/unit/test-lives.c
+test_lives_CPPFLAGS = $(control_test_cppflags)
+test_lives_CFLAGS = $(control_test_cflags)
+test_lives_LDADD = libcontrol.la libloop.la libiov-core.la $(CMOCKA_LIBS)

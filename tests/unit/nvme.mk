@@ -7,10 +7,13 @@ libnvmehost_la_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 nvme_tests = \
 	tests/unit/test-nvme-admin \
 	tests/unit/test-nvme-blocks \
+	tests/unit/test-nvme-copy \
 	tests/unit/test-nvme-doorbell \
+	tests/unit/test-nvme-format \
 	tests/unit/test-nvme-function \
 	tests/unit/test-nvme-hostile \
 	tests/unit/test-nvme-io \
+	tests/unit/test-nvme-life \
 	tests/unit/test-nvme-marks \
 	tests/unit/test-nvme-manage \
 	tests/unit/test-nvme-registers \
@@ -31,11 +34,17 @@ tests_unit_test_nvme_doorbell_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_blocks_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_blocks_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_blocks_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_copy_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_copy_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_copy_LDADD = $(nvme_ldadd)
 tests_unit_test_power_cut_SOURCES = tests/unit/test-power-cut.c tests/unit/volatile-medium.c tests/unit/volatile-medium.h \
 	tests/unit/write-history.c tests/unit/write-history.h
 tests_unit_test_power_cut_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_power_cut_CFLAGS = $(nvme_cflags)
 tests_unit_test_power_cut_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_format_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_format_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_format_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_manage_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_manage_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_manage_LDADD = $(nvme_ldadd)
@@ -57,6 +66,9 @@ tests_unit_test_nvme_hostile_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_io_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_io_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_io_LDADD = $(nvme_ldadd)
+tests_unit_test_nvme_life_CPPFLAGS = $(nvme_cppflags)
+tests_unit_test_nvme_life_CFLAGS = $(nvme_cflags)
+tests_unit_test_nvme_life_LDADD = $(nvme_ldadd)
 tests_unit_test_nvme_function_CPPFLAGS = $(nvme_cppflags)
 tests_unit_test_nvme_function_CFLAGS = $(nvme_cflags)
 tests_unit_test_nvme_function_LDADD = libadapters.la libvpc.la libmedia.la libloop.la $(CMOCKA_LIBS)

@@ -4,8 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/xattr.h>
 
 #include <cmocka.h>
@@ -70,6 +72,82 @@ static void test_data(void **state) {
         assert_int_equal(run(m, VPC_IO_WRITE, SIZE - 256, out, 512), -EINVAL);
         assert_int_equal(run(m, VPC_IO_ZERO, UINT64_MAX - 10, NULL, 512), -EINVAL);
         assert_int_equal(run(m, VPC_IO_DISCARD, 512, NULL, SIZE_MAX), -EINVAL);
+        medium_free(m);
+        loop_free(loop);
+}
+
+static uint64_t held(int fd) {
+        struct stat st;
+
+        assert_int_equal(fstat(fd, &st), 0);
+        return (uint64_t)st.st_blocks * 512;
+}
+
+/* What is deallocated reads as zeroes, and is given back or not. */
+static void test_keeps_space(void **state) {
+        static char out[8192], zeroes[8192], in[8192];
+        const int fd = memory_file(SIZE, F_SEAL_SHRINK);
+        struct medium *m = NULL;
+        struct loop *loop = NULL;
+
+        assert_int_equal(loop_new(&loop, 8), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, dup(fd), SIZE, NULL, NULL, &m), 0);
+        memset(out, 7, sizeof(out));
+        for (unsigned int keeps = 0; keeps < 2; keeps++) {
+                medium_set_keeps_space(m, keeps);
+                assert_int_equal(run(m, VPC_IO_WRITE, 4096, out, sizeof(out)), 0);
+                assert_int_equal(held(fd), 8192);
+                assert_int_equal(run(m, VPC_IO_DISCARD, 4096, NULL, sizeof(in)), 0);
+                assert_int_equal(held(fd), keeps ? 8192 : 0);
+                assert_int_equal(run(m, VPC_IO_READ, 4096, in, sizeof(in)), 0);
+                assert_memory_equal(in, zeroes, sizeof(in));
+                assert_int_equal(run(m, VPC_IO_DISCARD, 4096, NULL, sizeof(in)), 0);
+        }
+        medium_free(m);
+        loop_free(loop);
+        close(fd);
+}
+
+/* Bytes of large pages in this process's mappings of memory files. */
+static uint64_t mapped_large(void) {
+        CLEANUP_FILE FILE *f = fopen("/proc/self/smaps", "re");
+        unsigned long kib = 0, sum = 0;
+        bool is_ours = false;
+        char line[512];
+
+        while (f && fgets(line, sizeof(line), f)) {
+                if (strchr(line, '-') && strstr(line, "/memfd:test"))
+                        is_ours = true;
+                else if (sscanf(line, "ShmemPmdMapped: %lu", &kib) == 1 && is_ours)
+                        sum += kib, is_ours = false;
+        }
+        return sum * 1024;
+}
+
+/* Memory that is in large pages is mapped by them, also when it has grown. */
+static void test_large_pages(void **state) {
+        const size_t large = 2u << 20, size = 2 * large;
+        const int fd = memory_file(2 * size, F_SEAL_SHRINK);
+        struct medium *m = NULL;
+        struct loop *loop = NULL;
+        char in[512];
+
+        assert_int_equal(fallocate(fd, 0, 0, (off_t)(2 * size)), 0);
+        char *room = mmap(NULL, 2 * size + large, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(room, MAP_FAILED);
+        char *aligned = room + -(uintptr_t)room % large;
+        assert_ptr_not_equal(mmap(aligned, 2 * size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0), MAP_FAILED);
+        const bool can = madvise(aligned, 2 * size, 25 /* MADV_COLLAPSE */) == 0;
+        munmap(room, 2 * size + large);
+        assert_int_equal(loop_new(&loop, 8), 0);
+        assert_int_equal(medium_new(loop, MEDIUM_RAM, fd, size, NULL, NULL, &m), 0);
+        for (unsigned int n = 1; n <= 2; n++) {
+                for (uint64_t at = 0; at < n * size; at += large)
+                        assert_int_equal(run(m, VPC_IO_READ, at, in, sizeof(in)), 0);
+                if (can) /* the kernel has none, or memory is in pieces */
+                        assert_int_equal(mapped_large(), n * size);
+                medium_resize(m, 2 * size);
+        }
         medium_free(m);
         loop_free(loop);
 }
@@ -220,6 +298,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_refused),
                 cmocka_unit_test(test_data),
+                cmocka_unit_test(test_keeps_space),
+                cmocka_unit_test(test_large_pages),
                 cmocka_unit_test(test_format),
                 cmocka_unit_test(test_submitted),
                 cmocka_unit_test(test_clearing_in_pieces),

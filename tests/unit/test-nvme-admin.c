@@ -63,7 +63,7 @@ static void test_identify_controller(void **state) {
         assert_int_equal(d[513], 0x44);
         assert_int_equal(get(f, 516, 4), NVME_NAMESPACES);
         assert_int_equal(d[525], 7);
-        assert_int_equal(get(f, 520, 2), 0xff);        /* ONCS */
+        assert_int_equal(get(f, 520, 2), 0x1ff);       /* ONCS */
         assert_int_equal(get(f, 536, 4), 1 << 16 | 2); /* SGLS */
         assert_memory_equal(d + 768, "nqn.2014-08.org.nvmexpress:uuid:", 32);
         assert_int_equal(strlen(d + 768), 32 + 36);

@@ -170,7 +170,8 @@ static void test_namespaces(void **state) {
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 5, 0, 1, FAKE_DATA)), DNR(NVME_SC_WRITE_PROTECTED));
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 5, 0, 1, FAKE_DATA)), 0);
         for (unsigned int opcode = NVME_IO_VERIFY + 1; opcode < 256; opcode++)
-                if (opcode > NVME_IO_RESERVE_REPORT && opcode != NVME_IO_RESERVE_ACQUIRE && opcode != NVME_IO_RESERVE_RELEASE)
+                if (opcode > NVME_IO_RESERVE_REPORT && opcode != NVME_IO_RESERVE_ACQUIRE && opcode != NVME_IO_RESERVE_RELEASE &&
+                    opcode != NVME_IO_COPY)
                         assert_int_equal(fake_status(f, &q, fake_transfer(f, (uint8_t)opcode, 1, 0, 1, FAKE_DATA)),
                                          DNR(NVME_SC_INVALID_OPCODE));
 }
@@ -288,6 +289,29 @@ static void test_counters(void **state) {
         assert_true(f->counters.busy_ns >= 3000000);
         assert_int_equal(f->counters.qos_ns, 700000);
         assert_true(f->image->life.busy_ns >= 1000000 && f->image->life.busy_ns < 3000000);
+}
+
+/* Of a command's two requests the first ends later, the second at once, when nothing is fetched: its time is counted once. */
+static void test_busy_is_counted_once(void **state) {
+        struct fake *f = *state;
+        struct fake_queue q;
+        struct nvme_sqe sqe;
+
+        fake_inline(f);
+        f->is_inline = false;
+        f->now = UINT64_C(1000000000000);
+        fake_queue_create(f, &q, 1, 16);
+        sqe = fake_transfer(f, NVME_IO_WRITE, 1, 0, 8, FAKE_DATA);
+        sqe.cdw12 |= NVME_IO_FUA;
+        fake_push(f, &q, sqe);
+        fake_ring(f, &q);
+        f->is_inline = true;
+        f->now += 1000000;
+        fake_run(f);
+        assert_int_equal(f->n_flushed[0], 1);
+        assert_int_equal(f->counters.inflight, 0);
+        assert_true(f->counters.busy_ns >= 1000000 && f->counters.busy_ns < 2000000);
+        assert_true(f->image->life.busy_ns >= 1000000 && f->image->life.busy_ns < 2000000);
 }
 
 /* Many more commands than slots, on several queues that wrap often: each is completed once, with its data. */
@@ -568,6 +592,7 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_media_errors, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fua_error, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_busy_is_counted_once, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_many, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_fair, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_admin_under_load, setup, teardown),

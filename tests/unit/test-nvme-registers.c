@@ -348,7 +348,7 @@ static void test_power_on(void **state) {
         assert_int_equal(fake_read(f, NVME_REG_CSTS) & NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
         nvme_model.power_lost(f->device);
         assert_int_equal(f->image->life.unsafe_shutdowns, 2);
-        assert_int_equal(f->image->life.power_cycles, 5);
+        assert_int_equal(f->image->life.power_cycles, 4);
 }
 
 static void test_intx(void **state) {

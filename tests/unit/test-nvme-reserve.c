@@ -129,13 +129,24 @@ static void test_not_ready(void **state) {
         struct fake_queue q;
         struct fake *f = start(&q, false);
         struct vpc_reservation r = reservation(0, 0, 0);
+        struct nvme_cqe cqe;
 
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), NVME_SC_NAMESPACE_NOT_READY);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_READ, 2, 0, 1, FAKE_DATA)), 0);
         show(f, &r);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), 0);
+        /* What is under way in several requests does not go on, either. */
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 1, .cdw12 = FAKE_MEDIUM_SIZE / 512 - 1});
+        fake_ring(f, &q);
         r.volume = 999;
+        r.change++;
         vpc_reservation_write(page, &r);
+        nvme_model.fence(f->device, 0, r.change);
+        assert_true(fake_step(f));
+        assert_false(fake_step(f));
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, NVME_SC_NAMESPACE_NOT_READY);
+        fake_ring_cq(f, &q);
         assert_int_equal(fake_status(f, &q, fake_transfer(f, NVME_IO_WRITE, 1, 0, 1, FAKE_DATA)), NVME_SC_NAMESPACE_NOT_READY);
         stop(f);
 }
@@ -145,6 +156,13 @@ static unsigned int try_one(struct fake *f, struct fake_queue *q, uint8_t opcode
                 return fake_status(f, q, fake_transfer(f, opcode, nsid, 0, 1, FAKE_DATA));
         memset(fake_memory(f, FAKE_DATA), 0, 16);
         return fake_status(f, q, (struct nvme_sqe){.opcode = opcode, .nsid = nsid, .prp1 = FAKE_DATA});
+}
+
+static unsigned int try_copy(struct fake *f, struct fake_queue *q, uint32_t nsid) {
+        const struct nvme_copy_range range = {.first = 16};
+
+        memcpy(fake_memory(f, FAKE_DATA), &range, sizeof(range));
+        return fake_status(f, q, (struct nvme_sqe){.opcode = NVME_IO_COPY, .nsid = nsid, .prp1 = FAKE_DATA, .cdw10 = 8});
 }
 
 /* The table of [8.8, Command Behavior in the Presence of a Reservation], without a message: the page is enough. */
@@ -169,6 +187,8 @@ static void test_conflicts(void **state) {
                         assert_int_equal(try_one(f, &q, NVME_IO_COMPARE, 1) == SC_CONFLICT, !(rights & VPC_MAY_READ));
                         for (size_t i = 0; i < ARRAY_LENGTH(writes); i++)
                                 assert_int_equal(try_one(f, &q, writes[i], 1), rights & VPC_MAY_WRITE ? 0 : SC_CONFLICT);
+                        assert_int_equal(try_copy(f, &q, 1),
+                                         (rights & VPC_MAY_READ) && (rights & VPC_MAY_WRITE) ? 0 : SC_CONFLICT);
                         assert_int_equal(try_one(f, &q, NVME_IO_FLUSH, NVME_NSID_ALL), rights & VPC_MAY_WRITE ? 0 : SC_CONFLICT);
                         assert_int_equal(fake_status(f, &f->admin, (struct nvme_sqe){.opcode = NVME_ADMIN_FORMAT, .nsid = 1}),
                                          rights & VPC_MAY_WRITE ? 0 : SC_CONFLICT);
@@ -336,6 +356,73 @@ static void test_deallocate_preempted(void **state) {
         assert_int_equal(cqe.status >> 1, SC_CONFLICT);
         fake_ring_cq(f, &q);
         assert_int_equal(f->n_submitted[VPC_IO_DISCARD], discards);
+        stop(f);
+}
+
+/* Somebody else gets the namespace, for writing, while a copy is under way: nothing more of it is written, or read. */
+static void test_copy_preempted(void **state) {
+        const struct nvme_copy_range range = {.first = 1000, .blocks = 999};
+
+        for (unsigned int steps = 0; steps < 4; steps++) {
+                struct fake_queue q;
+                struct fake *f = start(&q, false);
+                struct vpc_reservation r = reservation(0, 0, 0);
+                struct nvme_cqe cqe;
+
+                show(f, &r);
+                memcpy(fake_memory(f, FAKE_DATA), &range, sizeof(range));
+                fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_COPY, .nsid = 1, .prp1 = FAKE_DATA});
+                fake_ring(f, &q);
+                for (unsigned int i = 0; i < steps; i++)
+                        assert_true(fake_step(f));
+                const uint64_t change = r.change;
+                r = reservation(VPC_WRITE_EXCLUSIVE, 2, 0);
+                r.change = change;
+                show(f, &r);
+                assert_int_equal(n_fenced, 1);
+                assert_true(fake_step(f));
+                assert_int_equal(n_fenced, 2);
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1, SC_CONFLICT);
+                assert_int_equal(cqe.result, 0);
+                fake_ring_cq(f, &q);
+                assert_int_equal(f->n_pending, 0);
+                assert_int_equal(f->n_submitted[VPC_IO_READ], 1 + steps / 2);
+                assert_int_equal(f->n_submitted[VPC_IO_WRITE], (1 + steps) / 2);
+                stop(f);
+        }
+}
+
+/* A namespace is given to others as well while commands of several requests are under way: they are judged before the next. */
+static void test_shared_since(void **state) {
+        const struct nvme_range ranges[] = {{.first = 8, .blocks = 2}, {.first = 30, .blocks = 2}};
+        const struct nvme_copy_range range = {.first = 100, .blocks = 49};
+        struct fake_queue q;
+        struct fake *f = start(&q, false);
+        struct nvme_cqe cqe;
+
+        memcpy(fake_memory(f, FAKE_DATA), ranges, sizeof(ranges));
+        memcpy(fake_memory(f, FAKE_DATA + 4096), &range, sizeof(range));
+        fake_push(f, &q,
+                  (struct nvme_sqe){
+                          .opcode = NVME_IO_DATASET, .nsid = 2, .cdw10 = 1, .cdw11 = NVME_DATASET_DEALLOCATE, .prp1 = FAKE_DATA});
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_COPY, .nsid = 2, .prp1 = FAKE_DATA + 4096});
+        fake_push(f, &q, (struct nvme_sqe){.opcode = NVME_IO_VERIFY, .nsid = 2, .cdw12 = 20});
+        fake_push(f, &q, fake_transfer(f, NVME_IO_WRITE, 2, 0, 1, FAKE_DATA + 8192));
+        fake_ring(f, &q);
+        assert_int_equal(f->n_pending, 4);
+        f->persona.media[1].shared = 1;
+        assert_int_equal(nvme_model.show(f->device, &f->persona), 0);
+        for (unsigned int i = 0; i < 3; i++) {
+                assert_true(fake_step(f));
+                assert_true(fake_pop(f, &q, &cqe));
+                assert_int_equal(cqe.status >> 1, NVME_SC_NAMESPACE_NOT_READY); /* its reservations are not known yet */
+        }
+        assert_true(fake_step(f));
+        assert_true(fake_pop(f, &q, &cqe));
+        assert_int_equal(cqe.status >> 1, 0); /* let through before, as a whole */
+        assert_int_equal(f->n_pending, 0);
+        fake_ring_cq(f, &q);
         stop(f);
 }
 
@@ -559,6 +646,8 @@ int main(void) {
                 cmocka_unit_test(test_report),
                 cmocka_unit_test(test_report_in_parts),
                 cmocka_unit_test(test_deallocate_preempted),
+                cmocka_unit_test(test_copy_preempted),
+                cmocka_unit_test(test_shared_since),
                 cmocka_unit_test(test_fence),
                 cmocka_unit_test(test_fence_restart),
                 cmocka_unit_test(test_preempt_and_abort),

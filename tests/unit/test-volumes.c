@@ -252,7 +252,7 @@ static void test_judge(void **state) {
         add_full(to, "huge", 2, UINT64_C(1) << 59);
         add_full(to, "small2", 3, 4096);
         add_full(to, "huge2", 4, UINT64_C(1) << 58);
-        assert_int_equal(preallocation_make(f->directory, from, to, &p), 0);
+        assert_int_equal(preallocation_make(f->directory, NULL, from, to, &p), 0);
         assert_int_equal(preallocation_judge(p), -ENOSPC);
         preallocation_tell(p, &refusal);
         preallocation_free(p);
@@ -271,7 +271,7 @@ static void test_judge(void **state) {
         assert_int_equal(iov_model_new(ctx, &to), 0);
         add_full(to, "half", 1, need.free / 4 * 3);
         add_full(to, "more", 2, need.free / 4 * 3);
-        assert_int_equal(preallocation_make(f->directory, from, to, &p), 0);
+        assert_int_equal(preallocation_make(f->directory, NULL, from, to, &p), 0);
         assert_int_equal(preallocation_judge(p), -ENOSPC);
         refusal.n = 0;
         preallocation_tell(p, &refusal);

@@ -22,6 +22,7 @@ static bool can_be_ended(const struct nvme_slot *slot) {
         case NVME_IO_COMPARE:
         case NVME_IO_VERIFY:
         case NVME_IO_DATASET:
+        case NVME_IO_COPY:
                 return slot->sq_id != 0;
         case NVME_IO_FLUSH:
                 return slot->sq_id != 0 && slot->sqe.nsid == NVME_NSID_ALL;

@@ -80,21 +80,12 @@ static void disable(struct nvme_device *device) {
         device->image->is_resetting = 1;
 }
 
-/* [5.14.1.2] Power that goes before a shutdown is over, or without one, is counted. */
-void nvme_power_lost(struct nvme_device *device) {
-        struct nvme_image *image = device->image;
-        const uint32_t csts = image->registers.csts;
-
-        image->life.power_cycles++;
-        if ((csts & NVME_CSTS_RDY) && (csts & NVME_CSTS_SHST_MASK) != NVME_CSTS_SHST_COMPLETE)
-                image->life.unsafe_shutdowns++;
-}
-
 void nvme_reset(struct nvme_device *device, enum vpc_reset scope) {
         struct nvme_image *image = device->image;
 
         if (scope == VPC_RESET_POWER_ON)
                 nvme_power_lost(device);
+        nvme_power_on(device);
         clear(device);
         memset(&image->registers, 0, sizeof(image->registers));
         image->is_resetting = 0;

@@ -46,8 +46,6 @@ void nvme_life_update(struct nvme_device *device) {
         struct nvme_life *life = &device->image->life;
         uint64_t now = nvme_clock(device);
 
-        life->powered_ns += now - device->powered_since;
-        device->powered_since = now;
         if (device->n_inflight) {
                 life->busy_ns += now - device->busy_since;
                 device->busy_since = now;
@@ -77,7 +75,6 @@ static int model_init(void *state, const struct vpc_persona *persona) {
         image->n_media = persona->n_media;
         image->n_namespaces = nvme_namespaces_count(persona);
         image->shared = nvme_namespaces_shared(persona);
-        image->life.power_cycles = 1;
         nvme_identify_init(image, persona);
         nvme_features_reset(image);
         return 0;
@@ -130,7 +127,7 @@ static int model_attach(void *state, const struct vpc_host *host, struct iov_cou
         device->image = state;
         device->host = host;
         device->counters = counters;
-        device->powered_since = device->busy_since = nvme_clock(device);
+        device->busy_since = nvme_clock(device);
         derive(device);
         __atomic_store_n(&counters->inflight, 0, __ATOMIC_RELAXED);
         device->memory.generation = UINT64_MAX;
@@ -163,6 +160,7 @@ static void model_bar_write(void *device, unsigned int bar, uint64_t offset, uns
         if (bar != 0)
                 return;
         begin(device);
+        nvme_power_on(device);
         nvme_register_write(device, offset, length, value);
         nvme_event_end(device);
 }
@@ -258,6 +256,9 @@ const struct vpc_model nvme_model = {
         .state_version = NVME_STATE_VERSION,
         .state_size = sizeof(struct nvme_image),
         .init = model_init,
+        .life_take = nvme_life_take,
+        .life_give = nvme_life_give,
+        .life_mark = nvme_life_mark,
         .attach = model_attach,
         .detach = model_detach,
         .bar_read = model_bar_read,

@@ -26,7 +26,7 @@ static bool is_zero(const unsigned char *p, size_t n) {
 
 struct lba_range {
         uint8_t type, attributes, reserved[14];
-        uint64_t first, blocks;
+        uint64_t first, blocks; /* blocks: 0's based */
         uint8_t guid[16], reserved2[16];
 };
 _Static_assert(sizeof(struct lba_range) == 64, "[5.21.1.3]");
@@ -38,7 +38,7 @@ static uint32_t ranges_get(const struct nvme_command *command, bool current, uns
 
         if (!ns)
                 return outcome;
-        const struct lba_range initial = {.attributes = 1 /* may be overwritten */, .blocks = ns->blocks};
+        const struct lba_range initial = {.attributes = 1 /* may be overwritten */, .blocks = ns->blocks - 1};
         if (current && !is_zero(ns->range, sizeof(ns->range)))
                 memcpy(data, ns->range, sizeof(ns->range));
         else
@@ -54,12 +54,14 @@ static uint32_t ranges_set(struct nvme_command *command, const unsigned char *da
         uint32_t outcome = 0;
         const struct nvme_namespace *ns = nvme_namespace_get(image, sqe->nsid, &outcome);
 
+        if (sqe->nsid == NVME_NSID_ALL) /* [NVM Command Set 1.0, 4.1.3.1] the one feature of namespaces that is not for all */
+                return NVME_INVALID_FIELD(4);
         if (!ns)
                 return outcome;
         if (sqe->cdw11 & 0x3f) /* one range is all that there is room for */
                 return NVME_INVALID_FIELD(44);
         memcpy(&range, data, sizeof(range));
-        if (range.first > ns->blocks || range.blocks > ns->blocks - range.first)
+        if (range.first >= ns->blocks || range.blocks >= ns->blocks - range.first)
                 return NVME_ERROR(NVME_SC_LBA_OUT_OF_RANGE | NVME_DNR, 24);
         memcpy(image->namespaces[sqe->nsid - 1].range, &range, sizeof(range));
         return 0;

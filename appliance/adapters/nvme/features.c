@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Get and Set Features [5.13], [5.21]. No feature is saveable: all return to their defaults at a reset [7.8]. */
+/* Get and Set Features [5.13], [5.21]. No feature is saveable: all return to their defaults at a reset [7.8], but for LBA range
+ * types, which [5.21] wants to persist where they cannot be saved. */
 #include <string.h>
 
 #include "adapters/nvme/nvme.h"
@@ -42,7 +43,6 @@ void nvme_features_reset(struct nvme_image *image) {
                         continue;
                 image->namespaces[i].error_recovery = 0;
                 image->namespaces[i].notice_mask = 0;
-                memset(image->namespaces[i].range, 0, sizeof(image->namespaces[i].range));
         }
 }
 
@@ -212,7 +212,7 @@ static uint32_t set_write_cache(struct nvme_command *command) {
 }
 
 uint32_t nvme_write_cache_next(struct nvme_command *command, int error) {
-        return error < 0 ? nvme_media_error(command->device, &nvme_slot(command)->sqe, error) : nvme_flush_next(command);
+        return error < 0 ? nvme_media_error(command->device, false, error) : nvme_flush_next(command);
 }
 
 uint32_t nvme_set_features(struct nvme_command *command, uint32_t *ret_result) {

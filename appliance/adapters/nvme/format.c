@@ -180,7 +180,7 @@ uint32_t nvme_format_next(struct nvme_command *command, int error) {
                 if (slot->verdict)
                         return slot->verdict;
                 return command->progress == STEP_BLOCK_SIZE ? NVME_ERROR(NVME_SC_INVALID_FORMAT | NVME_DNR, 40)
-                                                            : nvme_media_error(command->device, &slot->sqe, error);
+                                                            : nvme_media_error(command->device, false, error);
         }
         step_done(command);
         if (command->progress < STEP_FLUSH)

@@ -93,9 +93,10 @@ static void identify_controller(const struct nvme_device *device, unsigned char 
         d[513] = 0x44;                        /* CQES */
         put32(d, 516, NVME_NAMESPACES);
         /* ONCS: compare, write uncorrectable, dataset management, write zeroes, Save and Select of features, reservations,
-         * timestamp, verify */
-        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7);
+         * timestamp, verify, copy */
+        put16(d, 520, 1 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8);
         d[525] = 3 << 1 | 1;         /* VWC: there is one; flush takes NSID ffffffffh */
+        put16(d, 534, 1);            /* OCFS [NVM Command Set 1.0, 4.1.5.2]: copy descriptor format 0h */
         put32(d, 536, 1u << 16 | 2); /* SGLS: with dword alignment, for I/O; bit buckets */
         memcpy(d + 768, image->subnqn, sizeof(image->subnqn));
         put16(d, 2048, 2500); /* PSD0: 25 W, the most an x4 slot gives */
@@ -115,6 +116,10 @@ static void identify_namespace(const struct nvme_image *image, const struct nvme
         d[24] = 1 << 4;
         for (unsigned int i = 64; i < 74; i += 2)
                 put16(d, i, (uint16_t)(NVME_PAGE_SIZE >> ns->block_shift) - 1);
+        /* MSSRL, MCL, and MSRC, 0's based [NVM Command Set 1.0, 4.1.5.1]: what a copy may ask for. */
+        put16(d, 74, (uint16_t)nvme_copy_blocks(ns));
+        put32(d, 76, nvme_copy_blocks(ns));
+        d[80] = NVME_COPY_RANGES - 1;
         d[33] = 1 << 3 | 1;            /* DLFEAT: deallocated blocks read as zeroes, Write Zeroes may deallocate */
         d[25] = 1;                     /* NLBAF, 0's based: blocks of 512 and 4096 bytes */
         d[26] = ns->block_shift == 12; /* FLBAS: the one in use */

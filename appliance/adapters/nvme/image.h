@@ -8,13 +8,14 @@
 #ifndef IOV_NVME_IMAGE_H
 #define IOV_NVME_IMAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "adapters/nvme/spec.h"
 #include "iov/registers.h"
 #include "vpc/reservation.h"
 
-#define NVME_STATE_VERSION 5
+#define NVME_STATE_VERSION 6
 
 #define NVME_QUEUES 64      /* pairs, with the admin queues, so that a set of them is one 64-bit word */
 #define NVME_QUEUE_MAX 1024 /* entries */
@@ -100,7 +101,7 @@ struct nvme_namespace {
         uint8_t nguid[16];
         uint8_t eui64[8];
         uint64_t size;        /* bytes */
-        uint8_t range[64];    /* feature 03h, as the host set it; all zeroes: it did not */
+        uint8_t range[64];    /* feature 03h, as the host set it; all zeroes: it did not. It is kept */
         uint64_t unique_id;   /* of the medium */
         uint64_t noticed;     /* the last change of its reservations whose notices were taken */
         uint32_t notice_mask; /* feature 82h */
@@ -157,12 +158,20 @@ struct nvme_shadow {
         uint32_t enabled, reserved;
 };
 
-/* What survives every reset: [5.14.1.2] figures are those of the life of the controller. */
+/* What survives every reset and, by life.c, power off: [5.14.1.2] figures are those of the life of the controller. */
 struct nvme_life {
         uint64_t read_bytes, write_bytes, reads, writes;
-        uint64_t busy_ns, powered_ns;
+        uint64_t busy_ns;
+        uint64_t powered_ns; /* as of when power last went off */
         uint64_t power_cycles, unsafe_shutdowns, media_errors;
         uint64_t error_count;
+};
+
+/* Power is on from a host's first access until it is gone. */
+struct nvme_power {
+        uint32_t is_on, reserved;
+        uint64_t since;                    /* clock, less what life.powered_ns was then */
+        uint64_t cycles, unsafe_shutdowns; /* as they were before: what is counted by a process that is killed is counted once */
 };
 
 struct nvme_image {
@@ -201,15 +210,18 @@ struct nvme_image {
         struct nvme_sq sqs[NVME_QUEUES];
         struct nvme_cq cqs[NVME_QUEUES];
         struct nvme_life life;
+        struct nvme_power power;
         struct nvme_self_test self_test;
         uint32_t n_io_slots, n_admin_slots; /* how many have ever been in use */
 
         /* Of the rest, nothing is touched before it is needed, so that an idle controller is small. */
         struct nvme_namespace namespaces[NVME_NAMESPACES]; /* identifier - 1 */
+        uint8_t unused[80];                                /* the first slots of both kinds are in one page */
         struct nvme_slot slots[NVME_SLOTS];
 
         struct nvme_error_entry errors[NVME_ERROR_ENTRIES]; /* the one of life.error_count n is at n % NVME_ERROR_ENTRIES */
         unsigned char telemetry[NVME_TELEMETRY_BLOCKS + 1][NVME_TELEMETRY_BLOCK]; /* log page 07h as of its last creation */
 };
+_Static_assert(offsetof(struct nvme_image, slots) % NVME_PAGE_SIZE == 0, "an idle controller would take a page more");
 
 #endif

@@ -133,6 +133,8 @@ static uint32_t dispatch(struct nvme_command *command) {
                 return nvme_write_zeroes_start(command);
         case NVME_IO_DATASET:
                 return nvme_dataset_start(command);
+        case NVME_IO_COPY:
+                return nvme_copy_start(command);
         case NVME_IO_RESERVE_REGISTER:
         case NVME_IO_RESERVE_ACQUIRE:
         case NVME_IO_RESERVE_RELEASE:
@@ -167,12 +169,21 @@ void nvme_io_execute(struct nvme_command *command) {
                 nvme_complete(command, outcome, 0);
 }
 
-static bool is_reading(uint8_t opcode) {
-        return opcode == NVME_IO_READ || opcode == NVME_IO_COMPARE || opcode == NVME_IO_VERIFY;
+static bool is_reading(const struct nvme_command *command) {
+        switch (nvme_slot(command)->sqe.opcode) {
+        case NVME_IO_READ:
+        case NVME_IO_COMPARE:
+        case NVME_IO_VERIFY:
+                return true;
+        case NVME_IO_COPY:
+                return command->io.op == VPC_IO_READ;
+        default:
+                return false;
+        }
 }
 
 /* [4.6.1] Do Not Retry where the next attempt would end in the same way. */
-uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error) {
+uint32_t nvme_media_error(struct nvme_device *device, bool is_reading, int error) {
         switch (error) {
         case -EIO:
         case -ENODATA: /* a block that a disk cannot read, past the page cache; and what does not agree with its checksum */
@@ -180,7 +191,7 @@ uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe
         case -EBADMSG:
         case -EUCLEAN:
                 device->image->life.media_errors++;
-                return NVME_ERROR((is_reading(sqe->opcode) ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR, NVME_NOWHERE);
+                return NVME_ERROR((is_reading ? NVME_SC_READ_ERROR : NVME_SC_WRITE_FAULT) | NVME_DNR, NVME_NOWHERE);
         case -ENOSPC:
         case -EDQUOT:
         case -EFBIG:
@@ -228,6 +239,8 @@ static uint32_t next_request(struct nvme_command *command) {
                 return nvme_compare_next(command);
         case NVME_IO_DATASET:
                 return nvme_dataset_next(command);
+        case NVME_IO_COPY:
+                return nvme_copy_next(command);
         default:
                 if (command->io.op == VPC_IO_FLUSH)
                         return submit_transfer(command, &command->device->image->namespaces[sqe->nsid - 1]);
@@ -248,7 +261,7 @@ void nvme_io_advance(struct nvme_command *command, int error) {
         uint32_t outcome = nvme_slot(command)->verdict;
 
         if (!outcome)
-                outcome = error < 0 ? nvme_media_error(command->device, &nvme_slot(command)->sqe, error) : next_request(command);
+                outcome = error < 0 ? nvme_media_error(command->device, is_reading(command), error) : next_request(command);
         if (outcome != NVME_LATER)
                 nvme_complete(command, outcome, 0);
 }

@@ -6,10 +6,15 @@
 
 void nvme_log_error(struct nvme_device *device, const struct nvme_error_entry *entry) {
         struct nvme_life *life = &device->image->life;
-        struct nvme_error_entry *to = &device->image->errors[++life->error_count % NVME_ERROR_ENTRIES];
+        const uint64_t count = life->error_count + 1;
+        struct nvme_error_entry *to = &device->image->errors[count % NVME_ERROR_ENTRIES];
 
+        /* While it is written it has no number: another process may be reading, or this one be killed. */
+        __atomic_store_n(&to->count, 0, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_RELEASE);
         *to = *entry;
-        to->count = life->error_count;
+        __atomic_store_n(&to->count, count, __ATOMIC_RELEASE);
+        __atomic_store_n(&life->error_count, count, __ATOMIC_RELEASE);
 }
 
 /* [5.14.1.1] the newest first */
@@ -47,8 +52,8 @@ static size_t log_smart(struct nvme_device *device, unsigned char *d) {
         put128(d, 64, life->reads);
         put128(d, 80, life->writes);
         put128(d, 96, life->busy_ns / UINT64_C(60000000000));
-        put128(d, 112, life->power_cycles);
-        put128(d, 128, life->powered_ns / UINT64_C(3600000000000));
+        put128(d, 112, device->image->power.cycles + 1);
+        put128(d, 128, nvme_powered_hours(device->image, device->now));
         put128(d, 144, life->unsafe_shutdowns);
         put128(d, 160, life->media_errors);
         put128(d, 176, life->error_count);
@@ -71,17 +76,12 @@ static size_t log_effects(const struct nvme_device *device, unsigned char *d) {
                                         NVME_ADMIN_AER,       NVME_ADMIN_SELF_TEST};
         static const struct {
                 uint8_t opcode, effects;
-        } io[] = {{NVME_IO_FLUSH, 1},
-                  {NVME_IO_WRITE, 3},
-                  {NVME_IO_READ, 1},
-                  {NVME_IO_WRITE_UNCORRECTABLE, 3},
-                  {NVME_IO_COMPARE, 1},
-                  {NVME_IO_DATASET, 3},
-                  {NVME_IO_VERIFY, 1},
-                  {NVME_IO_WRITE_ZEROES, 3},
-                  {NVME_IO_RESERVE_REGISTER, 1},
-                  {NVME_IO_RESERVE_REPORT, 1},
-                  {NVME_IO_RESERVE_ACQUIRE, 1},
+        } io[] = {{NVME_IO_FLUSH, 1},          {NVME_IO_WRITE, 3},
+                  {NVME_IO_READ, 1},           {NVME_IO_WRITE_UNCORRECTABLE, 3},
+                  {NVME_IO_COMPARE, 1},        {NVME_IO_DATASET, 3},
+                  {NVME_IO_VERIFY, 1},         {NVME_IO_WRITE_ZEROES, 3},
+                  {NVME_IO_COPY, 3},           {NVME_IO_RESERVE_REGISTER, 1},
+                  {NVME_IO_RESERVE_REPORT, 1}, {NVME_IO_RESERVE_ACQUIRE, 1},
                   {NVME_IO_RESERVE_RELEASE, 1}};
 
         for (size_t i = 0; i < sizeof(admin); i++)

@@ -61,6 +61,7 @@ bool nvme_is_marking(const struct nvme_slot *slot) {
         case NVME_IO_WRITE:
         case NVME_IO_WRITE_ZEROES:
         case NVME_IO_DATASET:
+        case NVME_IO_COPY:
                 return true;
         default:
                 return false;
@@ -113,6 +114,8 @@ uint32_t nvme_marks_request(struct nvme_command *command, struct vpc_reserve_req
                 outcome = nvme_reservation_check(command);
         if (slot->sqe.opcode == NVME_IO_DATASET)
                 nvme_dataset_range(command, &first, &count);
+        if (slot->sqe.opcode == NVME_IO_COPY)
+                nvme_copy_piece(command, &first, &count);
         ret_request->first = first << ns->block_shift;
         ret_request->end = (first + count) << ns->block_shift;
         ret_request->change = command->clears;

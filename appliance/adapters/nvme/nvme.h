@@ -20,6 +20,11 @@
 /* And the self-test in pieces of this one. */
 #define NVME_SELF_TEST_PIECE 65536u
 
+/* Copy gathers what it reads in pieces of this size, and in smaller ones where more than so many copies are under way. */
+#define NVME_COPY_PIECE 65536u
+#define NVME_COPY_BUFFERS (NVME_IO_SLOTS / 16u)
+#define NVME_COPY_RANGES 128u
+
 struct nvme_device;
 
 /* Run-time part of a slot, so that an I/O allocates nothing. */
@@ -30,10 +35,11 @@ struct nvme_command {
         uint16_t next;  /* in a list of slots: free, held for a completion queue, or ended; NVME_NONE: last */
         int error;      /* of a request that ended within its submission */
         uint32_t n_ranges;
-        bool is_fenced;     /* its request was under way when the reservations of its medium changed */
-        uint64_t waited_ns; /* its requests before they went to the medium */
-        uint64_t progress;  /* of a command of many requests: bytes, or ranges, that are done */
-        uint64_t clears;    /* the marks that go with what it writes, up to this change; 0: none */
+        bool is_fenced;      /* its request was under way when the reservations of its medium changed */
+        uint8_t copy_buffer; /* + 1, of a copy; 0: it has a small one */
+        uint64_t waited_ns;  /* its requests before they went to the medium */
+        uint64_t progress;   /* of a command of many requests: bytes, or ranges, that are done */
+        uint64_t clears;     /* the marks that go with what it writes, up to this change; 0: none */
         struct iovec scratch;
 };
 
@@ -81,6 +87,7 @@ struct nvme_device {
         bool is_polling;                   /* the host is told by EventIdx not to ring */
         bool has_more;                     /* commands that could be fetched, but not in this event */
         bool has_ended;                    /* requests within their submission, whose time is not counted yet */
+        uint64_t fetch_start;              /* clock, of the first command in this event; 0: none yet */
         uint64_t irq_pending;              /* vectors to raise at the end of the event */
         uint64_t irq_held;                 /* vectors whose interrupts are coalesced */
         uint64_t irq_due;                  /* clock, at which those are raised at the latest */
@@ -89,7 +96,6 @@ struct nvme_device {
         uint64_t now;                      /* clock, as last read */
         uint64_t cq_nonempty;              /* completion queues with interrupts enabled that the host has to read */
         uint64_t busy_since;               /* clock, when n_inflight left 0 */
-        uint64_t powered_since;            /* clock, up to which life.powered_ns counts */
         unsigned int n_inflight;           /* I/O commands under way */
         unsigned int n_media;              /* requests at media */
         unsigned int last_sq;              /* round robin */
@@ -114,6 +120,8 @@ struct nvme_device {
         struct iovec iov[NVME_SLOTS][NVME_IOV_MAX];
         unsigned char scratch[NVME_SLOTS][NVME_SCRATCH]; /* what a command brings from a medium to look at it */
         unsigned char self_test_data[NVME_SELF_TEST_PIECE];
+        uint16_t copy_owners[NVME_COPY_BUFFERS]; /* slots + 1 that had them last */
+        unsigned char copies[(NVME_COPY_BUFFERS * NVME_COPY_PIECE) + NVME_PAGE_SIZE];
         struct nvme_rights rights[NVME_NAMESPACES];
         uint64_t fence_changes[NVME_NAMESPACES]; /* by medium */
 };
@@ -128,6 +136,16 @@ static inline uint16_t nvme_status(uint32_t outcome) {
 }
 /* Not an outcome: the command is completed later. */
 #define NVME_LATER UINT32_MAX
+
+/* The place of a count in a queue. Most sizes are powers of two, and a division is what takes longest in fetching a command. */
+static inline uint64_t nvme_place(uint64_t n, uint32_t size) {
+        return size & (size - 1) ? n % size : n & (size - 1);
+}
+
+/* The phase tag of the entry with that number [4.6]: 1 in the first round. */
+static inline bool nvme_phase(uint64_t n, uint32_t size) {
+        return size & (size - 1) ? n / size % 2 == 0 : !(n & size);
+}
 
 /* The first slot from `i` on that has ever been in use, NVME_SLOTS: there is none. */
 static inline unsigned int nvme_slot_next(const struct nvme_image *image, unsigned int i) {
@@ -168,8 +186,17 @@ uint64_t nvme_clock(struct nvme_device *device);
 void nvme_timer_need(struct nvme_device *device, uint64_t due);
 /* As nvme_event_end(), but once for all events of a turn of the event loop. */
 void nvme_event_later(struct nvme_device *device);
-/* Bring life.powered_ns and life.busy_ns up to date. */
+/* Bring life.busy_ns up to date. */
 void nvme_life_update(struct nvme_device *device);
+
+/* life.c: what outlives the image, see struct vpc_model; and power, which is on when a host does something */
+void nvme_power_on(struct nvme_device *device);
+/* Power that goes now was not told of [5.14.1.2]. */
+bool nvme_is_unsafe(const struct nvme_image *image);
+uint64_t nvme_powered_hours(const struct nvme_image *image, uint64_t now);
+size_t nvme_life_take(const void *state, uint64_t now, void *life);
+int nvme_life_give(void *state, const void *life, size_t size);
+uint64_t nvme_life_mark(const void *state, uint64_t now);
 
 /* slot.c: slots, completion, medium requests */
 void nvme_list_append(struct nvme_device *device, struct nvme_list *list, struct nvme_command *command);
@@ -267,6 +294,18 @@ uint32_t nvme_dataset_start(struct nvme_command *command);
 uint32_t nvme_dataset_next(struct nvme_command *command);
 /* The range whose turn it is. */
 void nvme_dataset_range(const struct nvme_command *command, uint64_t *ret_first, uint64_t *ret_count);
+/* copy.c */
+uint32_t nvme_copy_start(struct nvme_command *command);
+uint32_t nvme_copy_next(struct nvme_command *command);
+/* What is being written. */
+void nvme_copy_piece(const struct nvme_command *command, uint64_t *ret_first, uint64_t *ret_count);
+/* Of one that has failed: the lowest source range that was not copied, and the block that the error is of. */
+uint32_t nvme_copy_ranges_done(const struct nvme_command *command);
+uint64_t nvme_copy_failed_block(const struct nvme_command *command);
+/* MSSRL and MCL: as much as other commands transfer, so that it takes not much longer than they do. */
+static inline uint32_t nvme_copy_blocks(const struct nvme_namespace *ns) {
+        return NVME_TRANSFER_MAX >> ns->block_shift;
+}
 /* marks.c: blocks that were made unreadable [6.16] */
 uint32_t nvme_write_uncorrectable(struct nvme_command *command);
 /* The path of an I/O: false where nothing of the medium is marked. */
@@ -302,8 +341,8 @@ uint32_t nvme_marks_outcome(const struct nvme_slot *slot, enum vpc_reserve_resul
 const struct nvme_namespace *nvme_namespace_get(const struct nvme_image *image, uint32_t nsid, uint32_t *ret_outcome);
 /* A request of an admin command has ended. */
 void nvme_admin_advance(struct nvme_command *command, int error);
-/* [4.6.1] the outcome of a request to a medium that failed */
-uint32_t nvme_media_error(struct nvme_device *device, const struct nvme_sqe *sqe, int error);
+/* [4.6.1] the outcome of a request to a medium that failed: of a command that reads, or of another */
+uint32_t nvme_media_error(struct nvme_device *device, bool is_reading, int error);
 /* End what is under way on a namespace with `outcome`, as soon as it comes back. */
 void nvme_io_end_all(struct nvme_device *device, uint32_t nsid, uint32_t outcome);
 /* show.c: the namespaces of a persona, in zeroed memory: what is not there is not touched, and so costs none; and those of a new
@@ -340,6 +379,9 @@ uint32_t nvme_self_test_start(struct nvme_command *command);
 void nvme_self_test_step(struct nvme_device *device);
 /* Something that a test that runs does not survive: of a namespace, or all of them. */
 void nvme_self_test_end(struct nvme_device *device, uint32_t nsid, unsigned int result);
+/* Go on with an extended test, which power off does not end [5.8]; at what comes next where that place is not there any more. */
+struct nvme_self_test_result nvme_self_test_result(unsigned int result, unsigned int code, uint64_t powered_hours);
+void nvme_self_test_resume(struct nvme_image *image, uint32_t nsid, uint32_t at, uint64_t position);
 size_t nvme_self_test_log(const struct nvme_image *image, unsigned char *data);
 /* telemetry.c: collect it anew in the image */
 void nvme_telemetry_create(struct nvme_device *device);
@@ -363,6 +405,8 @@ static inline uint32_t nvme_check_flags(const struct nvme_sqe *sqe, bool is_admi
 /* reservation.c: what reservations let the host do [8.8]. 0, or the outcome of a command that they forbid. */
 uint32_t nvme_reservation_check(const struct nvme_command *command);
 uint32_t nvme_reservation_allows(struct nvme_device *device, uint32_t nsid, unsigned int rights);
+/* A namespace is under reservations as of now: end what is under way there in several requests and may not go on. */
+void nvme_reservation_judge(struct nvme_device *device, uint32_t nsid);
 /* The reservations of a medium have changed; see vpc_model.fence. */
 void nvme_fence(struct nvme_device *device, unsigned int medium, uint64_t change);
 /* Tell of what has come to its end. */

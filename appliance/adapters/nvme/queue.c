@@ -24,7 +24,7 @@ void nvme_cq_init(struct nvme_cq *cq, uint64_t base, uint32_t size, uint16_t vec
 /* Where the next completion goes. */
 static int entry_map(struct nvme_device *device, unsigned int cq_id, uint64_t **ret_words) {
         const struct nvme_cq *cq = &device->image->cqs[cq_id];
-        uint64_t *all = nvme_cq_memory(device, cq_id), i = cq->posted % cq->size;
+        uint64_t *all = nvme_cq_memory(device, cq_id), i = nvme_place(cq->posted, cq->size);
         struct iovec iov = {0};
 
         if (all) {
@@ -58,10 +58,10 @@ static int post_one(struct nvme_device *device, struct nvme_slot *slot, unsigned
                 struct nvme_cqe cqe;
                 uint64_t words[2];
         } entry = {.cqe = {.result = slot->result,
-                           .sq_head = (uint16_t)(sq->fetched % sq->size),
+                           .sq_head = (uint16_t)nvme_place(sq->fetched, sq->size),
                            .sq_id = slot->sq_id,
                            .cid = slot->sqe.cid,
-                           .status = (uint16_t)(nvme_status(slot->outcome) << 1 | (cq->posted / cq->size % 2 == 0))}};
+                           .status = (uint16_t)(nvme_status(slot->outcome) << 1 | nvme_phase(cq->posted, cq->size))}};
         __atomic_store_n(&slot->posted, cq->posted, __ATOMIC_RELEASE);
         __atomic_store_n(&words[0], entry.words[0], __ATOMIC_RELAXED);
         __atomic_store_n(&words[1], entry.words[1], __ATOMIC_RELEASE);
@@ -168,12 +168,12 @@ static bool can_fetch(const struct nvme_device *device) {
 static int entry_copy(struct nvme_device *device, unsigned int q, struct nvme_sqe *ret_sqe) {
         const struct nvme_sq *sq = &device->image->sqs[q];
         const struct nvme_sqe *all = nvme_sq_memory(device, q);
-        uint64_t i = sq->fetched % sq->size;
+        const uint64_t i = nvme_place(sq->fetched, sq->size);
 
         if (all) {
                 memcpy(ret_sqe, &all[i], sizeof(*ret_sqe));
                 if (sq->tail - sq->fetched > PREFETCH) /* the host has just written it: it is in another processor's cache */
-                        __builtin_prefetch(&all[(i + PREFETCH) % sq->size]);
+                        __builtin_prefetch(&all[nvme_place(i + PREFETCH, sq->size)]);
                 return 0;
         }
         return device->host->dma_read(device->host->context, sq->base + i * sizeof(*ret_sqe), ret_sqe, sizeof(*ret_sqe));
@@ -206,11 +206,18 @@ static struct nvme_command *fetch_one(struct nvme_device *device, unsigned int q
         return command;
 }
 
+/* The clock is read once for all that one event brings. */
+static void fetch_begin(struct nvme_device *device) {
+        if (!device->fetch_start)
+                device->fetch_start = nvme_clock(device);
+}
+
 static unsigned int fetch_admin(struct nvme_device *device) {
         struct nvme_command *command = fetch_one(device, 0);
 
         if (!command)
                 return 0;
+        fetch_begin(device);
         post_done(device); /* before queues go */
         __atomic_store_n(&nvme_slot(command)->state, NVME_SLOT_FETCHED, __ATOMIC_RELEASE);
         nvme_admin_execute(command);
@@ -224,10 +231,11 @@ static unsigned int fetch_batch(struct nvme_device *device, unsigned int q, unsi
         struct nvme_command *batch[BATCH];
         unsigned int n = 0;
 
-        while (n < max && n < BATCH && sq->fetched != sq->tail && (batch[n] = fetch_one(device, q))) {
-                nvme_slot(batch[n])->start_ns = device->now;
+        while (n < max && n < BATCH && sq->fetched != sq->tail && (batch[n] = fetch_one(device, q)))
                 nvme_io_expect(batch[n++]);
-        }
+        fetch_begin(device); /* while their data comes from memory */
+        for (unsigned int i = 0; i < n; i++)
+                nvme_slot(batch[i])->start_ns = device->now;
         if (n && device->n_inflight == 0)
                 device->busy_since = device->now;
         device->n_inflight += n;
@@ -262,9 +270,10 @@ static unsigned int next_queue(uint64_t set, unsigned int last) {
         return (unsigned int)__builtin_ctzll(above ? above : set);
 }
 
-/* Commands that end within their submission are done one after the other: their times add up to the time of all. */
-static void count_ended(struct nvme_device *device, uint64_t start) {
-        uint64_t took = nvme_clock(device) - start;
+/* Commands that end within their submission are done one after the other: their times add up to the time of all. What has ended
+ * before anything was fetched is counted already. */
+static void count_ended(struct nvme_device *device) {
+        uint64_t took = device->fetch_start ? nvme_clock(device) - device->fetch_start : 0;
 
         device->has_ended = false;
         nvme_count(&device->counters->busy_ns, took);
@@ -278,8 +287,8 @@ void nvme_fetch(struct nvme_device *device) {
         unsigned int burst = burst_log2 == 7 ? FETCH_BUDGET : 1u << burst_log2;
         unsigned int budget = FETCH_BUDGET;
         bool progress = true;
-        uint64_t start = device->pending ? nvme_clock(device) : 0;
 
+        device->fetch_start = 0;
         device->is_fetching = true;
         while (progress && budget && device->pending && can_fetch(device)) {
                 uint64_t round = device->pending;
@@ -298,7 +307,7 @@ void nvme_fetch(struct nvme_device *device) {
         post_done(device);
         device->is_fetching = false;
         if (device->has_ended)
-                count_ended(device, start);
+                count_ended(device);
         device->has_more = !budget && device->pending && can_fetch(device);
         if (device->has_more && !device->is_polling)
                 nvme_timer_need(device, device->now);

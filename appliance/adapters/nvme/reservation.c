@@ -81,6 +81,8 @@ static unsigned int needs(uint8_t opcode) {
         case NVME_IO_WRITE_ZEROES:
         case NVME_IO_DATASET:
                 return VPC_MAY_WRITE;
+        case NVME_IO_COPY: /* [NVM Command Set 1.0, 5.4] */
+                return VPC_MAY_READ | VPC_MAY_WRITE;
         default:
                 return 0;
         }
@@ -114,6 +116,7 @@ static bool has_more(const struct nvme_command *command) {
         case NVME_IO_COMPARE:
         case NVME_IO_VERIFY:
         case NVME_IO_DATASET:
+        case NVME_IO_COPY:
                 return slot->sq_id != 0;
         default:
                 return false;
@@ -146,6 +149,10 @@ static void end_commands(struct nvme_device *device, uint32_t nsid, bool is_abor
         }
 }
 
+void nvme_reservation_judge(struct nvme_device *device, uint32_t nsid) {
+        end_commands(device, nsid, false);
+}
+
 /* Notices are taken once, whichever process it is that takes them: rather twice than never. Those of before the first look are
  * not for this host. */
 static void take_notices(struct nvme_device *device, uint32_t nsid) {
@@ -154,8 +161,10 @@ static void take_notices(struct nvme_device *device, uint32_t nsid) {
         struct vpc_reservation reservation;
         bool is_aborted = false;
 
-        if (!nvme_reservation_read(device, nsid, &reservation))
+        if (!nvme_reservation_read(device, nsid, &reservation)) { /* they are of another volume: nothing is known of this one's */
+                end_commands(device, nsid, false);
                 return;
+        }
         const bool is_new = ns->noticed && reservation.change > ns->noticed;
         for (uint32_t i = 0; i < reservation.n_notices && i < VPC_REGISTRANTS_MAX; i++) {
                 const struct vpc_notice_to *to = &reservation.notices[i];

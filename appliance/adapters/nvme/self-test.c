@@ -26,13 +26,26 @@ static uint64_t span(const struct nvme_image *image, uint32_t nsid) {
 }
 
 /* [5.14.1.6] the newest result is the first */
+static void push(struct nvme_self_test *t, const struct nvme_self_test_result *result) {
+        memmove(t->results + 1, t->results, (NVME_SELF_TEST_RESULTS - 1) * sizeof(*result));
+        t->results[0] = *result;
+        t->n_results += t->n_results < NVME_SELF_TEST_RESULTS;
+        t->code = 0;
+}
+
+struct nvme_self_test_result nvme_self_test_result(unsigned int result, unsigned int code, uint64_t hours) {
+        struct nvme_self_test_result r = {.status = (uint8_t)(result | code << 4)};
+
+        memcpy(r.powered_hours, &hours, sizeof(hours));
+        return r;
+}
+
 static void record(struct nvme_device *device, unsigned int result, unsigned int segment, uint32_t nsid, uint64_t lba) {
         struct nvme_self_test *t = &device->image->self_test;
-        struct nvme_self_test_result r = {.status = (uint8_t)(result | t->code << 4), .segment = (uint8_t)segment};
+        struct nvme_self_test_result r =
+                nvme_self_test_result(result, t->code, nvme_powered_hours(device->image, nvme_clock(device)));
 
-        nvme_life_update(device);
-        const uint64_t hours = device->image->life.powered_ns / UINT64_C(3600000000000);
-        memcpy(r.powered_hours, &hours, sizeof(hours));
+        r.segment = (uint8_t)segment;
         if (nsid) {
                 r.valid = VALID_NSID | VALID_LBA | VALID_TYPE | VALID_CODE;
                 memcpy(r.nsid, &nsid, sizeof(nsid));
@@ -40,10 +53,7 @@ static void record(struct nvme_device *device, unsigned int result, unsigned int
                 r.status_type = NVME_SC_READ_ERROR >> 8;
                 r.status_code = NVME_SC_READ_ERROR & 0xff;
         }
-        memmove(t->results + 1, t->results, (NVME_SELF_TEST_RESULTS - 1) * sizeof(r));
-        t->results[0] = r;
-        t->n_results += t->n_results < NVME_SELF_TEST_RESULTS;
-        t->code = 0;
+        push(t, &r);
 }
 
 static void next_namespace(struct nvme_device *device) {
@@ -99,6 +109,33 @@ uint32_t nvme_self_test_start(struct nvme_command *command) {
         return 0;
 }
 
+void nvme_self_test_resume(struct nvme_image *image, uint32_t nsid, uint32_t at, uint64_t position) {
+        struct nvme_self_test *t = &image->self_test;
+
+        t->code = NVME_SELF_TEST_EXTENDED;
+        t->nsid = nsid;
+        t->done = t->total = 0;
+        t->at = 0;
+        t->position = 0;
+        for (uint32_t i = 1; i <= image->n_namespaces; i++) {
+                const uint64_t size = is_covered(image, i) ? span(image, i) : 0;
+
+                t->total += size;
+                t->done += i < at ? size : 0;
+                if (!t->at && size && i >= at)
+                        t->at = i;
+        }
+        if (t->at == at && position < span(image, at))
+                t->position = position;
+        t->done += t->position;
+        if (!t->at) {
+                const struct nvme_self_test_result r =
+                        nvme_self_test_result(NVME_SELF_TEST_REMOVED, t->code, nvme_powered_hours(image, 0));
+
+                push(t, &r);
+        }
+}
+
 void nvme_self_test_end(struct nvme_device *device, uint32_t nsid, unsigned int result) {
         if (device->image->self_test.code && (!nsid || is_covered(device->image, nsid)))
                 record(device, result, 0, 0, 0);
@@ -138,7 +175,7 @@ void nvme_self_test_step(struct nvme_device *device) {
         struct nvme_self_test *t = &image->self_test;
         struct nvme_marked marked;
 
-        if (!t->code || device->is_testing || device->is_stopped)
+        if (!t->code || device->is_testing || device->is_stopped || !image->power.is_on)
                 return;
         const struct nvme_namespace *ns = &image->namespaces[t->at - 1];
         uint64_t left = span(image, t->at) - t->position, offset = offset_of(image);

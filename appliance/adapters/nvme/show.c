@@ -113,7 +113,7 @@ int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
         if (r < 0)
                 return r;
         image->n_media = persona->n_media;
-        const uint64_t shared = nvme_namespaces_shared(persona);
+        const uint64_t shared = nvme_namespaces_shared(persona), fresh = shared & ~image->shared;
         changed = shared ^ image->shared;
         image->shared = shared;
         const uint32_t count = nvme_namespaces_count(persona);
@@ -122,6 +122,8 @@ int nvme_show(struct nvme_device *device, const struct vpc_persona *persona) {
         for (uint32_t nsid = 1; nsid <= image->n_namespaces; nsid++)
                 if (follow(device, nsid, &wanted[nsid - 1]))
                         changed |= UINT64_C(1) << (nsid - 1);
+        for (uint64_t set = fresh; set; set &= set - 1)
+                nvme_reservation_judge(device, (uint32_t)__builtin_ctzll(set) + 1);
         image->changed |= changed;
         if (changed && (image->features[NVME_FEAT_EVENTS] & NVME_EVENTS_NAMESPACE))
                 nvme_event_raise(device, NVME_EVENT_NOTICE, NVME_EVENT_NOTICE_NAMESPACE);

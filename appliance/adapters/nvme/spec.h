@@ -115,6 +115,8 @@ enum nvme_status {
         NVME_SC_FEATURE_NOT_SAVEABLE = 0x10d,
         NVME_SC_FEATURE_NOT_PER_NS = 0x10f,
         NVME_SC_SELF_TEST_IN_PROGRESS = 0x11d,
+        NVME_SC_COPY_LIMIT = 0x183,   /* [NVM Command Set 1.0, 3.2.2.1] command size limit exceeded */
+        NVME_SC_COPY_OVERLAP = 0x187, /* [NVM Command Set 1.2, 3.3.2.5] overlapping I/O range */
 
         /* [4.6.1.2.3] media and data integrity errors */
         NVME_SC_WRITE_FAULT = 0x280,
@@ -156,6 +158,7 @@ enum {
         NVME_IO_RESERVE_REPORT = 0x0e,      /* [6.13] */
         NVME_IO_RESERVE_ACQUIRE = 0x11,     /* [6.10] */
         NVME_IO_RESERVE_RELEASE = 0x15,     /* [6.12] */
+        NVME_IO_COPY = 0x19,                /* [NVM Command Set 1.0, 3.2.2] */
 };
 #define NVME_IO_FUA (UINT32_C(1) << 30)  /* command dword 12 of commands that read or write blocks */
 #define NVME_IO_DEAC (UINT32_C(1) << 25) /* of write zeroes: the blocks may be deallocated */
@@ -168,6 +171,15 @@ struct nvme_range {
 _Static_assert(sizeof(struct nvme_range) == 16, "[6.7.1.1]");
 #define NVME_RANGES_MAX 256u
 #define NVME_DATASET_DEALLOCATE UINT32_C(4) /* command dword 11 */
+
+/* [NVM Command Set 1.0, 3.2.2] a source range of Copy, descriptor format 0h */
+struct nvme_copy_range {
+        uint64_t reserved, first;
+        uint32_t blocks; /* bits 15:0, 0's based */
+        uint32_t tags[3];
+};
+_Static_assert(sizeof(struct nvme_copy_range) == 32, "[NVM Command Set 1.0, 3.2.2]");
+#define NVME_COPY_FORMAT UINT32_C(0xf00) /* command dword 12 */
 
 /* [4.4] a Scatter Gather List descriptor: type in bits 7:4 of the last byte, sub type in 3:0 */
 struct nvme_sgl {

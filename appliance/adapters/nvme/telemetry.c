@@ -40,8 +40,8 @@ static void say_controller(struct writer *w, struct nvme_device *device) {
             r->csts, r->aqa, r->asq, r->acq, r->intms);
         say(w, "inflight %u media %u pending %#" PRIx64 " held %#" PRIx64 " changed %#" PRIx64 " formatting %#" PRIx64 "\n",
             device->n_inflight, device->n_media, device->pending, device->cq_held, image->changed, image->formatting);
-        say(w, "powered_ns %" PRIu64 " busy_ns %" PRIu64 " reads %" PRIu64 " writes %" PRIu64 " errors %" PRIu64 "\n",
-            life->powered_ns, life->busy_ns, life->reads, life->writes, life->error_count);
+        say(w, "powered_hours %" PRIu64 " busy_ns %" PRIu64 " reads %" PRIu64 " writes %" PRIu64 " errors %" PRIu64 "\n",
+            nvme_powered_hours(image, device->now), life->busy_ns, life->reads, life->writes, life->error_count);
         say(w, "self_test %" PRIu32 " bad_ranges %u\n", image->self_test.code, nvme_marks_count(device));
         for (unsigned int i = 0; i < image->n_namespaces; i++)
                 if (image->namespaces[i].blocks)

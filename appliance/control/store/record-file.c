@@ -30,15 +30,16 @@ int record_file_open_directory(int state_directory, const char *name, int *ret_f
 }
 
 int record_file_encode(const struct record_file_kind *kind, const void *record, void **ret_bytes, size_t *ret_size) {
-        const size_t size = sizeof(struct header) + kind->size;
-        struct header header = {.version = kind->version, .size = kind->size};
+        const size_t used = kind->used ? kind->used(record) : kind->size;
+        const size_t size = sizeof(struct header) + used;
+        struct header header = {.version = kind->version, .size = used};
         char *bytes = calloc(1, size);
 
         if (!bytes)
                 return -ENOMEM;
         memcpy(header.magic, kind->magic, sizeof(header.magic));
-        memcpy(bytes + sizeof(header), record, kind->size);
-        header.checksum = crc32c(bytes + sizeof(header), kind->size);
+        memcpy(bytes + sizeof(header), record, used);
+        header.checksum = crc32c(bytes + sizeof(header), used);
         memcpy(bytes, &header, sizeof(header));
         *ret_bytes = bytes;
         *ret_size = size;
@@ -49,17 +50,18 @@ int record_file_decode(const struct record_file_kind *kind, const void *bytes, s
         const char *record = (const char *)bytes + sizeof(struct header);
         struct header header;
 
-        if (size != sizeof(header) + kind->size)
+        if (size < sizeof(header) || size > sizeof(header) + kind->size)
                 return -EBADMSG;
+        const size_t used = size - sizeof(header);
         memcpy(&header, bytes, sizeof(header));
         if (memcmp(header.magic, kind->magic, sizeof(header.magic)) != 0 || header.version != kind->version ||
-            header.size != kind->size || header.checksum != crc32c(record, kind->size))
+            header.size != used || header.checksum != crc32c(record, used))
                 return -EBADMSG;
-        CLEANUP_FREE void *copy = malloc(kind->size);
+        CLEANUP_FREE void *copy = calloc(1, kind->size);
         if (!copy)
                 return -ENOMEM;
-        memcpy(copy, record, kind->size);
-        if (!kind->is_sane(copy))
+        memcpy(copy, record, used);
+        if (!kind->is_sane(copy) || used != (kind->used ? kind->used(copy) : kind->size))
                 return -EBADMSG;
         memcpy(ret_record, copy, kind->size);
         return 0;

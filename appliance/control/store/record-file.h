@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A record of a fixed size in a file of its own: behind a header with what it is, its version and a checksum. */
+/* A record in a file of its own: behind a header with what it is, its version and a checksum. */
 #ifndef IOV_CONTROL_RECORD_FILE_H
 #define IOV_CONTROL_RECORD_FILE_H
 
@@ -10,7 +10,8 @@
 struct record_file_kind {
         char magic[9]; /* 8 letters */
         uint32_t version;
-        size_t size;                         /* of the record */
+        size_t size;                         /* of the record, the most where there is `used` */
+        size_t (*used)(const void *record);  /* what of it is in the file, the rest is zeroes; NULL: all of it */
         bool (*is_sane)(const void *record); /* its content makes sense */
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Volumes that are not in the state directory: what must be found before a device is plugged, and connections to servers. */
+/* Volumes that are not in the state directory: what must be found, or set aside, before a device is plugged, and connections to
+ * servers. */
 #include "control/supervisor/supervisor-private.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include "control/volumes/backends.h"
 #include "control/volumes/media-change.h"
 #include "control/persona.h"
+#include "control/volumes/ram-volumes.h"
 #include "control/volumes/volumes.h"
 #include "link/channel.h"
 #include "util.h"
@@ -25,6 +27,8 @@ static const struct iov_adapter *adapter_of(const struct supervisor *s, const st
 static int look(struct supervisor *s, const struct iov_volume *volume, bool read_only, const char **ret_why) {
         const struct iov_adapter *adapter = adapter_of(s, volume);
 
+        if (volume_is_in_memory(s, volume))
+                return ram_volumes_look(s->ram_volumes, volume, ret_why);
         return adapter && *adapter->backend ? backends_look(s->backends, adapter, volume, read_only, ret_why) : 0;
 }
 
@@ -42,7 +46,10 @@ int supervisor_look(struct supervisor *s, const struct iov_vadapter *va, char re
                         continue;
                 result = r;
                 if (r == -EINPROGRESS)
-                        snprintf(reason, 104, "looks for volume %.63s", volumes[n]->name);
+                        snprintf(reason, 104,
+                                 volume_is_in_memory(s, volumes[n]) ? "sets memory aside for volume %.63s"
+                                                                    : "looks for volume %.63s",
+                                 volumes[n]->name);
                 else
                         snprintf(reason, 104, "volume %.40s: %.50s", volumes[n]->name, why);
         }
@@ -54,12 +61,13 @@ bool supervisor_lacks_backend(struct supervisor *s, const struct iov_vadapter *v
         struct vpc_persona persona;
         bool lacks = false;
 
-        if (backends_is_empty(s->backends))
+        if (va->state != IOV_VADAPTER_FAILED && backends_is_empty(s->backends))
                 return false;
         persona_make(s->events->model(s->userdata), va, &persona, volumes);
         for (uint32_t n = 0; n < persona.n_media; n++) {
                 backends_keep(s->backends, volumes[n]->id);
-                lacks |= backends_has_failed(s->backends, volumes[n]->id);
+                lacks |= backends_has_failed(s->backends, volumes[n]->id) ||
+                         ram_volumes_has_failed(s->ram_volumes, volumes[n]->id);
         }
         return lacks;
 }

@@ -43,6 +43,7 @@ void instance_free(struct supervisor *s, struct instance *gone) {
                         *i = gone->next;
                         break;
                 }
+        instance_end_life(s, gone);
         keeping_remove(s->keeping, KEPT_INSTANCE | gone->number);
         marks_drop(s->marks, gone->number);
         if (!gone->removing && *gone->socket)
@@ -124,6 +125,7 @@ static int instance_prepare(struct supervisor *s, struct instance *i, const stru
         r = vpc_image_init(i->image, model, &i->persona);
         if (r < 0)
                 return r;
+        instance_give_life(s, i);
         r = shared_memory("iov-shared", LINK_SHARED_SIZE, sizeof(*i->shared), &shared, &fds[2]);
         if (r < 0)
                 return r;

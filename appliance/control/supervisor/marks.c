@@ -67,4 +67,5 @@ void supervisor_forget_volume(struct supervisor *s, uint64_t volume) {
 
 void supervisor_sweep(struct supervisor *s) {
         marks_sweep(s->marks, s->events->model(s->userdata));
+        lives_sweep(s->lives, s->events->model(s->userdata));
 }

@@ -35,22 +35,24 @@ static int external_prepare(struct supervisor *s, const struct iov_volume *volum
         return 0;
 }
 
+bool volume_is_in_memory(const struct supervisor *s, const struct iov_volume *volume) {
+        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
+
+        return adapter && adapter->media == IOV_MEDIA_RAM;
+}
+
 int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
                    int *ret_fd) {
         const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
-
         const char *backend = adapter ? adapter->backend : "";
 
-        *ret_kind = adapter && adapter->media == IOV_MEDIA_RAM ? MEDIUM_RAM : MEDIUM_FILE;
+        *ret_kind = volume_is_in_memory(s, volume) ? MEDIUM_RAM : MEDIUM_FILE;
         if (*ret_kind != MEDIUM_RAM && backend_is_external(backend))
                 return external_prepare(s, volume, medium, ret_kind, ret_fd);
         int r = *ret_kind == MEDIUM_RAM ? ram_volumes_open(s->ram_volumes, volume, ret_fd)
                                         : volume_open(s->state_directory, backend, volume, medium->read_only, ret_fd);
         if (r < 0)
                 return r;
-        /* What was marked has gone with the memory that it was in. */
-        if (*ret_kind == MEDIUM_RAM && r == 1)
-                supervisor_forget_marks(s, volume->id);
         uint32_t block_size = volume_block_size(*ret_fd);
         if (block_size)
                 medium->block_size = block_size;
@@ -197,12 +199,6 @@ static int open_fresh(struct supervisor *s, const struct media_change *change, c
         return 0;
 }
 
-static bool is_memory(const struct supervisor *s, const struct iov_volume *volume) {
-        const struct iov_adapter *adapter = iov_model_get(s->events->model(s->userdata), IOV_KIND_ADAPTER, volume->adapter);
-
-        return adapter && adapter->media == IOV_MEDIA_RAM;
-}
-
 /* What is in memory grows here: the worker maps more of it when it is told. */
 static void grow_memory(struct supervisor *s, const struct instance *i, const struct media_change *change) {
         const struct iov_volume *volumes[VPC_MEDIA_MAX];
@@ -214,7 +210,7 @@ static void grow_memory(struct supervisor *s, const struct instance *i, const st
                 int fd = -1;
 
                 if (volumes[k] && medium.size != i->persona.media[k].size && !(change->fresh >> k & 1) &&
-                    is_memory(s, volumes[k]) && medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
+                    volume_is_in_memory(s, volumes[k]) && medium_prepare(s, volumes[k], &medium, &kind, &fd) == 0)
                         close(fd);
         }
 }

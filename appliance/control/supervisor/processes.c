@@ -45,6 +45,13 @@ static void close_pidfd(struct process *p) {
         p->pidfd = -1;
 }
 
+/* There is something to wait for only when the appliance ends. */
+void process_finish(struct process *p) {
+        if (p->pidfd >= 0)
+                worker_process_finish(p->pidfd, 1000);
+        close_pidfd(p);
+}
+
 void process_free(struct supervisor *s, struct process *gone) {
         for (struct process **p = &s->processes; *p; p = &(*p)->next)
                 if (*p == gone) {
@@ -54,9 +61,7 @@ void process_free(struct supervisor *s, struct process *gone) {
         keeping_remove(s->keeping, gone->key);
         loop_source_remove(gone->restart);
         process_close_channel(gone);
-        if (gone->pidfd >= 0)
-                worker_process_finish(gone->pidfd, 1000); /* only when the appliance ends */
-        close_pidfd(gone);
+        process_finish(gone);
         slot_directory_remove(s->run_directory, gone->server);
         free(gone);
 }

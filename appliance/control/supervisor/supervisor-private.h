@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "control/supervisor/lives.h"
 #include "control/volumes/marks.h"
 #include "control/volumes/reservations.h"
 #include "control/supervisor/supervisor.h"
@@ -66,6 +67,9 @@ struct instance {
         bool showing;                    /* other media than before: the worker has not yet let go of those in `leaving` */
         uint64_t leaving[VPC_MEDIA_MAX]; /* volumes, by id; 0: none, as all are unless `showing` or `broken` */
         const struct vpc_model *model;
+        uint64_t life_first, life_last; /* vpc_image_life_mark(): as it was plugged in, and as it was last kept; 0: not known */
+        uint64_t life_kept_ns;          /* when that was */
+        bool is_forgotten;              /* its vAdapter is gone for good */
         uint32_t peer_pid;
         bool forced;   /* not wanted, and the server is not asked to let go of it */
         bool plugging; /* the hypervisor has been asked and is not done */
@@ -98,6 +102,8 @@ struct supervisor {
         struct loop_source *removal_timer;
         struct reservations *reservations;
         struct marks *marks;
+        struct lives *lives;
+        struct loop_source *life_timer; /* NULL: no server has anything */
         struct loop_source *reservation_timer;
         struct ghost *ghosts;
 };
@@ -130,6 +136,8 @@ struct process *process_of(struct supervisor *s, const char *server);
 int process_start(struct supervisor *s, struct process *p);
 int process_watch(struct supervisor *s, struct process *p);
 void process_close_channel(struct process *p);
+/* Wait for its end, a second at most. */
+void process_finish(struct process *p);
 void process_free(struct supervisor *s, struct process *gone);
 /* End those that have nothing to serve. */
 void process_end_idle(struct supervisor *s);
@@ -140,6 +148,7 @@ bool instance_is_wanted(struct supervisor *s, const struct instance *i);
 void instance_drive(struct supervisor *s, struct instance *i);
 
 /* media.c: */
+bool volume_is_in_memory(const struct supervisor *s, const struct iov_volume *volume);
 int medium_prepare(struct supervisor *s, const struct iov_volume *volume, struct vpc_medium *medium, uint8_t *ret_kind,
                    int *ret_fd);
 struct link_limits supervisor_limits_of(const struct supervisor *s, const struct iov_vadapter *va);
@@ -172,6 +181,13 @@ void supervisor_sync_marks(const struct supervisor *s);
 void supervisor_forget_marks(struct supervisor *s, uint64_t volume);
 /* Those of `media` that are `fresh`, bit by bit. */
 void instance_show_marks(const struct supervisor *s, struct instance *i, uint64_t fresh, const struct vpc_medium *media);
+/* life.c: what a function keeps for its life; */
+/* to its new image, */
+void instance_give_life(struct supervisor *s, struct instance *i);
+/* and from it, for the last time. */
+void instance_end_life(struct supervisor *s, struct instance *i);
+/* A server has it from now on, or has it no more. */
+void instance_watch_life(struct supervisor *s, struct instance *i);
 /* share.c: */
 /* Shares follow the model, and who is plugged in. */
 void supervisor_share(struct supervisor *s);

@@ -73,6 +73,7 @@ static void slot_status(struct supervisor *s, struct instance *i, const struct l
         i->told = true;
         i->connected = m->level;
         i->peer_pid = i->connected ? m->pid : 0;
+        instance_watch_life(s, i);
         if (!i->removing)
                 instance_drive(s, i);
 }
@@ -116,6 +117,7 @@ static void slot_connected(struct process *p, struct instance *i, const struct l
 
         i->connected = true;
         i->peer_pid = m->pid;
+        instance_watch_life(s, i);
         journal_event(s->journal, LOG_INFO, m->uid, i->vadapter, "server %s connected (process %u)", i->server, m->pid);
         if (hosts_get(s->hosts, i->server))
                 host_kick(hosts_get(s->hosts, i->server));
@@ -129,6 +131,7 @@ static void slot_disconnected(struct process *p, struct instance *i, const struc
 
         i->connected = false;
         i->peer_pid = 0;
+        instance_watch_life(s, i);
         journal_event(s->journal, LOG_INFO, JOURNAL_NO_UID, i->vadapter, "server %s disconnected: %s", i->server, m->text);
         supervisor_report_server(s, p);
         supervisor_reconcile(s);
@@ -360,7 +363,7 @@ void supervisor_reconcile(struct supervisor *s) {
         supervisor_share(s);
         process_end_idle(s);
         reservations_progress(s->reservations);
-        ram_volumes_sweep(s->ram_volumes, model);
+        ram_volumes_sync(s->ram_volumes, model);
         backends_sweep(s->backends);
 }
 
@@ -407,6 +410,10 @@ int supervisor_read_config(struct supervisor *s, const char *vadapter, void *ret
         return 0;
 }
 
+struct ram_volumes *supervisor_get_memory(const struct supervisor *s) {
+        return s->ram_volumes;
+}
+
 void supervisor_foreach_slot(const struct supervisor *s, void (*look)(void *userdata, const struct supervisor_slot *slot),
                              void *userdata) {
         for (const struct instance *i = s->instances; i; i = i->next) {
@@ -433,6 +440,13 @@ static void on_backends_changed(void *userdata) {
         supervisor_reconcile(userdata);
 }
 
+/* What was marked has gone with the memory that it was in. */
+static void on_memory_made(void *userdata, uint64_t volume) {
+        supervisor_forget_marks(userdata, volume);
+}
+
+static const struct ram_volumes_events ram_volumes_events = {.changed = on_backends_changed, .made = on_memory_made};
+
 int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *keeping, int state_directory,
                    const char *run_directory, unsigned int unplug_s, unsigned int poll_us, unsigned int cache,
                    const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor) {
@@ -451,12 +465,14 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         s->keeping = keeping;
         /* Higher than any number that a control process before this one has given. */
         s->next_number = monotonic_ns();
-        int r = ram_volumes_new(keeping, &s->ram_volumes);
+        int r = ram_volumes_new(loop, journal, keeping, &ram_volumes_events, s, &s->ram_volumes);
         if (r == 0)
                 r = reservations_new(loop, journal, keeping, state_directory, &supervisor_reservations_events, s,
                                      &s->reservations);
         if (r == 0)
                 r = marks_new(loop, journal, state_directory, &supervisor_marks_events, s, &s->marks);
+        if (r == 0)
+                r = lives_new(loop, journal, state_directory, &s->lives);
         if (r == 0)
                 r = backends_new(loop, on_backends_changed, s, &s->backends);
         if (r == 0)
@@ -464,6 +480,7 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
         if (r < 0) {
                 reservations_free(s->reservations);
                 marks_free(s->marks);
+                lives_free(s->lives);
                 ram_volumes_free(s->ram_volumes);
                 backends_free(s->backends);
                 free(s);
@@ -482,15 +499,20 @@ struct supervisor *supervisor_free(struct supervisor *s) {
         /* All channels first, so that the workers end side by side. */
         for (struct process *p = s->processes; p; p = p->next)
                 process_close_channel(p);
+        /* And their ends before anything is taken: what a server did last counts, too. */
+        for (struct process *p = s->processes; p; p = p->next)
+                process_finish(p);
         while (s->instances)
                 instance_free(s, s->instances);
         while (s->processes)
                 process_free(s, s->processes);
         loop_source_remove(s->removal_timer);
+        loop_source_remove(s->life_timer);
         loop_source_remove(s->reservation_timer);
         supervisor_free_ghosts(s);
         reservations_free(s->reservations);
         marks_free(s->marks);
+        lives_free(s->lives);
         backends_free(s->backends);
         ram_volumes_free(s->ram_volumes);
         free(s);

@@ -15,6 +15,7 @@
 #include "vpc/report.h"
 
 struct host;
+struct ram_volumes;
 struct supervisor;
 
 struct supervisor_progress {
@@ -49,6 +50,8 @@ int supervisor_new(struct loop *loop, struct journal *journal, struct keeping *k
                    const struct supervisor_events *events, void *userdata, struct supervisor **ret_supervisor);
 /* Ends all workers and waits for them, a second at most each; removes the sockets. */
 struct supervisor *supervisor_free(struct supervisor *supervisor);
+/* The volumes in memory, which are the supervisor's. */
+struct ram_volumes *supervisor_get_memory(const struct supervisor *supervisor);
 void supervisor_reconcile(struct supervisor *supervisor);
 /* Tell all workers of the faults on demand anew. */
 void supervisor_send_faults(struct supervisor *supervisor);
@@ -63,8 +66,11 @@ int supervisor_read_config(struct supervisor *supervisor, const char *vadapter, 
 
 /* An operator ends all registrations with a shared volume, by id. -ENOENT: it is not shared. */
 int supervisor_reservation_clear(struct supervisor *supervisor, uint64_t volume);
-/* A volume is gone for good, by id; or all that the model does not have. */
+/* Another control process goes on, or nobody: what is not kept yet of functions' lives is. Nothing but _exit() may follow. */
+void supervisor_hand_over(struct supervisor *supervisor);
+/* A volume or a vAdapter is gone for good, by id; or all that the model does not have. */
 void supervisor_forget_volume(struct supervisor *supervisor, uint64_t volume);
+void supervisor_forget_vadapter(struct supervisor *supervisor, uint64_t vadapter);
 void supervisor_sweep(struct supervisor *supervisor);
 struct vpc_reservation;
 /* NULL: it is not shared. */

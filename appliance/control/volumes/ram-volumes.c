@@ -3,17 +3,29 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <unistd.h>
 
+#include "control/store/saver.h"
+#include "control/volumes/memory.h"
 #include "util.h"
+
+#define RETRY (UINT64_C(5) * 1000000000) /* where there was not enough */
 
 struct ram_volume {
         uint64_t id;
         int fd;
         bool used;
+        bool has_failed;   /* see ram_volumes_has_failed() */
+        uint64_t wanted;   /* bytes that are to be set aside; 0: it is thin */
+        uint64_t filled;   /* of the first bytes, all are there */
+        uint64_t retry_at; /* after an error */
+        char name[IOV_NAME_SIZE], why[64];
+        int error;
         struct ram_volume *next;
 };
 
@@ -21,34 +33,73 @@ struct ram_volume {
 #define KEPT_RAM (UINT64_C(3) << 62)
 #define KEPT_KIND (UINT64_C(3) << 62)
 
+/* What the thread has, one at a time. */
+struct filling {
+        struct ram_volumes *volumes;
+        uint64_t id, size;
+        uint64_t large, available; /* what came of it */
+        int fd;
+        bool stop, busy;
+};
+
 struct ram_volumes {
+        struct journal *journal;
         struct keeping *keeping;
+        struct saver *saver;
+        struct loop_source *timer;
+        struct filling filling;
+        const struct ram_volumes_events *events;
+        void *userdata;
         struct ram_volume *first;
 };
 
-static int take_up(struct ram_volumes *volumes, struct keeping_record *record) {
+static void fill_next(struct ram_volumes *volumes);
+
+static struct ram_volume *find(const struct ram_volumes *volumes, uint64_t id) {
+        struct ram_volume *v = volumes->first;
+
+        while (v && v->id != id)
+                v = v->next;
+        return v;
+}
+
+/* Takes over the descriptor. */
+static int add(struct ram_volumes *volumes, uint64_t id, int *fd, struct ram_volume **ret_volume) {
         struct ram_volume *v = calloc(1, sizeof(*v));
 
         if (!v)
                 return -ENOMEM;
-        v->id = record->key & ~KEPT_KIND;
-        v->fd = take_fd(&record->fds[0]);
+        v->id = id;
+        v->fd = take_fd(fd);
         v->next = volumes->first;
         volumes->first = v;
+        *ret_volume = v;
         return 0;
 }
 
-int ram_volumes_new(struct keeping *keeping, struct ram_volumes **ret_volumes) {
+static void on_timer(void *userdata) {
+        fill_next(userdata);
+}
+
+int ram_volumes_new(struct loop *loop, struct journal *journal, struct keeping *keeping, const struct ram_volumes_events *events,
+                    void *userdata, struct ram_volumes **ret_volumes) {
         struct ram_volumes *volumes = calloc(1, sizeof(*volumes));
-        struct keeping_record *record;
-        int r = 0;
+        struct keeping_record *record = NULL;
+        struct ram_volume *v = NULL;
 
         if (!volumes)
                 return -ENOMEM;
-        volumes->keeping = keeping;
+        *volumes = (struct ram_volumes){.journal = journal,
+                                        .keeping = keeping,
+                                        .events = events,
+                                        .userdata = userdata,
+                                        .filling = {.volumes = volumes, .fd = -1}};
+        int r = saver_new(loop, -1, &volumes->saver);
+        if (r == 0)
+                r = loop_add_timer(loop, UINT64_MAX, on_timer, volumes, &volumes->timer);
         for (size_t i = 0; r == 0 && (record = keeping_get(keeping, i)); i++)
                 if ((record->key & KEPT_KIND) == KEPT_RAM && record->n_fds == 1 && record->fds[0] >= 0)
-                        r = take_up(volumes, record);
+                        r = add(volumes, record->key & ~KEPT_KIND, &record->fds[0], &v);
         if (r < 0) {
                 ram_volumes_free(volumes);
                 return r;
@@ -75,72 +126,217 @@ static void sweep(struct ram_volumes *volumes) {
 void ram_volumes_free(struct ram_volumes *volumes) {
         if (!volumes)
                 return;
+        __atomic_store_n(&volumes->filling.stop, true, __ATOMIC_RELAXED);
+        saver_free(volumes->saver);
+        close_fd(&volumes->filling.fd);
+        loop_source_remove(volumes->timer);
         for (struct ram_volume *v = volumes->first; v; v = v->next)
                 v->used = false;
         sweep(volumes);
         free(volumes);
 }
 
-/* It cannot shrink: a worker that has it mapped would die of it. */
-static int make(uint64_t id, struct ram_volume **ret_volume) {
-        CLEANUP_CLOSE int fd = memfd_create("iov-volume", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        struct ram_volume *v = NULL;
+static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_volume **ret_volume) {
+        CLEANUP_CLOSE int fd = -1;
+        struct ram_volume *v = find(volumes, id);
 
-        if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-                return -errno;
-        v = calloc(1, sizeof(*v));
-        if (!v)
-                return -ENOMEM;
-        v->id = id;
-        v->fd = take_fd(&fd);
+        if (!v) {
+                int r = memory_make(&fd);
+
+                if (r == 0)
+                        r = add(volumes, id, &fd, &v);
+                if (r < 0)
+                        return r;
+                volumes->events->made(volumes->userdata, id);
+                r = keeping_store(volumes->keeping, KEPT_RAM | id, NULL, 0, &v->fd, 1);
+                if (r < 0)
+                        return r;
+        }
         *ret_volume = v;
         return 0;
-}
-
-static int find_or_make(struct ram_volumes *volumes, uint64_t id, struct ram_volume **ret_volume) {
-        struct ram_volume *v = NULL;
-        int r = 0;
-
-        for (v = volumes->first; v; v = v->next)
-                if (v->id == id) {
-                        *ret_volume = v;
-                        return 0;
-                }
-        r = make(id, &v);
-        if (r < 0 || !v)
-                return r;
-        v->next = volumes->first;
-        volumes->first = v;
-        *ret_volume = v;
-        r = keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1);
-        return r < 0 ? r : 1;
 }
 
 int ram_volumes_open(struct ram_volumes *volumes, const struct iov_volume *volume, int *ret_fd) {
         struct ram_volume *v = NULL;
         struct stat st;
-        const int made = find_or_make(volumes, volume->id, &v);
+        int r = find_or_make(volumes, volume->id, &v);
 
-        if (made < 0 || !v)
-                return made;
+        if (r < 0)
+                return r;
         if (fstat(v->fd, &st) < 0 || ((uint64_t)st.st_size < volume->size && ftruncate(v->fd, (off_t)volume->size) < 0))
                 return -errno;
         const int fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
                 return -errno;
+        v->has_failed = false;
         *ret_fd = fd;
-        return made;
+        return 0;
 }
 
-void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model) {
+int ram_volumes_dup(const struct ram_volumes *volumes, uint64_t id) {
+        const struct ram_volume *v = find(volumes, id);
+
+        return v ? fcntl(v->fd, F_DUPFD_CLOEXEC, 0) : -1;
+}
+
+static void tell_filled(const struct ram_volumes *volumes, const char *name, uint64_t size, uint64_t large) {
+        char text[32], of_it[32];
+
+        journal_event(volumes->journal, LOG_INFO, JOURNAL_NO_UID, name, "%s of memory set aside, %s in large pages",
+                      iov_size_format(size, text), large ? iov_size_format(large, of_it) : "none");
+}
+
+void ram_volumes_give(struct ram_volumes *volumes, const struct iov_volume *volume, int arg_fd, uint64_t large) {
+        CLEANUP_CLOSE int fd = arg_fd;
+        struct ram_volume *v = find(volumes, volume->id);
+
+        /* Made by others in the meantime: what there is counts, and ram_volumes_sync() looks at it. */
+        if (v && fd >= 0)
+                return;
+        if (!v && fd >= 0 && add(volumes, volume->id, &fd, &v) == 0) {
+                volumes->events->made(volumes->userdata, v->id);
+                if (keeping_store(volumes->keeping, KEPT_RAM | v->id, NULL, 0, &v->fd, 1) < 0)
+                        journal_log(volumes->journal, LOG_WARNING, "%s: the keeper does not have its memory", volume->name);
+        }
+        if (!v)
+                return;
+        v->filled = volume->size;
+        v->error = 0;
+        tell_filled(volumes, volume->name, volume->size, large);
+}
+
+/* It may have been filled by a control process before this one. */
+static bool is_filled(struct ram_volume *v, uint64_t size) {
+        if (v->filled < size && memory_held(v->fd) >= size)
+                v->filled = size;
+        return v->filled >= size;
+}
+
+int ram_volumes_look(struct ram_volumes *volumes, const struct iov_volume *volume, const char **ret_why) {
+        struct ram_volume *v = NULL;
+
+        *ret_why = "";
+        if (volume->provisioning != IOV_PROVISIONING_FULL)
+                return 0;
+        v = find(volumes, volume->id);
+        if (v && is_filled(v, volume->size))
+                return 0;
+        if (!v || !v->error)
+                return -EINPROGRESS;
+        *ret_why = v->why;
+        return v->error;
+}
+
+bool ram_volumes_has_failed(const struct ram_volumes *volumes, uint64_t id) {
+        const struct ram_volume *v = find(volumes, id);
+
+        return v && v->has_failed;
+}
+
+void ram_volumes_trim(struct ram_volumes *volumes, const struct iov_volume *volume) {
+        struct ram_volume *v = find(volumes, volume->id);
+
+        if (!v)
+                return;
+        memory_trim(v->fd, volume->size);
+        if (v->filled > volume->size)
+                v->filled = volume->size;
+}
+
+/* ---- setting memory aside ---- */
+
+static int fill(void *userdata) {
+        struct filling *filling = userdata;
+
+        int r = memory_allocate(filling->fd, filling->size, &filling->stop, &filling->large);
+
+        filling->available = r < 0 ? memory_available(NULL, NULL) : 0;
+        return r;
+}
+
+static void failed(struct ram_volumes *volumes, struct ram_volume *v, int error) {
+        char size[32], left[32];
+
+        if (error == -ENOSPC)
+                snprintf(v->why, sizeof(v->why), "%s of memory needed, %s free", iov_size_format(v->wanted, size),
+                         iov_size_format(volumes->filling.available, left));
+        else
+                snprintf(v->why, sizeof(v->why), "no memory: %s", strerror(-error));
+        if (!v->error)
+                journal_event(volumes->journal, LOG_ERR, JOURNAL_NO_UID, v->name, "provisioning full: %s; tried again", v->why);
+        v->error = error;
+        v->has_failed = true;
+        v->retry_at = monotonic_ns() + RETRY;
+        loop_timer_set(volumes->timer, RETRY);
+}
+
+static void on_filled(void *userdata, int result) {
+        struct filling *filling = userdata;
+        struct ram_volumes *volumes = filling->volumes;
+        struct ram_volume *v = find(volumes, filling->id);
+
+        filling->busy = false;
+        close_fd(&filling->fd);
+        filling->fd = -1;
+        if (v && result < 0) {
+                failed(volumes, v, result);
+        } else if (v) {
+                v->filled = filling->size;
+                v->error = 0;
+                tell_filled(volumes, v->name, filling->size, filling->large);
+        }
+        fill_next(volumes);
+        volumes->events->changed(volumes->userdata);
+}
+
+static void fill_next(struct ram_volumes *volumes) {
+        struct filling *filling = &volumes->filling;
+        const struct saver_job job = {.run = fill, .userdata = filling};
+        struct ram_volume *v = volumes->first;
+
+        if (filling->busy)
+                return;
+        while (v && (is_filled(v, v->wanted) || (v->error && monotonic_ns() < v->retry_at)))
+                v = v->next;
+        if (!v)
+                return;
+        filling->fd = fcntl(v->fd, F_DUPFD_CLOEXEC, 0);
+        filling->id = v->id;
+        filling->size = v->wanted;
+        int r = filling->fd < 0 ? -errno : saver_start(volumes->saver, &job, on_filled, filling);
+        filling->busy = r == 0;
+        if (r < 0) {
+                close_fd(&filling->fd);
+                filling->fd = -1;
+                failed(volumes, v, r);
+        }
+}
+
+static bool is_full_memory(const struct iov_model *model, const struct iov_volume *volume) {
+        const struct iov_adapter *adapter =
+                volume->provisioning == IOV_PROVISIONING_FULL ? iov_model_get(model, IOV_KIND_ADAPTER, volume->adapter) : NULL;
+
+        return adapter && adapter->media == IOV_MEDIA_RAM;
+}
+
+void ram_volumes_sync(struct ram_volumes *volumes, const struct iov_model *model) {
         const struct iov_volume *volume = NULL;
 
-        if (!volumes->first)
-                return;
-        for (struct ram_volume *v = volumes->first; v; v = v->next) {
+        for (struct ram_volume *v = volumes->first; v; v = v->next)
                 v->used = false;
-                iov_model_foreach (model, IOV_KIND_VOLUME, volume)
-                        v->used |= volume->id == v->id;
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume) {
+                const bool is_full = is_full_memory(model, volume);
+                struct ram_volume *v = volumes->first ? find(volumes, volume->id) : NULL;
+
+                /* Where it cannot be made it is with the next comparison. */
+                if (!v && (!is_full || find_or_make(volumes, volume->id, &v) < 0))
+                        continue;
+                v->used = true;
+                v->wanted = is_full ? volume->size : 0;
+                if (!is_full) /* what is deallocated is given back */
+                        v->filled = 0;
+                field_set(v->name, sizeof(v->name), volume->name);
         }
         sweep(volumes);
+        fill_next(volumes);
 }
