@@ -120,10 +120,12 @@ static void derive(struct nvme_device *device) {
 }
 
 static int model_attach(void *state, const struct vpc_host *host, struct iov_counter *counters, void **ret_device) {
+        static _Alignas(8) unsigned char data[NVME_DATA_SIZE];
         struct nvme_device *device = calloc(1, sizeof(*device));
 
         if (!device)
                 return -ENOMEM;
+        device->data = data;
         device->image = state;
         device->host = host;
         device->counters = counters;

@@ -196,7 +196,7 @@ uint32_t nvme_identify(struct nvme_command *command) {
         const struct nvme_namespace *ns = is_valid ? &image->namespaces[sqe->nsid - 1] : NULL;
         uint32_t outcome = 0;
 
-        memset(device->data, 0, sizeof(device->data));
+        memset(device->data, 0, NVME_DATA_SIZE);
         switch (sqe->cdw10 & 0xff) {
         case 0: /* one that is not there is all zeroes */
                 if (!ns)
@@ -234,5 +234,5 @@ uint32_t nvme_identify(struct nvme_command *command) {
         default:
                 return NVME_INVALID_FIELD(40);
         }
-        return nvme_data_send(command, device->data, sizeof(device->data), sizeof(device->data));
+        return nvme_data_send(command, device->data, NVME_DATA_SIZE, NVME_DATA_SIZE);
 }

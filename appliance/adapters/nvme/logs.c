@@ -120,7 +120,7 @@ static size_t log_telemetry(struct nvme_device *device, bool create, const unsig
 
 /* A page, in device->data for the most part. Returns its size, 0: there is no such page. */
 static size_t build(struct nvme_device *device, const struct nvme_sqe *sqe, const unsigned char **ret_data) {
-        memset(device->data, 0, sizeof(device->data));
+        memset(device->data, 0, NVME_DATA_SIZE);
         *ret_data = device->data;
         switch (sqe->cdw10 & 0xff) {
         case NVME_LOG_ERROR:

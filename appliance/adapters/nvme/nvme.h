@@ -113,7 +113,8 @@ struct nvme_device {
         struct vpc_io self_test_io;
         struct iovec self_test_iov;
 
-        _Alignas(8) unsigned char data[NVME_DATA_SIZE]; /* identify data and log pages on their way out */
+        /* Identify data and log pages on their way out: NVME_DATA_SIZE bytes, for one call, of all controllers of the process. */
+        unsigned char *data;
         /* Several MiB, so that no I/O allocates. What is not touched costs no memory: most of it while idle, slots that were
          * never used. */
         struct nvme_command commands[NVME_SLOTS];
