@@ -51,6 +51,7 @@ BATS_TESTS = \
 	tests/bats/plan-live.bats \
 	tests/bats/provisioning.bats \
 	tests/bats/provisioning-live.bats \
+	tests/bats/ram-live.bats \
 	tests/bats/readme.bats \
 	tests/bats/reservations.bats \
 	tests/bats/reservations-live.bats \

@@ -6,6 +6,7 @@
 #include "control/supervisor/supervisor-private.h"
 
 #include "control/volumes/mark-state.h"
+#include "control/volumes/ram-volumes.h"
 #include "control/volumes/volumes.h"
 #include "link/channel.h"
 
@@ -63,9 +64,13 @@ void supervisor_forget_marks(struct supervisor *s, uint64_t volume) {
 
 void supervisor_forget_volume(struct supervisor *s, uint64_t volume) {
         marks_remove(s->marks, volume);
+        ram_volumes_remove(s->ram_volumes, volume);
 }
 
 void supervisor_sweep(struct supervisor *s) {
-        marks_sweep(s->marks, s->events->model(s->userdata));
-        lives_sweep(s->lives, s->events->model(s->userdata));
+        const struct iov_model *model = s->events->model(s->userdata);
+
+        marks_sweep(s->marks, model);
+        lives_sweep(s->lives, model);
+        ram_volumes_sweep(s->ram_volumes, model);
 }

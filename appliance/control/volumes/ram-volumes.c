@@ -19,7 +19,6 @@
 struct ram_volume {
         uint64_t id;
         int fd;
-        bool used;
         bool has_failed;   /* see ram_volumes_has_failed() */
         uint64_t wanted;   /* bytes that are to be set aside; 0: it is thin */
         uint64_t filled;   /* of the first bytes, all are there */
@@ -108,19 +107,15 @@ int ram_volumes_new(struct loop *loop, struct journal *journal, struct keeping *
         return 0;
 }
 
-static void sweep(struct ram_volumes *volumes) {
-        for (struct ram_volume **p = &volumes->first; *p;) {
-                struct ram_volume *v = *p;
+static void let_go(struct ram_volumes *volumes, struct ram_volume *gone) {
+        struct ram_volume **p = &volumes->first;
 
-                if (v->used) {
-                        p = &v->next;
-                        continue;
-                }
-                *p = v->next;
-                keeping_remove(volumes->keeping, KEPT_RAM | v->id);
-                close(v->fd);
-                free(v);
-        }
+        while (*p != gone)
+                p = &(*p)->next;
+        *p = gone->next;
+        keeping_remove(volumes->keeping, KEPT_RAM | gone->id);
+        close(gone->fd);
+        free(gone);
 }
 
 void ram_volumes_free(struct ram_volumes *volumes) {
@@ -130,9 +125,8 @@ void ram_volumes_free(struct ram_volumes *volumes) {
         saver_free(volumes->saver);
         close_fd(&volumes->filling.fd);
         loop_source_remove(volumes->timer);
-        for (struct ram_volume *v = volumes->first; v; v = v->next)
-                v->used = false;
-        sweep(volumes);
+        while (volumes->first)
+                let_go(volumes, volumes->first);
         free(volumes);
 }
 
@@ -323,7 +317,7 @@ void ram_volumes_sync(struct ram_volumes *volumes, const struct iov_model *model
         const struct iov_volume *volume = NULL;
 
         for (struct ram_volume *v = volumes->first; v; v = v->next)
-                v->used = false;
+                v->wanted = 0;
         iov_model_foreach (model, IOV_KIND_VOLUME, volume) {
                 const bool is_full = is_full_memory(model, volume);
                 struct ram_volume *v = volumes->first ? find(volumes, volume->id) : NULL;
@@ -331,12 +325,36 @@ void ram_volumes_sync(struct ram_volumes *volumes, const struct iov_model *model
                 /* Where it cannot be made it is with the next comparison. */
                 if (!v && (!is_full || find_or_make(volumes, volume->id, &v) < 0))
                         continue;
-                v->used = true;
                 v->wanted = is_full ? volume->size : 0;
                 if (!is_full) /* what is deallocated is given back */
                         v->filled = 0;
                 field_set(v->name, sizeof(v->name), volume->name);
         }
-        sweep(volumes);
         fill_next(volumes);
+}
+
+void ram_volumes_remove(struct ram_volumes *volumes, uint64_t id) {
+        struct ram_volume *v = find(volumes, id);
+
+        if (v)
+                let_go(volumes, v);
+}
+
+static bool is_in(const struct iov_model *model, uint64_t id) {
+        const struct iov_volume *volume = NULL;
+
+        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
+                if (volume->id == id)
+                        return true;
+        return false;
+}
+
+void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model) {
+        struct ram_volume *next = NULL;
+
+        for (struct ram_volume *v = volumes->first; v; v = next) {
+                next = v->next;
+                if (!is_in(model, v->id))
+                        let_go(volumes, v);
+        }
 }

@@ -40,7 +40,11 @@ int ram_volumes_look(struct ram_volumes *volumes, const struct iov_volume *volum
 bool ram_volumes_has_failed(const struct ram_volumes *volumes, uint64_t id);
 /* It has shrunk: what was behind the end is not there again when it grows. */
 void ram_volumes_trim(struct ram_volumes *volumes, const struct iov_volume *volume);
-/* Let go of those that are not in the model any more, and set aside what has to be. */
+/* Set aside what has to be. */
 void ram_volumes_sync(struct ram_volumes *volumes, const struct iov_model *model);
+/* A volume is gone for good, by id; or all are that are not in the model. One that a commit has removed which may be taken back is
+ * neither: its memory stays. */
+void ram_volumes_remove(struct ram_volumes *volumes, uint64_t id);
+void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model);
 
 #endif
