@@ -42,8 +42,8 @@ bool ram_volumes_has_failed(const struct ram_volumes *volumes, uint64_t id);
 void ram_volumes_trim(struct ram_volumes *volumes, const struct iov_volume *volume);
 /* Set aside what has to be. */
 void ram_volumes_sync(struct ram_volumes *volumes, const struct iov_model *model);
-/* A volume is gone for good, by id; or all are that are not in the model. One that a commit has removed which may be taken back is
- * neither: its memory stays. */
+/* A volume is gone for good, by id; or all are that are not in the model. One that a commit has removed which may be taken back
+ * is neither: its memory stays. */
 void ram_volumes_remove(struct ram_volumes *volumes, uint64_t id);
 void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model);
 
