@@ -391,6 +391,19 @@ void fake_disable(struct fake *f) {
         assert_int_equal(fake_read(f, NVME_REG_CSTS), 0);
 }
 
+int fake_setup(void **state) {
+        struct fake *f = fake_new();
+
+        fake_enable(f);
+        *state = f;
+        return 0;
+}
+
+int fake_teardown(void **state) {
+        fake_free(*state);
+        return 0;
+}
+
 void fake_queue_create(struct fake *f, struct fake_queue *q, unsigned int id, unsigned int size) {
         fake_queue_init(f, q, id, id, size, size);
         assert_int_equal(fake_status(f, &f->admin,

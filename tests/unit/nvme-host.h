@@ -108,6 +108,9 @@ void fake_run(struct fake *f);
 /* Registers set up, CC.EN, CSTS.RDY. */
 void fake_enable(struct fake *f);
 void fake_disable(struct fake *f);
+/* Of a test, for cmocka: *state is a new one, enabled. */
+int fake_setup(void **state);
+int fake_teardown(void **state);
 void fake_queue_init(struct fake *f, struct fake_queue *q, unsigned int id, unsigned int cq_id, unsigned int size,
                      unsigned int cq_size);
 /* Create both queues of a pair, vector = id. */

@@ -14,19 +14,6 @@
 
 #define DNR(status) ((status) | NVME_DNR)
 
-static int setup(void **state) {
-        struct fake *f = fake_new();
-
-        fake_enable(f);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        fake_free(*state);
-        return 0;
-}
-
 static unsigned int admin(struct fake *f, struct nvme_sqe sqe) {
         return fake_status(f, &f->admin, sqe);
 }
@@ -577,27 +564,27 @@ static void test_abort(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_identify_controller, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_identify_controller, fake_setup, fake_teardown),
                 cmocka_unit_test(test_identity),
-                cmocka_unit_test_setup_teardown(test_identify_namespace, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_identify_lists, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_identify_allocated, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_identify_command_set, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_opcodes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_flags, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_log_errors, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_log_smart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_log_others, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_log_ranges, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_features, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_features_special, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_feature_temperature, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_feature_queues, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_create_errors, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_delete, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_events, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_event_first, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_abort, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_identify_namespace, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_identify_lists, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_identify_allocated, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_identify_command_set, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_opcodes, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_flags, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_log_errors, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_log_smart, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_log_others, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_log_ranges, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_features, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_features_special, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_feature_temperature, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_feature_queues, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_create_errors, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_delete, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_events, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_event_first, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_abort, fake_setup, fake_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

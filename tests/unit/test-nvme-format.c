@@ -15,19 +15,6 @@
 #define DNR(status) ((status) | NVME_DNR)
 #define BLOCKS (FAKE_MEDIUM_SIZE / 512)
 
-static int setup(void **state) {
-        struct fake *f = fake_new();
-
-        fake_enable(f);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        fake_free(*state);
-        return 0;
-}
-
 static unsigned int admin(struct fake *f, struct nvme_sqe sqe) {
         return fake_status(f, &f->admin, sqe);
 }
@@ -252,13 +239,13 @@ static void test_format_reset(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_format, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_errors, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_under_io, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_waits, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_changes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_inline, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_format_reset, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_format, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_errors, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_under_io, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_waits, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_changes, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_inline, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_format_reset, fake_setup, fake_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,19 +14,6 @@
 
 #define DNR(status) ((status) | NVME_DNR)
 
-static int setup(void **state) {
-        struct fake *f = fake_new();
-
-        fake_enable(f);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        fake_free(*state);
-        return 0;
-}
-
 static void fill(unsigned char *p, size_t n, unsigned int seed) {
         for (size_t i = 0; i < n; i++)
                 p[i] = (unsigned char)((i * 2654435761u + seed) >> 13);
@@ -583,24 +570,24 @@ static void test_restart_changes(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_scattered, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_across_windows, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_ranges, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_namespaces, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_flush, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_media_errors, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_fua_error, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_counters, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_busy_is_counted_once, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_fair, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_admin_under_load, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_shared_cq, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_no_interrupts, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_restart_event, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_restart_changes, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_sizes, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_scattered, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_across_windows, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_ranges, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_namespaces, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_flush, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_media_errors, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_fua_error, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_counters, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_busy_is_counted_once, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_many, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_fair, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_admin_under_load, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_shared_cq, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_no_interrupts, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_restart, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_restart_event, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_restart_changes, fake_setup, fake_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,19 +15,6 @@
 #define DNR(status) ((status) | NVME_DNR)
 #define BLOCKS (FAKE_MEDIUM_SIZE / 512)
 
-static int setup(void **state) {
-        struct fake *f = fake_new();
-
-        fake_enable(f);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        fake_free(*state);
-        return 0;
-}
-
 static unsigned int admin(struct fake *f, struct nvme_sqe sqe) {
         return fake_status(f, &f->admin, sqe);
 }
@@ -428,17 +415,17 @@ static void test_lba_range(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_self_test, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_self_test_fails, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_self_test_ends, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_telemetry, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_telemetry_full, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_abort_io, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_abort_limit, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_abort_restart, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_timestamp, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_host_features, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_lba_range, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_self_test, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_self_test_fails, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_self_test_ends, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_telemetry, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_telemetry_full, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_abort_io, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_abort_limit, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_abort_restart, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_timestamp, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_host_features, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_lba_range, fake_setup, fake_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

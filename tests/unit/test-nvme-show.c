@@ -15,19 +15,6 @@
 #define DNR(status) ((status) | NVME_DNR)
 #define NOTICE (NVME_LOG_CHANGED_NS << 16 | NVME_EVENT_NOTICE_NAMESPACE << 8 | NVME_EVENT_NOTICE)
 
-static int setup(void **state) {
-        struct fake *f = fake_new();
-
-        fake_enable(f);
-        *state = f;
-        return 0;
-}
-
-static int teardown(void **state) {
-        fake_free(*state);
-        return 0;
-}
-
 static unsigned int admin(struct fake *f, struct nvme_sqe sqe) {
         return fake_status(f, &f->admin, sqe);
 }
@@ -214,11 +201,11 @@ static void test_stop(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_grow, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_come_and_go, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_under_way, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_read_only, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_stop, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_grow, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_come_and_go, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_under_way, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_read_only, fake_setup, fake_teardown),
+                cmocka_unit_test_setup_teardown(test_stop, fake_setup, fake_teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

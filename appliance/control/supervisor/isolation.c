@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "control/supervisor/isolation-kernel.h"
+#include "control/volumes/volumes.h"
 #include "util.h"
 #include "vpc/function.h"
 
@@ -108,12 +109,9 @@ static void add_vector(struct collection *c, const struct supervisor_slot *slot,
 }
 
 static const char *volume_name(const struct iov_model *model, uint64_t id) {
-        const struct iov_volume *volume;
+        const struct iov_volume *volume = volume_by_id(model, id);
 
-        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
-                if (volume->id == id)
-                        return volume->name;
-        return "";
+        return volume ? volume->name : "";
 }
 
 static void add_medium(struct collection *c, const struct supervisor_slot *slot, const struct worker *w, unsigned int i) {

@@ -12,6 +12,7 @@
 
 #include "control/store/saver.h"
 #include "control/volumes/memory.h"
+#include "control/volumes/volumes.h"
 #include "util.h"
 
 #define RETRY (UINT64_C(5) * 1000000000) /* where there was not enough */
@@ -340,21 +341,12 @@ void ram_volumes_remove(struct ram_volumes *volumes, uint64_t id) {
                 let_go(volumes, v);
 }
 
-static bool is_in(const struct iov_model *model, uint64_t id) {
-        const struct iov_volume *volume = NULL;
-
-        iov_model_foreach (model, IOV_KIND_VOLUME, volume)
-                if (volume->id == id)
-                        return true;
-        return false;
-}
-
 void ram_volumes_sweep(struct ram_volumes *volumes, const struct iov_model *model) {
         struct ram_volume *next = NULL;
 
         for (struct ram_volume *v = volumes->first; v; v = next) {
                 next = v->next;
-                if (!is_in(model, v->id))
+                if (!volume_by_id(model, v->id))
                         let_go(volumes, v);
         }
 }
